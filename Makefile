@@ -13,7 +13,7 @@ help:
 	@echo "make bench-events  measure the event log with 10,000 events a second, and 1,000 followers, beside a conference (three minutes)"
 	@echo "make bench-recovery  measure how voice recovers on 200 uneven networks, beside an implementation of NetEq (a minute after the first build)"
 	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and speech in recordings, and check prompts and a whole dialogue by a recogniser (eight minutes)"
-	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious, promtool, sngrep, VLC's library; goes through all pages"
+	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, Glewlwyd, sipsak, sipvicious, promtool, sngrep, VLC's library; goes through all pages"
 	@echo "make package  build a release and the Debian package target/debian/plenary_*.deb"
 	@echo "make package-test  install that package in a fresh Debian 12, start it there, open the console and make a call (needs root; two minutes)"
 	@echo "make soak   callers join and leave for an hour over a bad network; clients and server are killed, and a recorder a hundred times (needs root; MINUTES=5 for a short run)"
@@ -70,7 +70,7 @@ quality: build
 
 interop: need web
 	@./scripts/need interop
-	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test monitoring --test players --test browser --test client --test examples --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
+	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test interop_sign_in --test monitoring --test players --test browser --test client --test examples --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
 	@./scripts/web tour
 
 package: need

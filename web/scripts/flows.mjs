@@ -33,7 +33,7 @@ export async function isHeard(service, page, conference, name) {
 
 /** An operator is invited, signs out and in, and books. */
 export async function beginnings(world) {
-  const { service, step, by, look, scene, operator } = world;
+  const { service, newPage, step, by, look, scene, operator } = world;
   await step("an invited person sets a password and is signed in", async () => {
     const [name, mail] = scene.operator;
     await operator.goto(service.base + (await service.invite(name, mail, "--operator", "--role", "admin")));
@@ -60,6 +60,30 @@ export async function beginnings(world) {
     await by.press(operator, "button[type=submit]");
     await operator.waitForSelector("h1:has-text('Calls')");
     if (!operator.url().includes("outcome=answered")) throw new Error(operator.url());
+  });
+  await step("where there is a provider its button is there, and why nobody came back from it", async () => {
+    for (const [locale, button, title] of [
+      ["en", "Sign in with Example Ltd", "You are not signed in"],
+      ["de", "Mit Example Ltd anmelden", "Sie sind nicht angemeldet"],
+    ]) {
+      const page = await newPage({ locale });
+      const provider = { name: "Example Ltd", path: "/v1/session/oidc" };
+      for (const passwords of [true, false]) {
+        await page.route("**/v1/session/ways", (route) => route.fulfill({ json: { passwords, provider } }));
+        await page.goto(`${service.base}/console/sign-in?error=no_role&next=%2Fbookings`);
+        await page.waitForSelector(`[role=alert] >> text=${title}`);
+        await page.waitForSelector(`a:has-text('${button}')`);
+        const fields = await page.locator("input").count();
+        if (fields !== (passwords ? 2 : 0)) throw new Error(`${fields} fields`);
+        await look(page, `sign-in-provider-${locale}${passwords ? "-passwords" : ""}`);
+      }
+      await page.route("**/v1/session/oidc?*", (route) =>
+        route.fulfill({ contentType: "text/html", body: "<!doctype html><title>Provider</title>" }),
+      );
+      await by.press(page, `a:has-text('${button}')`);
+      await page.waitForURL(/\/v1\/session\/oidc\?next=%2Fconsole%2Fbookings$/);
+      await page.context().close();
+    }
   });
   await step("an organiser books a conference and a series", async () => {
     await operator.goto(`${service.base}/console/bookings/new`);

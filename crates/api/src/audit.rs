@@ -259,7 +259,8 @@ impl Audited {
         }
     }
 
-    fn note_request(&self, request: Option<Value>) {
+    /// What is asked for, without secrets.
+    pub(crate) fn note_request(&self, request: Option<Value>) {
         if let Some(mut request) = request {
             remove_secrets(&mut request);
             self.noted(|noted| noted.request = Some(request));

@@ -4,7 +4,7 @@
 //! TLS (RFC 6265bis, section 4.1.3.2). On loopback there may be no TLS, and browsers refuse such a cookie then; there it is
 //! `plenary`. It is read by the name that it would be set by, so that no other page of the machine can put one under the other.
 
-use crate::{error::ApiError, origin, peer::Peer, state::App};
+use crate::{error::ApiError, oidc::PENDING_SECONDS, origin, peer::Peer, state::App};
 use axum::{
     body::Body,
     extract::FromRequestParts,
@@ -14,6 +14,9 @@ use plenary_store::SESSION_MS;
 
 pub(crate) const NAME: &str = "__Host-plenary";
 const LOOPBACK_NAME: &str = "plenary";
+/// The same for a person who is at a provider to sign in ([`crate::oidc`]).
+const PENDING_NAME: &str = "__Host-plenary-oidc";
+const LOOPBACK_PENDING_NAME: &str = "plenary-oidc";
 
 /// How a trusted proxy was reached.
 #[derive(Debug, Clone, Copy)]
@@ -62,19 +65,41 @@ impl Channel {
         }
     }
 
+    fn pending_name(self) -> &'static str {
+        match self {
+            Self::Tls => PENDING_NAME,
+            Self::Loopback => LOOPBACK_PENDING_NAME,
+        }
+    }
+
     /// Has the browser keep the cookie.
     pub(crate) fn set(self, response: &mut Response<Body>, secret: &str) {
-        self.answer(response, secret, SESSION_MS / 1000);
+        self.answer(response, self.name(), secret, SESSION_MS / 1000);
     }
 
     /// Has the browser forget it.
     pub(crate) fn clear(self, response: &mut Response<Body>) {
-        self.answer(response, "", 0);
+        self.answer(response, self.name(), "", 0);
     }
 
-    fn answer(self, response: &mut Response<Body>, value: &str, seconds: i64) {
-        let text = format!("{}={value}; Max-Age={seconds}; {}", self.name(), self.attributes());
-        // Of letters and digits.
+    /// Has the browser keep the cookie of a sign-in that is under way.
+    pub(crate) fn set_pending(self, response: &mut Response<Body>, sealed: &str) {
+        self.answer(response, self.pending_name(), sealed, PENDING_SECONDS);
+    }
+
+    /// Has the browser forget it.
+    pub(crate) fn clear_pending(self, response: &mut Response<Body>) {
+        self.answer(response, self.pending_name(), "", 0);
+    }
+
+    /// What the cookie of a sign-in that is under way holds.
+    pub(crate) fn pending(self, parts: &Parts) -> Option<String> {
+        value(parts, self.pending_name())
+    }
+
+    fn answer(self, response: &mut Response<Body>, name: &str, value: &str, seconds: i64) {
+        let text = format!("{name}={value}; Max-Age={seconds}; {}", self.attributes());
+        // Of letters, digits, `-` and `_`.
         if let Ok(cookie) = HeaderValue::from_str(&text) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
@@ -95,7 +120,11 @@ impl FromRequestParts<App> for Channel {
 
 /// What the session's cookie holds; `None`: there is none, or more than one.
 pub(crate) fn secret(parts: &Parts, state: &App) -> Option<String> {
-    let name = Channel::of(parts, state)?.name();
+    value(parts, Channel::of(parts, state)?.name())
+}
+
+/// What the cookie of this name holds; `None`: there is none, or more than one.
+fn value(parts: &Parts, name: &str) -> Option<String> {
     let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value);

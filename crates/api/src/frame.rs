@@ -9,7 +9,7 @@ use crate::{
     cookie::ThroughProxy,
     error::{ApiError, platform::About},
     extract::RequestId,
-    origin,
+    oidc, origin,
     peer::{ConnectionSlot, Peer, Sources},
     state::{ApiState, App},
     v1,
@@ -63,7 +63,8 @@ pub(crate) async fn around(State(frame): State<Frame>, request: Request, next: N
 fn is_change(method: &Method, path: &str) -> bool {
     match table::at(path) {
         Some(service) => service.changes,
-        None => !matches!(*method, Method::GET | Method::HEAD),
+        // A browser comes back from the provider by GET, and is signed in.
+        None => !matches!(*method, Method::GET | Method::HEAD) || path == oidc::CALLBACK,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     caller::TrustedProxies,
     followers::Followers,
     limits::{Counters, WebLimits},
+    oidc::Oidc,
     origin::{self, AllowedOrigins},
     peer::OnWebSocket,
     webhooks::Webhooks,
@@ -44,6 +45,8 @@ pub struct ApiState {
     pub audit: AuditWriter,
     /// Sends events to webhooks.
     pub webhooks: Webhooks,
+    /// A provider by which people sign in; `None`: they do by passwords alone.
+    pub oidc: Option<Oidc>,
     /// A request that is not answered by then is answered 408.
     pub request_timeout: Duration,
     /// What accounts may ask and sources may guess, and what has been counted.
@@ -112,6 +115,11 @@ impl ApiState {
     /// What is known of origins.
     pub(crate) fn origins(&self) -> origin::OriginPolicy<'_> {
         origin::OriginPolicy { public_url: self.public_url.as_deref(), allowed: &self.allowed_origins }
+    }
+
+    /// Nobody signs in by a password: the provider that takes its place.
+    pub(crate) fn passwords_off(&self) -> Option<&Oidc> {
+        self.oidc.as_ref().filter(|oidc| !oidc.settings().allows_passwords)
     }
 }
 

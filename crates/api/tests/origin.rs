@@ -169,6 +169,7 @@ impl Serving {
             followers: plenary_api::Followers::new(world.store.clone(), 10),
             audit: plenary_api::AuditWriter::new(world.store.clone()),
             webhooks: support::webhooks(&world.store),
+            oidc: None,
             media: plenary_api::MediaLimits::default(),
             request_timeout: Duration::from_secs(10),
             limits: WebLimits::default(),

@@ -17,6 +17,8 @@ const PASSWORD: &str = "correct horse";
 const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
 /// By these nobody is signed in yet.
 const SIGN_IN: [&str; 3] = ["/v1/session", "/v1/invitations/accept", "/v1/leader-links/open"];
+/// To these a browser goes that is about to be: how, to the provider, and back.
+const AT_PROVIDER: [&str; 3] = ["/v1/session/ways", "/v1/session/oidc", "/v1/session/oidc/callback"];
 
 struct Answer {
     status: u16,
@@ -104,7 +106,7 @@ fn is_change(method: &str) -> bool {
 
 /// Who signs in is not known before.
 fn is_sign_in(method: &str, pattern: &str) -> bool {
-    method == "POST" && SIGN_IN.contains(&pattern)
+    method == "POST" && SIGN_IN.contains(&pattern) || method == "GET" && AT_PROVIDER.contains(&pattern)
 }
 
 /// A person of this role who has signed in; the cookie.

@@ -185,6 +185,14 @@ pub(crate) enum Person {
         #[arg(value_name = "MAIL")]
         mail: String,
     },
+    /// Forgets who a person is at the OpenID Connect provider, and signs them out everywhere: whoever signs in there with their
+    /// verified mail address next is them. For a provider that was set up anew, or an address that has another owner
+    #[command(after_help = "Example:\n  plenary person unlink eve@example.com")]
+    Unlink {
+        /// Their mail address
+        #[arg(value_name = "MAIL")]
+        mail: String,
+    },
     /// Removes a person, and signs them out everywhere
     #[command(after_help = "Example:\n  plenary person remove eve@example.com")]
     Remove {

@@ -234,6 +234,11 @@ impl Server {
             config: in_force.clone(),
         };
 
+        let oidc = config.web.oidc.settings(&config.web.public_url)?;
+        if let Some(settings) = &oidc {
+            warn_of_rules(&store, settings).await;
+        }
+        let oidc = oidc.map(|settings| plenary_api::Oidc::new(settings, tls_files.client()));
         let (stop_http, stopped) = watch::channel(false);
         let counters = Arc::<plenary_api::Counters>::default();
         let trusted_proxies = plenary_api::TrustedProxies::new(config.web.trusted_proxies.iter().copied());
@@ -261,6 +266,7 @@ impl Server {
             followers: followers.clone(),
             audit: audit.clone(),
             webhooks,
+            oidc,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
             limits: plenary_api::WebLimits {
                 requests_per_second: config.web.requests_per_second,
@@ -475,6 +481,20 @@ fn settings(config: &Config) -> Settings {
             noise_suppression: config.media.noise_suppression,
             gain_db: 0.0,
         },
+    }
+}
+
+/// Says which rules for groups name an account that is not there: they give nothing until it is.
+async fn warn_of_rules(store: &Store, settings: &plenary_api::OidcSettings) {
+    for rule in &settings.rules {
+        let plenary_api::OidcGrant::Role { account, .. } = &rule.gives else { continue };
+        if store.find_account(account).await.ok().flatten().is_none() {
+            let group = &rule.group;
+            warn!(
+                group,
+                account, "[web.oidc] rules: there is no such account yet, so the group gives nothing there"
+            );
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+use plenary_testing::provider::{Algorithm, Key, Provider};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
@@ -186,6 +187,96 @@ fn operators_are_made_listed_disabled_and_removed_on_the_command_line() {
         ]
     );
     assert!(!audit.to_string().contains(&first) && !audit.to_string().contains(&second));
+}
+
+/// The address under which the provider knows the service, whichever port it has.
+const PUBLIC: &str = "127.0.0.1:9";
+
+#[test]
+fn people_sign_in_at_a_provider_and_the_machine_lets_somebody_in_without_it() {
+    let provider = Provider::start(jiff::Timestamp::now().as_second());
+    provider.set(|setup| {
+        setup.keys = vec![Key::new("r", Algorithm::Rs256)];
+        setup.client_secret = Some("s3cret".into());
+        setup.person["groups"] = json!(["staff"]);
+    });
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "s3cret\n").unwrap();
+    let mut server = Server::start(&format!(
+        "[web]\npublic_url = \"http://{PUBLIC}\"\n[web.oidc]\nname = \"Example\"\nissuer = \"{}\"\nclient_id = \
+         \"plenary\"\nclient_secret_file = \"{}\"\npasswords = false\nrules = [{{ group = \"staff\", account = \
+         \"{LOGIN}\", role = \"organiser\" }}, {{ group = \"x\", account = \"7-7-7/x\", role = \"admin\" }}]\n",
+        provider.issuer(),
+        secret.path().display()
+    ));
+    assert!(server.log().contains("there is no such account yet"), "{}", server.log());
+    let doctor = |says: &str| {
+        let file = server.folder.path().join("plenary.toml");
+        let mut command = plenary();
+        let output =
+            command.args(["doctor", "--no-call", "--config"]).arg(file).arg("--data").arg(server.data());
+        let looked = text(&output.output().unwrap());
+        assert!(looked.contains("sign-in provider") && looked.contains(says), "{looked}");
+    };
+    doctor(&format!("it has to know http://{PUBLIC}/v1/session/oidc/callback"));
+    let jar = server.folder.path().join("jar");
+    // From page to page as a browser goes, over the provider and back.
+    let go = |server: &Server, jar: &PathBuf| {
+        let output = Command::new("curl")
+            .args([
+                "-sS",
+                "-L",
+                "--max-time",
+                "60",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{url_effective}",
+                "--connect-to",
+            ])
+            .arg(format!("{PUBLIC}:{}", server.http))
+            .arg("-b")
+            .arg(jar)
+            .arg("-c")
+            .arg(jar)
+            .arg(format!("http://{PUBLIC}/v1/session/oidc?next=%2Fconsole%2Fbookings"))
+            .output()
+            .unwrap();
+        done(&output)
+    };
+    assert_eq!(go(&server, &jar), format!("http://{PUBLIC}/console/bookings"));
+    let browser = Browser { server: &server, jar: jar.clone() };
+    let (status, me) = browser.ask(&[], "/v1/session");
+    assert_eq!(
+        (status, &me["person"]["name"], &me["account"]["role"]),
+        (200, &json!("Eve"), &json!("organiser"))
+    );
+    let list = done(&person(&server, &["list"]));
+    assert!(list.contains("active") && list.contains(&format!("organiser of {LOGIN}")), "{list}");
+    done(&person(&server, &["unlink", "eve@example.com"]));
+    assert_eq!(browser.ask(&[], "/v1/session").0, 401, "at once, in the running service");
+    let again = person(&server, &["unlink", "eve@example.com"]);
+    assert!(text(&again).contains("has not signed in at a provider"), "{}", text(&again));
+
+    // The provider is gone, and the service starts without it.
+    drop(provider);
+    doctor("Connection refused");
+    server.kill_and_restart();
+    assert_eq!(
+        go(&server, &jar),
+        format!("http://{PUBLIC}/console/sign-in?error=unavailable&next=%2Fconsole%2Fbookings")
+    );
+    assert!(server.log().contains("a person could not sign in at the provider"), "{}", server.log());
+    let browser = Browser { server: &server, jar };
+    let login = json!({"login": "eve@example.com", "password": PASSWORD});
+    let (status, refused) = browser.page("POST", "/v1/session", &login);
+    assert_eq!((status, &refused["code"]), (403, &json!("1144")), "{refused}");
+    let code = code(&person(&server, &["invite", "--operator", "Eve", "eve@example.com"]));
+    let accept = json!({"code": code, "password": PASSWORD});
+    assert_eq!(browser.page("POST", "/v1/invitations/accept", &accept).0, 200);
+    let (_, me) = browser.ask(&[], "/v1/session");
+    assert_eq!(me["person"]["operator"], true);
+    assert_eq!(browser.page("POST", "/v1/session", &login).0, 403, "the link counted, the password does not");
 }
 
 #[test]

@@ -14,13 +14,13 @@ const USERNAME_CHARS_MAX: usize = 128;
 
 /// `CLOUDID/USERNAME`, taken apart at the first slash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Login<'a> {
-    cloud_id: &'a str,
-    username: &'a str,
+pub(crate) struct Login<'a> {
+    pub(crate) cloud_id: &'a str,
+    pub(crate) username: &'a str,
 }
 
 impl<'a> Login<'a> {
-    fn parse(login: &'a str) -> Result<Self, StoreError> {
+    pub(crate) fn parse(login: &'a str) -> Result<Self, StoreError> {
         login
             .split_once('/')
             .map(|(cloud_id, username)| Self { cloud_id, username })

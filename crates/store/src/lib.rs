@@ -69,8 +69,8 @@ pub use leader_links::{LEADER_SECRET_PREFIX, LeaderLink, LeaderLinksQuery, Leade
 pub use media::{MediaError, NewMedia, UploadedMedia};
 pub use named::Before;
 pub use people::{
-    AcceptError, InvitationCode, PasswordChange, Person, PersonError, PersonRole, SESSION_IDLE_MS,
-    SESSION_MS, Session, SessionSecret, SignIn, SignInFrom,
+    AcceptError, InvitationCode, PasswordChange, Person, PersonError, PersonRole, ProviderPerson,
+    ProviderSignIn, SESSION_IDLE_MS, SESSION_MS, Session, SessionSecret, SignIn, SignInFrom,
 };
 pub use personal_data::Redacted;
 pub use recordings::RecordingsQuery;

@@ -11,8 +11,9 @@ use plenary_model::{
     RecordingManifest, RecordingSettings, Role, Scopes, StoredAudio,
 };
 use plenary_store::{
-    Begun, CallMessages, Changed, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, SignIn,
-    SignInFrom, Store, copy_database, inspect_database, new_reservation_token,
+    Begun, CallMessages, Changed, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource,
+    ProviderPerson, ProviderSignIn, SignIn, SignInFrom, Store, copy_database, inspect_database,
+    new_reservation_token,
 };
 use serde_json::json;
 use support::Database;
@@ -122,8 +123,20 @@ async fn fill(store: &Store) -> String {
         roles: [(bob.id, Role::Organiser)].into(),
     };
     let person = store.person_new(&settings, NOW).await.unwrap();
-    let (code, _) = store.invite(person.id, NOW).await.unwrap().unwrap();
     let from = SignInFrom { address: None, user_agent: Some("Browser/1.0") };
+    let vouched_for = ProviderPerson {
+        issuer: "https://id.example.com".into(),
+        subject: "eve-ä".into(),
+        verified_mail: Some("eve@example.com".into()),
+        name: "Eve".into(),
+        language: LanguageCode::english(),
+        roles: Vec::new(),
+        is_operator: false,
+    };
+    let signed_in = store.sign_in_by_provider(&vouched_for, from, NOW).await.unwrap();
+    let ProviderSignIn::Right(signed_in) = signed_in else { panic!("{signed_in:?}") };
+    store.end_session(person.id, signed_in.1.id).await.unwrap();
+    let (code, _) = store.invite(person.id, NOW).await.unwrap().unwrap();
     store.accept_invitation(code.as_str(), PASSWORD, from, NOW).await.unwrap().unwrap();
     let signed_in = store.sign_in("eve@example.com", PASSWORD, from, NOW).await.unwrap();
     let SignIn::Right(signed_in) = signed_in else { panic!("{signed_in:?}") };
@@ -210,6 +223,7 @@ async fn everything_goes_to_postgres_and_back() {
         ("history_participants", 1),
         ("people", 1),
         ("people_roles", 1),
+        ("identities", 1),
         ("invitations", 1),
         ("sign_in_tries", 1),
         ("web_sessions", 1),

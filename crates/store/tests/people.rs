@@ -6,8 +6,8 @@ mod support;
 
 use plenary_model::{AccountId, LanguageCode, PersonSettings, Role, Scope, Scopes, Timestamp};
 use plenary_store::{
-    AcceptError, Authenticated, ChangeError, Person, PersonError, PersonId, SESSION_IDLE_MS, SESSION_MS,
-    SessionSecret, SignIn, SignInFrom, Store, StoreError,
+    AcceptError, Authenticated, ChangeError, Person, PersonError, PersonId, ProviderPerson, ProviderSignIn,
+    SESSION_IDLE_MS, SESSION_MS, SessionSecret, SignIn, SignInFrom, Store, StoreError,
 };
 use std::{collections::BTreeMap, net::IpAddr};
 use support::Database;
@@ -21,6 +21,10 @@ on_both![
     people_are_changed_by_a_decision_about_what_they_are,
     people_who_are_not_allowed_are_refused_by_name,
     a_person_has_so_many_sessions_and_no_more,
+    a_provider_makes_links_and_knows_people_by_its_own_name_for_them,
+    what_groups_give_is_renewed_and_what_hands_gave_stays,
+    who_signs_in_at_a_provider_has_no_password,
+    an_invitation_knows_whether_it_was_made_on_the_machine,
 ];
 
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
@@ -320,4 +324,178 @@ async fn a_person_has_so_many_sessions_and_no_more(database: &Database) {
     assert!(is_valid(&store, &secrets[1], NOW).await && is_valid(&store, &secrets[10], NOW).await);
     let page = store.sessions_after(person.id, Some(sessions[4].id), 5, NOW).await.unwrap();
     assert_eq!(page, sessions[5..10]);
+}
+
+const BOB: &str = "1-2-0/bob@example.com";
+
+/// Eve, as a provider describes her.
+fn described(subject: &str, mail: Option<&str>, roles: &[(&str, Role)]) -> ProviderPerson {
+    ProviderPerson {
+        issuer: "https://id.example.com".to_owned(),
+        subject: subject.to_owned(),
+        verified_mail: mail.map(str::to_owned),
+        name: "Eve Ünal".to_owned(),
+        language: LanguageCode::new("de").unwrap(),
+        roles: roles.iter().map(|(account, role)| ((*account).to_owned(), *role)).collect(),
+        is_operator: false,
+    }
+}
+
+async fn by_provider(store: &Store, who: &ProviderPerson) -> ProviderSignIn {
+    store.sign_in_by_provider(who, from(HOME), NOW).await.unwrap()
+}
+
+#[track_caller]
+fn let_in(outcome: ProviderSignIn) -> (SessionSecret, Person) {
+    let ProviderSignIn::Right(right) = outcome else { panic!("{outcome:?}") };
+    (right.0, right.2)
+}
+
+async fn a_provider_makes_links_and_knows_people_by_its_own_name_for_them(database: &Database) {
+    let store = database.open().await;
+    let bob = account(&store).await;
+    let organiser = [(BOB, Role::Organiser)];
+    // Nobody is made without a verified address, a role, or an address that is one.
+    for (who, expected) in [
+        (described("e", None, &organiser), ProviderSignIn::NoMail),
+        (described("e", Some("eve"), &organiser), ProviderSignIn::NoMail),
+        (described("e", Some("eve@example.com\0"), &organiser), ProviderSignIn::NoMail),
+        (described("e", Some(MAIL), &[]), ProviderSignIn::NoRole),
+        (
+            described("e", Some(MAIL), &[("7-7-7/nobody", Role::Admin), ("odd", Role::Admin)]),
+            ProviderSignIn::NoRole,
+        ),
+    ] {
+        assert_eq!(by_provider(&store, &who).await, expected, "{who:?}");
+    }
+    assert!(store.people_after(None, None, 10).await.unwrap().is_empty());
+
+    let (secret, eve) = let_in(by_provider(&store, &described("e", Some(MAIL), &organiser)).await);
+    assert_eq!((eve.name.as_str(), eve.language.as_str(), eve.mail.as_str()), ("Eve Ünal", "de", MAIL));
+    assert!(eve.is_linked && !eve.has_password && !eve.is_operator && eve.roles[0].is_by_group);
+    assert_eq!((eve.role_in(bob), eve.signed_in_at), (Some(Role::Organiser), Some(NOW)));
+    assert!(is_valid(&store, &secret, NOW).await);
+    // Known by the subject from then on, with whatever address.
+    let (_, again) = let_in(by_provider(&store, &described("e", None, &organiser)).await);
+    assert_eq!((again.id, again.updated_at), (eve.id, eve.updated_at), "nothing has changed");
+    // Subjects differ in case, and by provider.
+    let other = described("E", Some("eve@EXAMPLE.com"), &organiser);
+    assert_eq!(by_provider(&store, &other).await, ProviderSignIn::OtherSubject(eve.id));
+    let elsewhere = ProviderPerson { issuer: "https://other.example.com".to_owned(), ..other.clone() };
+    assert_eq!(let_in(by_provider(&store, &elsewhere).await).1.id, eve.id);
+    assert!(store.unlink_person(eve.id).await.unwrap() && !store.unlink_person(eve.id).await.unwrap());
+    assert!(!is_valid(&store, &secret, NOW).await);
+    assert!(!store.person(eve.id).await.unwrap().unwrap().is_linked);
+    assert_eq!(let_in(by_provider(&store, &other).await).1.id, eve.id);
+
+    let disabled = |person: &Person| Ok::<_, ()>(PersonSettings { is_disabled: true, ..person.settings() });
+    store.change_person(eve.id, disabled).await.unwrap();
+    assert_eq!(by_provider(&store, &other).await, ProviderSignIn::Disabled);
+    store.remove_person(eve.id, |_| Ok::<_, ()>(())).await.unwrap();
+    let (_, new) = let_in(by_provider(&store, &other).await);
+    assert_ne!(new.id, eve.id);
+}
+
+async fn what_groups_give_is_renewed_and_what_hands_gave_stays(database: &Database) {
+    let store = database.open().await;
+    let bob = account(&store).await;
+    let ann = store.create_account_login("1-2-0/ann@example.com").await.unwrap().0.id;
+    let gives = |roles: &[(&str, Role)], is_operator| ProviderPerson {
+        is_operator,
+        ..described("e", Some(MAIL), roles)
+    };
+    let roles = |person: &Person| {
+        person.roles.iter().map(|role| (role.account.id, role.role, role.is_by_group)).collect::<Vec<_>>()
+    };
+    const ANN: &str = "1-2-0/ann@example.com";
+    // By hand in Bob's account, where it counts instead of a group's.
+    let by_hand = store.person_new(&eve(bob), NOW).await.unwrap();
+    let (_, eve) =
+        let_in(by_provider(&store, &gives(&[(BOB, Role::Admin), (ANN, Role::Auditor)], false)).await);
+    assert_eq!(eve.id, by_hand.id);
+    assert_eq!(roles(&eve), [(ann, Role::Auditor, true), (bob, Role::Organiser, false)]);
+    // The first rule for an account; operating comes and goes.
+    let two = [(ANN, Role::Admin), (ANN, Role::Auditor)];
+    let (_, eve) = let_in(by_provider(&store, &gives(&two, true)).await);
+    assert_eq!(roles(&eve)[0], (ann, Role::Admin, true));
+    assert!(eve.is_operator && eve.is_operator_by_group);
+    // A change by hand of something else does not make it a hand's.
+    let named = |person: &Person| Ok::<_, ()>(PersonSettings { name: "E.".to_owned(), ..person.settings() });
+    let eve = store.change_person(eve.id, named).await.unwrap().unwrap();
+    assert_eq!((roles(&eve)[0], eve.is_operator_by_group), ((ann, Role::Admin, true), true));
+    let (_, eve) = let_in(by_provider(&store, &gives(&[], false)).await);
+    assert_eq!((roles(&eve), eve.is_operator), (vec![(bob, Role::Organiser, false)], false));
+    assert_eq!(eve.name, "E.", "the name is not renewed");
+    // What a hand changes is a hand's.
+    let_in(by_provider(&store, &gives(&[(ANN, Role::Admin)], false)).await);
+    let changed = |person: &Person| {
+        let mut settings = person.settings();
+        settings.roles = BTreeMap::from([(ann, Role::Auditor)]);
+        Ok::<_, ()>(settings)
+    };
+    store.change_person(eve.id, changed).await.unwrap();
+    let (secret, eve) = let_in(by_provider(&store, &gives(&[(ANN, Role::Admin)], false)).await);
+    assert_eq!(roles(&eve), [(ann, Role::Auditor, false)]);
+    // An operator by hand stays one.
+    let operates = |person: &Person| Ok::<_, ()>(PersonSettings { is_operator: true, ..person.settings() });
+    store.change_person(eve.id, operates).await.unwrap();
+    let (_, eve) = let_in(by_provider(&store, &gives(&[], true)).await);
+    assert!(eve.is_operator && !eve.is_operator_by_group);
+    // Nothing by hand, and no group any more.
+    let nothing = |person: &Person| {
+        let mut settings = person.settings();
+        (settings.is_operator, settings.roles) = (false, BTreeMap::from([(bob, Role::Auditor)]));
+        Ok::<_, ()>(settings)
+    };
+    let id =
+        let_in(by_provider(&store, &described("a", Some("ann@example.com"), &[(BOB, Role::Auditor)])).await)
+            .1
+            .id;
+    store.change_person(id, nothing).await.unwrap();
+    assert_eq!(
+        by_provider(&store, &described("a", None, &[])).await,
+        ProviderSignIn::NoRole,
+        "it stays what a group gives where it is the same"
+    );
+    assert!(store.sessions_after(id, None, 10, NOW).await.unwrap().is_empty());
+    assert!(is_valid(&store, &secret, NOW).await, "of another person");
+    assert!(store.person(id).await.unwrap().unwrap().roles.is_empty());
+}
+
+async fn who_signs_in_at_a_provider_has_no_password(database: &Database) {
+    let store = database.open().await;
+    // Somebody makes a person by the address of another, sets the password, and keeps a further link.
+    let person = made(&store).await;
+    let theirs = right(store.sign_in(MAIL, PASSWORD, from(HOME), NOW).await.unwrap());
+    let (code, _) = store.invite(person.id, NOW).await.unwrap().unwrap();
+    let vouched = described("e", Some(MAIL), &[(BOB, Role::Admin)]);
+    let (own, eve) = let_in(by_provider(&store, &vouched).await);
+    assert_eq!((eve.id, eve.has_password, eve.invited_until), (person.id, false, None));
+    assert!(!is_valid(&store, &theirs, NOW).await && is_valid(&store, &own, NOW).await);
+    assert_eq!(store.sign_in(MAIL, PASSWORD, from(HOME), NOW).await.unwrap(), SignIn::Wrong);
+    let accepted = store.accept_invitation(code.as_str(), PASSWORD, from(HOME), NOW).await.unwrap();
+    assert_eq!(accepted, None);
+    // A link of later, too: until the person signs in at the provider again, who may do more then.
+    let (code, _) = store.invite(eve.id, NOW).await.unwrap().unwrap();
+    let accepted = store.accept_invitation(code.as_str(), PASSWORD, from(HOME), NOW).await.unwrap();
+    let theirs = right(accepted.unwrap());
+    let (_, eve) =
+        let_in(by_provider(&store, &ProviderPerson { is_operator: true, ..vouched.clone() }).await);
+    assert!(eve.is_operator && !is_valid(&store, &theirs, NOW).await);
+    // Without one, other browsers stay signed in.
+    let (first, _) = let_in(by_provider(&store, &vouched).await);
+    let_in(by_provider(&store, &vouched).await);
+    assert!(is_valid(&store, &first, NOW).await);
+}
+
+async fn an_invitation_knows_whether_it_was_made_on_the_machine(database: &Database) {
+    let store = database.open().await;
+    let person = store.person_new(&eve(account(&store).await), NOW).await.unwrap();
+    let (first, _) = store.invite_on_machine(person.id, NOW).await.unwrap().unwrap();
+    assert!(store.is_invited_on_machine(first.as_str(), NOW).await.unwrap());
+    assert!(!store.is_invited_on_machine("x", NOW).await.unwrap());
+    assert!(!store.is_invited_on_machine(first.as_str(), later(7 * 24 * 3_600_000)).await.unwrap());
+    let (second, _) = store.invite(person.id, NOW).await.unwrap().unwrap();
+    assert!(!store.is_invited_on_machine(first.as_str(), NOW).await.unwrap(), "it was replaced");
+    assert!(!store.is_invited_on_machine(second.as_str(), NOW).await.unwrap());
 }

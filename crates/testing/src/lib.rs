@@ -3,5 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod postgres;
+pub mod provider;
 
 pub use postgres::Postgres;

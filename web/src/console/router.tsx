@@ -7,13 +7,14 @@ import {
   Outlet,
   redirect,
 } from "@tanstack/react-router";
+import { adoptLanguage } from "../texts/texts";
 import { conferenceQuery, participantsQuery } from "./conferences";
 import { Home } from "./Home";
 import { Leader } from "./Leader";
 import { NotFound, RouteProblem } from "./RouteProblem";
 import { Shell } from "./Shell";
 import { SignIn } from "./SignIn";
-import { sessionQuery } from "./session";
+import { sessionQuery, signInWaysQuery } from "./session";
 import { Welcome } from "./Welcome";
 import { withTexts } from "./withTexts";
 
@@ -29,7 +30,13 @@ const signInRoute = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
   component: SignIn,
-  validateSearch: (search): { next?: string | undefined } => ({ next: text(search.next) }),
+  loader: ({ context: { queries } }) => {
+    void queries.prefetchQuery(signInWaysQuery);
+  },
+  validateSearch: (search): { next?: string | undefined; error?: string | undefined } => ({
+    next: text(search.next),
+    error: text(search.error),
+  }),
 });
 
 const welcome = createRoute({ getParentRoute: () => root, path: "/welcome", component: Welcome });
@@ -44,6 +51,8 @@ const shell = createRoute({
   beforeLoad: async ({ context, location }) => {
     const session = await context.queries.ensureQueryData(sessionQuery);
     if (!session) throw redirect({ to: "/sign-in", search: { next: location.href } });
+    // Who comes from the provider has not been on a page of ours since they signed in.
+    if (session.person && adoptLanguage(session.person.language)) window.location.reload();
     // Whoever has a leader's link is in that room.
     const own = session.leader?.conference;
     if (own !== undefined && location.pathname !== `/rooms/${encodeURIComponent(own)}`) {

@@ -39,6 +39,23 @@ export const sessionQuery = queryOptions({
   },
 });
 
+/** How people sign in here. */
+export interface SignInWays {
+  passwords: boolean;
+  provider: { name: string; path: string } | null;
+}
+
+export const signInWaysQuery = queryOptions({
+  queryKey: ["sign-in-ways"],
+  staleTime: 300_000,
+  queryFn: () => request<SignInWays>("GET", "/v1/session/ways"),
+});
+
+/** Nobody signs in by a password here. */
+export function useHasNoPasswords(): boolean {
+  return useQuery(signInWaysQuery).data?.passwords === false;
+}
+
 export function useSession(): Session | null {
   return useQuery(sessionQuery).data ?? null;
 }

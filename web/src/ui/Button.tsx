@@ -9,6 +9,15 @@ export interface ButtonProps extends ComponentPropsWithRef<"button"> {
   iconOnly?: boolean;
 }
 
+/** Leads to another page, and looks like a button. */
+export function LinkButton({
+  look = "plain",
+  size = "normal",
+  ...rest
+}: ComponentPropsWithRef<"a"> & Pick<ButtonProps, "look" | "size">) {
+  return <a {...rest} className={[css.button, css[look], css[size]].filter(Boolean).join(" ")} />;
+}
+
 export function Button({
   look = "plain",
   size = "normal",

@@ -62,6 +62,8 @@ codes! {
     ACCOUNT_EXISTS = "1141", 409, "There is such an account already";
     MAIL_OFF = "1142", 409, "Mail is not configured";
     UNKNOWN_SERIES = "1143", 404, "There is no such series";
+    PASSWORDS_OFF = "1144", 403, "Passwords are switched off";
+    OIDC_OFF = "1145", 404, "Signing in at a provider is not configured";
     EVENTS_GONE = "1115", 410, "The events are not kept any more";
     UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
     UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";

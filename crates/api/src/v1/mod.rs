@@ -23,6 +23,7 @@ mod list;
 pub(crate) mod media;
 mod messages;
 mod moment;
+mod oidc;
 pub(crate) mod openapi;
 mod operator;
 mod participants;
@@ -84,6 +85,7 @@ fn resources() -> OpenApiRouter<App> {
         operator::routes(),
         rooms::routes(),
         session::routes(),
+        oidc::routes(),
         tokens::routes(),
         trunks::routes(),
         trunk_test::routes(),

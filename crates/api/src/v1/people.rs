@@ -5,6 +5,7 @@ use super::{
     body::{Body, Patch},
     conditions::{Conditions, Tag, created, tagged},
     list::{List, Page, Query},
+    session::check_passwords,
 };
 use crate::{
     answer::{Answer, no_content, to_the_end},
@@ -38,8 +39,10 @@ struct Shown {
     id: i64,
     #[serde(flatten)]
     set: Set,
-    /// `invited`: no password is set yet; `active`; `disabled`.
+    /// `invited`: no password is set yet, and they have not signed in at the provider; `active`; `disabled`.
     state: Standing,
+    /// They have signed in at the OpenID Connect provider, and are known by it.
+    linked: bool,
     /// Until when an invitation can be accepted; null: none is open.
     #[schema(format = DateTime)]
     invited_until: Option<String>,
@@ -115,13 +118,14 @@ impl Shown {
     fn of(person: &Person, by: &Access) -> Self {
         let state = match person {
             Person { is_disabled: true, .. } => Standing::Disabled,
-            Person { has_password: false, .. } => Standing::Invited,
+            Person { has_password: false, is_linked: false, .. } => Standing::Invited,
             Person { .. } => Standing::Active,
         };
         Self {
             id: person.id.0,
             set: Set::of(person, by),
             state,
+            linked: person.is_linked,
             invited_until: person.invited_until.map(time::rfc3339),
             created_at: time::rfc3339(person.created_at),
             signed_in_at: person.signed_in_at.map(time::rfc3339),
@@ -155,8 +159,9 @@ impl Invitation {
 struct NewPerson {
     #[serde(flatten)]
     person: Shown,
-    /// The link by which they set a password.
-    invitation: Invitation,
+    /// The link by which they set a password; null: passwords are switched off, and they sign in at the provider, by this
+    /// mail address.
+    invitation: Option<Invitation>,
 }
 
 /// A new person.
@@ -287,11 +292,16 @@ async fn make(caller: Caller<Config>, State(state): State<App>, Body(body): Body
     to_the_end(async move {
         let now = state.control.now();
         let person = state.store.person_new(&settings, now).await?;
-        let invitation = state.store.invite(person.id, now).await?.ok_or_else(unknown)?;
-        let person = Person { invited_until: Some(invitation.1), ..person };
+        let invitation = match state.passwords_off() {
+            Some(_) => None,
+            None => Some(state.store.invite(person.id, now).await?.ok_or_else(unknown)?),
+        };
+        let person = Person { invited_until: invitation.as_ref().map(|one| one.1), ..person };
         let (tag, location) = (tag(&person, &caller.access), format!("/v1/people/{}", person.id));
-        let shown =
-            NewPerson { person: Shown::of(&person, &caller.access), invitation: Invitation::new(invitation) };
+        let shown = NewPerson {
+            person: Shown::of(&person, &caller.access),
+            invitation: invitation.map(Invitation::new),
+        };
         Ok(created(&tag, &shown, &location))
     })
     .await
@@ -373,8 +383,10 @@ async fn remove(caller: Caller<Config>, State(state): State<App>, Segments([numb
 #[utoipa::path(post, path = "/v1/people/{id}/invitation", operation_id = "invite_person", tag = "people",
     params(("id" = i64, Path, description = "The person's number.", example = 3)),
     security(("bearer" = ["config"])),
-    responses((status = 200, description = "The link.", body = Invitation)))]
+    responses((status = 200, description = "The link.", body = Invitation),
+        (status = 403, description = "Passwords are switched off (1144).")))]
 async fn invite(caller: Caller<Config>, State(state): State<App>, Segments([number]): Segments<1>) -> Answer {
+    check_passwords(&state)?;
     let state = caller.acting(state);
     let number = id(&number)?;
     to_the_end(async move {

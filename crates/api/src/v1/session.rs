@@ -10,7 +10,10 @@ use crate::{
     audit::{Audit, Doer},
     auth::{self, Browser, SignedIn},
     cookie::Channel,
-    error::{ApiError, BAD_INVITATION, ROLE_FORBIDS, UNKNOWN_SESSION, WRONG_OLD_PASSWORD, WRONG_PASSWORD},
+    error::{
+        ApiError, BAD_INVITATION, PASSWORDS_OFF, ROLE_FORBIDS, UNKNOWN_SESSION, WRONG_OLD_PASSWORD,
+        WRONG_PASSWORD,
+    },
     extract::Segments,
     json::{json, present},
     peer::Peer,
@@ -34,6 +37,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Paths by which a person signs in who is not known yet.
 pub(super) const SIGN_IN: [&str; 3] = ["/v1/session", "/v1/invitations/accept", "/v1/leader-links/open"];
+/// The page on which people sign in.
+pub(super) const SIGN_IN_PAGE: &str = "/console/sign-in";
 /// Accounts that are shown to a person who may work in all of them, at the most.
 const ACCOUNTS_SHOWN_MAX: usize = 500;
 
@@ -318,6 +323,14 @@ async fn begin(
     }
 }
 
+/// Refuses passwords where they are switched off.
+pub(super) fn check_passwords(state: &ApiState) -> Result<(), ApiError> {
+    let Some(oidc) = state.passwords_off() else { return Ok(()) };
+    let name = &oidc.settings().name;
+    let text = format!("passwords are switched off here: people sign in with “{name}” at {SIGN_IN_PAGE}");
+    Err(ApiError::coded(PASSWORDS_OFF, text))
+}
+
 fn too_many(state: &ApiState, retry_at: Timestamp) -> ApiError {
     let wait_ms = retry_at.0.saturating_sub(state.control.now().0).max(0);
     let seconds = u32::try_from(wait_ms / 1000 + 1).unwrap_or(u32::MAX);
@@ -339,7 +352,8 @@ fn busy() -> ApiError {
     request_body = SignInBody, security(()),
     responses((status = 200, description = "Signed in.", body = Shown,
             headers(("Set-Cookie" = String, description = "The session."))),
-        (status = 401, description = "Login or password is wrong (1125).")))]
+        (status = 401, description = "Login or password is wrong (1125)."),
+        (status = 403, description = "Passwords are switched off (1144).")))]
 async fn sign_in(
     channel: Channel,
     Admitted(source): Admitted,
@@ -348,6 +362,7 @@ async fn sign_in(
     State(state): State<App>,
     Body(body): Body<SignInBody>,
 ) -> Answer {
+    check_passwords(&state)?;
     to_the_end(async move {
         let SignInBody { login, password } = body;
         let outcome = state.store.sign_in(&login, &password, origin.from(), state.control.now()).await?;
@@ -372,11 +387,13 @@ impl From<AcceptError> for ApiError {
 
 /// Accepts an invitation
 ///
-/// Sets the password of the person who is invited, and signs in. The code counts once. Sessions that the person has end.
+/// Sets the password of the person who is invited, and signs in. The code counts once. Sessions that the person has end. Where
+/// passwords are switched off, only codes count that were made on the machine itself.
 #[utoipa::path(post, path = "/v1/invitations/accept", operation_id = "accept_invitation", tag = "people",
     request_body = AcceptBody, security(()),
     responses((status = 200, description = "Signed in.", body = Shown,
             headers(("Set-Cookie" = String, description = "The session."))),
+        (status = 403, description = "Passwords are switched off (1144)."),
         (status = 404, description = "The code counts no more, or never did (1126).")))]
 async fn accept(
     channel: Channel,
@@ -388,6 +405,10 @@ async fn accept(
 ) -> Answer {
     to_the_end(async move {
         let now = state.control.now();
+        // The operator of the machine can let somebody in, whatever has become of the provider.
+        if !state.store.is_invited_on_machine(&code, now).await? {
+            check_passwords(&state)?;
+        }
         let accepted = state.store.accept_invitation(&code, &password, origin.from(), now).await;
         let Some(outcome) = accepted? else {
             auth::note_failure(&state, source);
@@ -429,7 +450,7 @@ struct PasswordBody {
 #[utoipa::path(put, path = "/v1/session/password", operation_id = "change_password", tag = "people",
     request_body = PasswordBody, security(("session" = [])),
     responses((status = 204, description = "It is changed."),
-        (status = 403, description = "The old password is wrong (1140).")))]
+        (status = 403, description = "The old password is wrong (1140), or passwords are switched off (1144).")))]
 async fn set_password(
     _: Channel,
     Admitted(source): Admitted,
@@ -439,6 +460,7 @@ async fn set_password(
     audit: Audit,
     Body(PasswordBody { old_password, password }): Body<PasswordBody>,
 ) -> Answer {
+    check_passwords(&state)?;
     let state = signed_in.acting(&state, &audit);
     let SignedIn { session, person } = signed_in;
     to_the_end(async move {

@@ -2,6 +2,7 @@
 //! connected to. No redirect is followed, and of the answer only the status and `Retry-After` are of interest.
 
 use super::address::{is_allowed, is_public};
+use crate::outgoing::{CONNECTED_WITHIN, connect};
 use ipnet::IpNet;
 use plenary_model::WebhookUrl;
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpStream, lookup_host},
+    net::lookup_host,
     time::timeout,
 };
 use tokio_rustls::{
@@ -23,10 +24,6 @@ use tokio_rustls::{
 
 /// How long a message may take in all.
 pub(super) const SENT_WITHIN: Duration = Duration::from_secs(15);
-/// How long one address may take to answer.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
-/// Addresses of a name that are tried.
-const ADDRESSES_MAX: usize = 4;
 /// The longest head of an answer.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// So much of the body of an answer is read, so that the other side can end in peace.
@@ -89,8 +86,7 @@ impl Client {
     }
 
     async fn try_post(&self, url: &WebhookUrl, message: &Message<'_>) -> Result<Answered, SendError> {
-        let stream = connect(&self.addresses(url).await?).await?;
-        let _ = stream.set_nodelay(true);
+        let stream = connect(&self.addresses(url).await?).await.map_err(SendError::Unreachable)?;
         if !url.is_secure {
             return exchange(stream, url, message).await;
         }
@@ -122,21 +118,8 @@ impl Client {
                 return Err(SendError::Unprotected);
             }
         }
-        usable.truncate(ADDRESSES_MAX);
         Ok(usable)
     }
-}
-
-async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, SendError> {
-    let mut last = String::new();
-    for address in addresses {
-        match timeout(CONNECTED_WITHIN, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = format!("{address}: {error}"),
-            Err(_) => last = format!("{address}: no answer"),
-        }
-    }
-    Err(SendError::Unreachable(last))
 }
 
 async fn exchange(

@@ -577,6 +577,15 @@ impl World {
     }
 
     pub async fn with_limits(limits: ReservationLimits) -> Self {
+        Self::with(limits, None).await
+    }
+
+    /// People sign in at a provider.
+    pub async fn with_oidc(oidc: plenary_api::OidcSettings) -> Self {
+        Self::with(ReservationLimits::default(), Some(plenary_api::Oidc::new(oidc, trusts_nobody()))).await
+    }
+
+    async fn with(limits: ReservationLimits, oidc: Option<plenary_api::Oidc>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).await.unwrap();
         let (account, key) = store.create_account_login(LOGIN).await.unwrap();
@@ -614,6 +623,7 @@ impl World {
             followers: followers.clone(),
             audit: plenary_api::AuditWriter::new(store.clone()),
             webhooks: webhooks.clone(),
+            oidc,
             media: plenary_api::MediaLimits {
                 bytes_max: 200_000,
                 seconds_max: 5,
@@ -715,11 +725,15 @@ pub const EXAMPLE: &str = "/conference_reservation_create?conference_name=MyConf
 
 /// Webhooks that may be of this machine, and of nothing that TLS would trust.
 pub fn webhooks(store: &Store) -> plenary_api::Webhooks {
+    plenary_api::Webhooks::new(store.clone(), trusts_nobody(), vec!["127.0.0.0/8".parse().unwrap()])
+}
+
+fn trusts_nobody() -> Arc<tokio_rustls::rustls::ClientConfig> {
     use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
-    plenary_api::Webhooks::new(store.clone(), Arc::new(tls), vec!["127.0.0.0/8".parse().unwrap()])
+    Arc::new(tls)
 }

@@ -45,7 +45,7 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
                     command.store.person_new(&settings, wall_now()).await?
                 }
             };
-            let invitation = command.store.invite(person.id, wall_now()).await?;
+            let invitation = command.store.invite_on_machine(person.id, wall_now()).await?;
             let (code, expires_at) = invitation.ok_or_else(|| anyhow!("{mail} was removed meanwhile"))?;
             command.done(Some(shown(&person))).await?;
             writeln!(
@@ -84,6 +84,19 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
         Command::Enable { mail } => {
             set_disabled(&store, &mail, false).await?;
             writeln!(out, "{mail} can sign in again.")?;
+        }
+        Command::Unlink { mail } => {
+            let person = known(&store, &mail).await?;
+            let path = format!("person unlink {}", person.mail);
+            let command = audit::Command::begin(&store, path, Some(shown(&person)));
+            if !command.store.unlink_person(person.id).await? {
+                bail!("{mail} has not signed in at a provider");
+            }
+            command.done(Some(shown(&person))).await?;
+            writeln!(
+                out,
+                "{mail} is signed out everywhere. Who signs in at the provider with this mail address is linked anew."
+            )?;
         }
         Command::Remove { mail } => {
             let person = known(&store, &mail).await?;
@@ -158,7 +171,7 @@ fn shown(person: &Person) -> Value {
 fn state(person: &Person) -> &'static str {
     match person {
         Person { is_disabled: true, .. } => "disabled",
-        Person { has_password: false, .. } => "invited",
+        Person { has_password: false, is_linked: false, .. } => "invited",
         Person { .. } => "active",
     }
 }

@@ -130,7 +130,8 @@ async fn demo_account(store: &Store) -> anyhow::Result<Option<DemoAccount>> {
             roles: [(account.id, Role::Admin)].into(),
         };
         let person = store.person_new(&operator, wall_now()).await?;
-        invitation = store.invite(person.id, wall_now()).await?.map(|(code, _)| code.as_str().to_owned());
+        invitation =
+            store.invite_on_machine(person.id, wall_now()).await?.map(|(code, _)| code.as_str().to_owned());
     }
     Ok(Some(DemoAccount { key: key.to_string(), invitation }))
 }

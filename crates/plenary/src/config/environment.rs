@@ -12,17 +12,13 @@ pub(super) fn overlay(
         let Some(key) = known.iter().find(|key| key.variable() == variable) else { continue };
         let value =
             key.parse(&value).with_context(|| format!("the environment variable {variable} is not valid"))?;
-        match &key.section {
-            None => {
-                table.remove(&key.name.replace('_', "-"));
-                table.insert(key.name.clone(), value);
-            }
-            Some(section) => {
-                let section = table.entry(section.clone()).or_insert_with(|| toml::Table::new().into());
-                if let toml::Value::Table(section) = section {
-                    section.insert(key.name.clone(), value);
-                }
-            }
+        if key.sections.is_empty() {
+            table.remove(&key.name.replace('_', "-"));
+        }
+        if let Some(table) = key.sections.iter().try_fold(&mut *table, |table, section| {
+            table.entry(section.clone()).or_insert_with(|| toml::Table::new().into()).as_table_mut()
+        }) {
+            table.insert(key.name.clone(), value);
         }
     }
     Ok(())
@@ -30,7 +26,8 @@ pub(super) fn overlay(
 
 /// A key of the file, and the type of its value.
 pub(super) struct KnownKey {
-    section: Option<String>,
+    /// The tables that it is in, the outermost first.
+    sections: Vec<String>,
     pub(super) name: String,
     default: toml::Value,
 }
@@ -38,26 +35,25 @@ pub(super) struct KnownKey {
 impl KnownKey {
     /// Every key of a table with all of them.
     pub(super) fn all(sample: toml::Table) -> Vec<Self> {
+        Self::within(&[], sample)
+    }
+
+    fn within(sections: &[String], sample: toml::Table) -> Vec<Self> {
         let mut keys = Vec::new();
         for (name, value) in sample {
             match value {
-                toml::Value::Table(section) => keys.extend(section.into_iter().map(|(key, default)| Self {
-                    section: Some(name.clone()),
-                    name: key,
-                    default,
-                })),
-                default => keys.push(Self { section: None, name, default }),
+                toml::Value::Table(section) => {
+                    keys.extend(Self::within(&[sections, &[name]].concat(), section));
+                }
+                default => keys.push(Self { sections: sections.to_vec(), name, default }),
             }
         }
         keys
     }
 
     fn variable(&self) -> String {
-        match &self.section {
-            Some(section) => format!("PLENARY_{section}_{}", self.name),
-            None => format!("PLENARY_{}", self.name),
-        }
-        .to_ascii_uppercase()
+        let words = ["PLENARY"].into_iter().chain(self.sections.iter().map(String::as_str));
+        words.chain([self.name.as_str()]).collect::<Vec<_>>().join("_").to_ascii_uppercase()
     }
 
     fn parse(&self, text: &str) -> anyhow::Result<toml::Value> {

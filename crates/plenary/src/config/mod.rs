@@ -8,6 +8,7 @@ mod history;
 mod log;
 mod mail;
 mod media;
+mod oidc;
 mod recordings;
 mod reservations;
 mod sip;
@@ -22,6 +23,7 @@ pub(crate) use history::{AuditConfig, HistoryConfig};
 pub(crate) use log::{LogFormat, levels_of};
 pub(crate) use mail::{MailConfig, MailSecurity};
 pub(crate) use media::{CodecName, CodecOrder, Media};
+pub(crate) use oidc::OidcConfig;
 pub(crate) use recordings::{RecordingConfig, TranscriptConfig};
 pub(crate) use sip::{Signalling, WebRtc};
 pub(crate) use web::{TlsFiles, Web};
@@ -252,6 +254,7 @@ impl Config {
         reservations::check(&self.reservations, &self.conferences)?;
         self.signalling.check()?;
         self.web.origins()?;
+        self.web.oidc.check(&self.web.public_url)?;
         self.ice.check()?;
         self.media.check()
     }
@@ -303,6 +306,10 @@ fn known_keys() -> Vec<KnownKey> {
         tls: TlsFiles { certificate: file(), key: file(), authorities: file() },
         media: Media { languages: file(), ..Media::default() },
         mail: MailConfig { password_file: file(), ..MailConfig::default() },
+        web: Web {
+            oidc: OidcConfig { client_secret_file: file(), ..OidcConfig::default() },
+            ..Web::default()
+        },
         ..Config::default()
     };
     match toml::Value::try_from(sample).expect("the defaults are plain values") {

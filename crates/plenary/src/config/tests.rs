@@ -131,3 +131,100 @@ fn the_link_of_an_invitation_leads_to_where_the_service_is_reached() {
         assert_eq!(config.welcome_link("abc"), link, "{text}");
     }
 }
+
+const OIDC: &str = "[web]\npublic_url = \"https://conference.example.com/\"\n[web.oidc]\nissuer = \
+                    \"https://id.example.com/realms/staff\"\nclient_id = \"plenary\"\n";
+
+#[test]
+fn a_provider_is_configured_with_what_its_groups_give() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "s3cret\n").unwrap();
+    let text = format!(
+        "{OIDC}client_secret_file = \"{}\"\nrules = [{{ group = \"ops\", operator = true }}, {{ group = \"staff\", account \
+         = \"1-2-0/bob@example.com\", role = \"organiser\" }}]\n",
+        secret.path().display()
+    );
+    let config = load(&text, &[("PLENARY_WEB_OIDC_SCOPES", "email, groups")]).unwrap();
+    let settings = config.web.oidc.settings(&config.web.public_url).unwrap().unwrap();
+    assert_eq!(settings.redirect_uri, "https://conference.example.com/v1/session/oidc/callback");
+    assert_eq!(
+        (settings.client_secret.as_deref(), settings.name.as_str()),
+        (Some("s3cret"), "Single sign-on")
+    );
+    assert_eq!(settings.scopes, ["email", "groups"]);
+    assert!(settings.allows_passwords && !settings.trusts_mail);
+    assert_eq!(settings.rules[0].gives, plenary_api::OidcGrant::Operator);
+    let role = plenary_model::Role::Organiser;
+    let account = "1-2-0/bob@example.com".to_owned();
+    assert_eq!(settings.rules[1].gives, plenary_api::OidcGrant::Role { account, role });
+    assert_eq!(load("", &[]).unwrap().web.oidc.settings("").unwrap().map(|_| ()), None);
+
+    std::fs::write(secret.path(), " \n").unwrap();
+    let error = config.web.oidc.settings("https://a").unwrap_err().to_string();
+    assert!(error.contains("client_secret_file") && error.contains("has to hold the secret"), "{error}");
+    drop(secret);
+    let error = config.web.oidc.settings("https://a").unwrap_err().to_string();
+    assert!(error.contains("client_secret_file") && error.contains("cannot be read"), "{error}");
+    // On this machine it may be without TLS.
+    for issuer in ["http://localhost:8090", "http://127.0.0.1/realms/x", "http://[::1]:80"] {
+        load(&OIDC.replace("https://id.example.com/realms/staff", issuer), &[]).unwrap();
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_provider_is_named_with_what_is_allowed() {
+    let rule = |rule: &str| format!("{OIDC}rules = [{{ group = \"staff\", {rule} }}]\n");
+    let issuer = |issuer: &str| OIDC.replace("https://id.example.com/realms/staff", issuer);
+    for (text, parts) in [
+        (issuer("http://id.example.com"), ["issuer is `http://id.example.com`", "https is needed"]),
+        (issuer("http://localhost.evil.example"), ["issuer", "https is needed"]),
+        (issuer("id.example.com"), ["issuer is `id.example.com`", "https://"]),
+        (issuer("https://"), ["issuer", "URL"]),
+        (issuer("https://a@id.example.com"), ["issuer", "URL"]),
+        (issuer("https://id.example.com/?x"), ["issuer", "neither `?` nor `#`"]),
+        (OIDC.replace("\"plenary\"", "\"\""), ["client_id is empty", "name the client"]),
+        (
+            OIDC.replace("https://conference.example.com/", ""),
+            ["needs [web] public_url", "/v1/session/oidc/callback"],
+        ),
+        (
+            OIDC.replace("https://conference.example.com/", "http://conference.example.com"),
+            ["needs [web] public_url, which is `http://conference.example.com`", "https is needed"],
+        ),
+        (format!("{OIDC}name = \"\"\n"), ["name is ``", "1 to 60 characters"]),
+        (format!("{OIDC}scopes = [\"email groups\"]\n"), ["`email groups` is no scope", "one word each"]),
+        (format!("{OIDC}groups_claim = \"\"\n"), ["groups_claim is empty", "groups"]),
+        (rule("role = \"admin\""), ["rules, number 1", "either `account` and `role`"]),
+        (
+            rule("account = \"1-2-0/b\", role = \"admin\", operator = true"),
+            ["rules, number 1", "or `operator = true`"],
+        ),
+        (rule("operator = false"), ["rules, number 1", "either"]),
+        (rule("account = \"bob\", role = \"admin\""), ["account is `bob`", "plenary account list"]),
+        (
+            rule("account = \"1-2-0/b\", role = \"leader\""),
+            ["`leader` is no role", "organiser, auditor and admin"],
+        ),
+        (
+            rule("operator = true").replace("\"staff\"", "\"\""),
+            ["group is empty", "as the provider writes it"],
+        ),
+        (
+            "[web.oidc]\npasswords = false\n".to_owned(),
+            ["passwords = false without `issuer`", "name a provider"],
+        ),
+        ("[web.oidc]\nclient_id = \"x\"\n".to_owned(), ["without `issuer`", "name the provider"]),
+        ("[web.oidc]\nclient_secret = \"x\"\n".to_owned(), ["line 2", "client_secret_file"]),
+    ] {
+        let error = load(&text, &[]).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| error.contains(part)), "{text}: {error}");
+        assert!(error.contains("[web.oidc]") || error.contains("line"), "{error}");
+    }
+    let many: String = (0..101)
+        .map(|number| format!("{{ group = \"g\", account = \"1-2-{number}/b\", role = \"admin\" }}, "))
+        .collect();
+    let error = load(&format!("{OIDC}rules = [{many}]\n"), &[]).unwrap_err().to_string();
+    assert!(error.contains("rules name 101 accounts") && error.contains("at most 100"), "{error}");
+    let error = load(OIDC, &[("PLENARY_WEB_OIDC_PASSWORDS", "no")]).unwrap_err();
+    assert!(format!("{error:#}").contains("neither `true` nor `false`"), "{error:#}");
+}

@@ -1,5 +1,6 @@
 //! `[web]` and `[tls]`.
 
+use super::oidc::OidcConfig;
 use anyhow::anyhow;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub(crate) struct Web {
     pub(crate) failures_per_minute: u32,
     /// Connections that a source may have open at a time; 0: no limit.
     pub(crate) connections_per_source: usize,
+    /// People who sign in at an OpenID Connect provider.
+    pub(crate) oidc: OidcConfig,
 }
 
 impl Web {
@@ -59,6 +62,7 @@ impl Default for Web {
             requests_per_second: 1000,
             failures_per_minute: 30,
             connections_per_source: 256,
+            oidc: OidcConfig::default(),
         }
     }
 }

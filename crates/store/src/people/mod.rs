@@ -1,9 +1,12 @@
-//! People who sign in, and what they may do in which account. How they prove who they are is [`sign_in`]'s business.
+//! People who sign in, and what they may do in which account. How they prove who they are is the business of [`sign_in`] and
+//! [`provider`].
 
 pub(crate) mod passwords;
+mod provider;
 pub(crate) mod sessions;
 mod sign_in;
 
+pub use provider::{ProviderPerson, ProviderSignIn};
 pub use sessions::{SESSION_IDLE_MS, SESSION_MS, Session, SessionSecret};
 pub use sign_in::{AcceptError, InvitationCode, PasswordChange, SignIn, SignInFrom};
 
@@ -56,6 +59,10 @@ pub struct Person {
     pub is_operator: bool,
     /// They cannot sign in.
     pub is_disabled: bool,
+    /// They operate because a group at the provider says so.
+    pub is_operator_by_group: bool,
+    /// They have signed in at an OpenID Connect provider, and are known by it.
+    pub is_linked: bool,
     /// What they may do in which account, by the accounts' logins.
     pub roles: Vec<PersonRole>,
     /// They have accepted an invitation.
@@ -77,6 +84,8 @@ pub struct PersonRole {
     pub account: Account,
     /// The role.
     pub role: Role,
+    /// A group at the provider gives it.
+    pub is_by_group: bool,
 }
 
 impl Person {
@@ -104,19 +113,21 @@ impl Person {
 macro_rules! person_columns {
     () => {
         "people.id, people.mail, people.name, people.language, people.password_hash IS NOT NULL, people.is_operator,
-         people.is_disabled, people.created_at, people.updated_at, people.signed_in_at,
-         (SELECT expires_at FROM invitations WHERE person_id = people.id)"
+         people.is_disabled, people.is_operator_by_group, people.created_at, people.updated_at, people.signed_in_at,
+         (SELECT expires_at FROM invitations WHERE person_id = people.id),
+         EXISTS (SELECT 1 FROM identities WHERE person_id = people.id)"
     };
 }
 
 /// [`person_columns`].
-type PersonRow = (i64, String, String, String, bool, bool, bool, i64, i64, Option<i64>, Option<i64>);
+type PersonRow =
+    (i64, String, String, String, bool, bool, bool, bool, i64, i64, Option<i64>, Option<i64>, bool);
 
-/// person, role, and the account ([`AccountRow`]).
-type RoleRow = (i64, String, i64, String, String, i64, Option<i64>, bool, Option<i64>, Option<i64>);
+/// person, role, whether a group gives it, and the account ([`AccountRow`]).
+type RoleRow = (i64, String, bool, i64, String, String, i64, Option<i64>, bool, Option<i64>, Option<i64>);
 
 const ROLES: &str = concat!(
-    "SELECT person_id, role, ",
+    "SELECT person_id, role, is_by_group, ",
     account_columns!(),
     " FROM people_roles JOIN accounts ON accounts.id = account_id WHERE person_id >= $1 AND person_id <= $2
      ORDER BY person_id, cloud_id, username"
@@ -131,18 +142,20 @@ fn person(row: PersonRow, roles: &[RoleRow]) -> Result<Person, StoreError> {
         has_password,
         is_operator,
         is_disabled,
+        is_operator_by_group,
         created,
         updated,
         signed_in,
         invited,
+        is_linked,
     ) = row;
     let damaged = |what: String| StoreError::Damaged { what: format!("person {id}: {what}") };
     let roles = roles.iter().filter(|row| row.0 == id).cloned().map(
-        |(_, role, number, cloud, user, made, days, off, seats, rate)| {
+        |(_, role, is_by_group, number, cloud, user, made, days, off, seats, rate)| {
             let row: AccountRow = (number, cloud, user, made, days, off, seats, rate);
             let role =
                 role.parse().map_err(|error: plenary_model::UnknownRole| damaged(error.to_string()))?;
-            Ok(PersonRole { account: account(row), role })
+            Ok(PersonRole { account: account(row), role, is_by_group })
         },
     );
     Ok(Person {
@@ -152,6 +165,8 @@ fn person(row: PersonRow, roles: &[RoleRow]) -> Result<Person, StoreError> {
         language: LanguageCode::new(&language).map_err(|error| damaged(error.to_string()))?,
         is_operator,
         is_disabled,
+        is_operator_by_group,
+        is_linked,
         roles: roles.collect::<Result<_, StoreError>>()?,
         has_password,
         invited_until: invited.map(Timestamp),
@@ -170,27 +185,7 @@ impl Store {
         check(settings)?;
         let doing = "making a person";
         let mut transaction = self.write(doing).await?;
-        let people: i64 =
-            within!(transaction, doing, |on| sqlx::query_scalar("SELECT count(*) FROM people")
-                .fetch_one(on))?;
-        if people >= PEOPLE_MAX {
-            return Err(PersonError::TooMany);
-        }
-        let id: Option<i64> = within!(transaction, doing, |on| {
-            sqlx::query_scalar(
-            "INSERT INTO people (mail, login, name, language, is_operator, is_disabled, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING RETURNING id"
-        )
-        .bind(&settings.mail)
-        .bind(login_of(&settings.mail))
-        .bind(&settings.name)
-        .bind(settings.language.as_str())
-        .bind(settings.is_operator)
-        .bind(settings.is_disabled)
-        .bind(at.0)
-        .fetch_optional(on)
-        })?;
-        let id = id.ok_or_else(|| PersonError::MailTaken { mail: settings.mail.clone() })?;
+        let id = insert(&mut transaction, settings, at).await?;
         set_roles(&mut transaction, id, settings).await?;
         let made = reread(&mut transaction, id).await?.ok_or_else(|| gone(id))?;
         transaction.commit(doing).await?;
@@ -296,7 +291,7 @@ impl Store {
         }
         execute!(transaction, doing, sqlx::query(
             "UPDATE people SET mail = $2, login = $3, name = $4, language = $5, is_operator = $6, is_disabled = $7,
-                 updated_at = $8 WHERE id = $1"
+                 is_operator_by_group = (is_operator_by_group AND $6), updated_at = $8 WHERE id = $1"
         )
         .bind(id.0)
         .bind(&settings.mail)
@@ -331,6 +326,7 @@ impl Store {
         sessions::end_all(&mut transaction, id).await?;
         for delete in [
             "DELETE FROM calendar_feeds WHERE person_id = $1",
+            "DELETE FROM identities WHERE person_id = $1",
             "DELETE FROM invitations WHERE person_id = $1",
             "DELETE FROM people_roles WHERE person_id = $1",
             "DELETE FROM people WHERE id = $1",
@@ -366,8 +362,43 @@ async fn reread(transaction: &mut Write, id: i64) -> Result<Option<Person>, Stor
     person(row, &roles).map(Some)
 }
 
+/// Makes a person without roles.
+async fn insert(
+    transaction: &mut Write,
+    settings: &PersonSettings,
+    at: Timestamp,
+) -> Result<i64, PersonError> {
+    let doing = "making a person";
+    let people: i64 =
+        within!(transaction, doing, |on| sqlx::query_scalar("SELECT count(*) FROM people").fetch_one(on))?;
+    if people >= PEOPLE_MAX {
+        return Err(PersonError::TooMany);
+    }
+    let id: Option<i64> = within!(transaction, doing, |on| {
+        sqlx::query_scalar(
+            "INSERT INTO people (mail, login, name, language, is_operator, is_disabled, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING RETURNING id",
+        )
+        .bind(&settings.mail)
+        .bind(login_of(&settings.mail))
+        .bind(&settings.name)
+        .bind(settings.language.as_str())
+        .bind(settings.is_operator)
+        .bind(settings.is_disabled)
+        .bind(at.0)
+        .fetch_optional(on)
+    })?;
+    id.ok_or_else(|| PersonError::MailTaken { mail: settings.mail.clone() })
+}
+
+/// Sets the roles of a person by hand. Those that stay as they are stay what a group gives, if one does.
 async fn set_roles(transaction: &mut Write, id: i64, settings: &PersonSettings) -> Result<(), PersonError> {
     let doing = "setting the roles of a person";
+    let by_group: Vec<(i64, String)> = within!(transaction, doing, |on| sqlx::query_as(
+        "SELECT account_id, role FROM people_roles WHERE person_id = $1 AND is_by_group"
+    )
+    .bind(id)
+    .fetch_all(on))?;
     execute!(transaction, doing, sqlx::query("DELETE FROM people_roles WHERE person_id = $1").bind(id))?;
     for (account, role) in &settings.roles {
         // Not by the foreign key: its violation could not be told from a failure of the database.
@@ -375,11 +406,13 @@ async fn set_roles(transaction: &mut Write, id: i64, settings: &PersonSettings) 
             transaction,
             doing,
             sqlx::query(
-                "INSERT INTO people_roles (person_id, account_id, role) SELECT $1, id, $3 FROM accounts WHERE id = $2"
+                "INSERT INTO people_roles (person_id, account_id, role, is_by_group)
+                 SELECT $1, id, $3, $4 FROM accounts WHERE id = $2"
             )
             .bind(id)
             .bind(account.0)
             .bind(role.name())
+            .bind(by_group.iter().any(|(known, given)| *known == account.0 && given == role.name()))
         )?;
         if set == 0 {
             return Err(PersonError::Store(StoreError::UnknownAccount));

@@ -161,19 +161,47 @@ impl Store {
         person: PersonId,
         now: Timestamp,
     ) -> Result<Option<(InvitationCode, Timestamp)>, StoreError> {
+        self.invite_as(person, false, now).await
+    }
+
+    /// The same by a command on the machine itself. Such a code counts also where passwords are switched off
+    /// ([`Self::is_invited_on_machine`]).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn invite_on_machine(
+        &self,
+        person: PersonId,
+        now: Timestamp,
+    ) -> Result<Option<(InvitationCode, Timestamp)>, StoreError> {
+        self.invite_as(person, true, now).await
+    }
+
+    async fn invite_as(
+        &self,
+        person: PersonId,
+        is_of_machine: bool,
+        now: Timestamp,
+    ) -> Result<Option<(InvitationCode, Timestamp)>, StoreError> {
         let doing = "inviting a person";
         let code = InvitationCode(random_text());
         let expires_at = Timestamp(now.0.saturating_add(INVITATION_MS));
         let mut transaction = self.write(doing).await?;
-        let made = execute!(transaction, doing, sqlx::query(
-            "INSERT INTO invitations (person_id, hash, created_at, expires_at) SELECT id, $2, $3, $4 FROM people WHERE id = $1
+        let made = execute!(
+            transaction,
+            doing,
+            sqlx::query(
+                "INSERT INTO invitations (person_id, hash, created_at, expires_at, is_of_machine)
+             SELECT id, $2, $3, $4, $5 FROM people WHERE id = $1
              ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, created_at = excluded.created_at,
-                 expires_at = excluded.expires_at"
-        )
-        .bind(person.0)
-        .bind(&hash(&code.0)[..])
-        .bind(now.0)
-        .bind(expires_at.0))?;
+                 expires_at = excluded.expires_at, is_of_machine = excluded.is_of_machine"
+            )
+            .bind(person.0)
+            .bind(&hash(&code.0)[..])
+            .bind(now.0)
+            .bind(expires_at.0)
+            .bind(is_of_machine)
+        )?;
         if made == 0 {
             return Ok(None);
         }
@@ -194,6 +222,19 @@ impl Store {
         .fetch_optional(on))?;
         let Some(id) = id else { return Ok(None) };
         Ok(self.person(PersonId(id)).await?.filter(|person| !person.is_disabled))
+    }
+
+    /// Whether a code counts that was made by a command on the machine itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_invited_on_machine(&self, code: &str, now: Timestamp) -> Result<bool, StoreError> {
+        read!(self.base, "reading an invitation", |on| sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM invitations WHERE hash = $1 AND expires_at > $2 AND is_of_machine)"
+        )
+        .bind(&hash(code)[..])
+        .bind(now.0)
+        .fetch_one(on))
     }
 
     /// Sets the password of the person whose invitation this is, ends all their sessions, and signs them in. `None`: the code is

@@ -33,7 +33,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-pub(super) const TABLES: [Table; 35] = [
+pub(super) const TABLES: [Table; 36] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -419,19 +419,32 @@ pub(super) const TABLES: [Table; 35] = [
             ("created_at", Integer),
             ("updated_at", Integer),
             ("signed_in_at", Integer),
+            ("is_operator_by_group", Flag),
         ],
         counted: Some("id"),
     },
     Table {
         name: "people_roles",
         keys: 2,
-        columns: &[("person_id", Integer), ("account_id", Integer), ("role", Text)],
+        columns: &[("person_id", Integer), ("account_id", Integer), ("role", Text), ("is_by_group", Flag)],
+        counted: None,
+    },
+    Table {
+        name: "identities",
+        keys: 2,
+        columns: &[("issuer", Text), ("subject", Text), ("person_id", Integer), ("created_at", Integer)],
         counted: None,
     },
     Table {
         name: "invitations",
         keys: 1,
-        columns: &[("person_id", Integer), ("hash", Bytes), ("created_at", Integer), ("expires_at", Integer)],
+        columns: &[
+            ("person_id", Integer),
+            ("hash", Bytes),
+            ("created_at", Integer),
+            ("expires_at", Integer),
+            ("is_of_machine", Flag),
+        ],
         counted: None,
     },
     Table {

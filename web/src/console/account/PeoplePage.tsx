@@ -12,7 +12,7 @@ import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
 import { Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
-import { useMay, useSession } from "../session";
+import { useHasNoPasswords, useMay, useSession } from "../session";
 import {
   changePerson,
   type Invitation,
@@ -31,6 +31,7 @@ export function PeoplePage() {
   const queries = useQueryClient();
   const session = useSession();
   const people = useQuery(peopleQuery);
+  const hasNoPasswords = useHasNoPasswords();
   const [isInviting, setInviting] = useState(false);
   const [link, setLink] = useState<{ person: string; invitation: Invitation } | null>(null);
   const [removed, setRemoved] = useState<Person | null>(null);
@@ -79,13 +80,17 @@ export function PeoplePage() {
                 label={t("room.more.who", { name: person.name })}
                 icon={<Ellipsis />}
                 actions={() => [
-                  {
-                    text: t("people.link"),
-                    onSelect: () =>
-                      void attempt(async () =>
-                        setLink({ person: person.name, invitation: await inviteAgain(person.id) }),
-                      ),
-                  },
+                  ...(hasNoPasswords
+                    ? []
+                    : [
+                        {
+                          text: t("people.link"),
+                          onSelect: () =>
+                            void attempt(async () =>
+                              setLink({ person: person.name, invitation: await inviteAgain(person.id) }),
+                            ),
+                        },
+                      ]),
                   {
                     text: t(person.disabled ? "people.enable" : "people.disable"),
                     onSelect: () =>
@@ -109,7 +114,8 @@ export function PeoplePage() {
         <InvitePersonDialog
           onClose={() => setInviting(false)}
           onDone={(person, invitation) => {
-            setLink({ person, invitation });
+            // Where passwords are off, they sign in at the provider.
+            if (invitation) setLink({ person, invitation });
             void reload();
           }}
         />
@@ -140,7 +146,7 @@ export function PeoplePage() {
 
 interface InviteProps {
   onClose: () => void;
-  onDone: (person: string, invitation: Invitation) => void;
+  onDone: (person: string, invitation: Invitation | null) => void;
 }
 
 function InvitePersonDialog({ onClose, onDone }: InviteProps) {

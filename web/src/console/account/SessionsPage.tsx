@@ -7,6 +7,7 @@ import { Button } from "../../ui/Button";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
 import { Badge, Page } from "../../ui/Page";
+import { useHasNoPasswords } from "../session";
 import { PasswordDialog } from "./PasswordDialog";
 import { endSession, sessionsQuery } from "./people";
 
@@ -14,6 +15,7 @@ import { endSession, sessionsQuery } from "./people";
 export function SessionsPage() {
   const queries = useQueryClient();
   const sessions = useQuery(sessionsQuery);
+  const hasNoPasswords = useHasNoPasswords();
   const [isChanging, setChanging] = useState(false);
   const end = (id: number) =>
     attempt(async () => {
@@ -25,9 +27,11 @@ export function SessionsPage() {
       title={t("sessions")}
       note={t("sessions.note")}
       actions={
-        <Button icon={<LockKeyhole />} onClick={() => setChanging(true)}>
-          {t("password.change")}
-        </Button>
+        !hasNoPasswords && (
+          <Button icon={<LockKeyhole />} onClick={() => setChanging(true)}>
+            {t("password.change")}
+          </Button>
+        )
       }
     >
       <List

@@ -29,7 +29,7 @@ export const peopleQuery = queryOptions({
 });
 
 export const invite = (body: Pick<Person, "name" | "mail" | "language" | "operator" | "roles">) =>
-  request<Person & { invitation: Invitation }>("POST", "/v1/people", body);
+  request<Person & { invitation: Invitation | null }>("POST", "/v1/people", body);
 
 export const inviteAgain = (id: number) => request<Invitation>("POST", `/v1/people/${id}/invitation`);
 

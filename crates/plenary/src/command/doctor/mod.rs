@@ -79,6 +79,7 @@ pub(super) async fn run(config: Config, flags: cli::Doctor) -> anyhow::Result<Ex
     checks.push(network::rtp_ports(&config, is_running));
     checks.extend(network::addresses(&config).await);
     checks.push(network::certificate(&config));
+    checks.extend(network::provider(&config).await);
     checks.push(machine::clock());
     checks.push(machine::open_files(&config, pid));
     checks.push(machine::priority(pid));

@@ -1,4 +1,4 @@
-//! Ports, addresses, the certificate, names, trunks.
+//! Ports, addresses, the certificate, the provider at which people sign in, names, trunks.
 
 use super::Check;
 use crate::{config::Config, operator, tls::Tls};
@@ -326,6 +326,33 @@ pub(super) fn certificate(config: &Config) -> Check {
         ),
         Ok(days) => Check::ok(name, format!("valid for {days} more days")),
     }
+}
+
+/// The provider at which people sign in, where one is configured.
+pub(super) async fn provider(config: &Config) -> Option<Check> {
+    let (name, oidc) = ("sign-in provider", &config.web.oidc);
+    let settings = match oidc.settings(&config.web.public_url) {
+        Ok(settings) => settings?,
+        Err(error) => {
+            let action = "The service does not start without it: name a file that it can read.";
+            return Some(Check::failed(name, format!("{error:#}"), action));
+        }
+    };
+    let tls = match Tls::load(None, None, config.tls.authorities.as_deref()) {
+        Ok(tls) => tls,
+        Err(error) => {
+            return Some(Check::failed(name, format!("{error:#}"), "Correct `authorities` of [tls]."));
+        }
+    };
+    let redirect = settings.redirect_uri.clone();
+    Some(match plenary_api::Oidc::new(settings, tls.client()).look().await {
+        Ok(()) => Check::ok(name, format!("{} answers; it has to know {redirect}", oidc.issuer)),
+        Err(reason) => Check::warning(
+            name,
+            reason,
+            "Nobody can sign in there: compare `issuer` of [web.oidc] with what the provider calls itself.",
+        ),
+    })
 }
 
 /// Names that calls depend on are found.
