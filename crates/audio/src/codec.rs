@@ -169,6 +169,13 @@ impl Encoder {
         }
     }
 
+    /// Changes the settings of Opus.
+    pub fn configure(&mut self, opus: &opus::Settings) {
+        if let Self::Opus(encoder) = self {
+            encoder.configure(opus);
+        }
+    }
+
     /// Whether the following frames are coded without reference to earlier ones, as far as the codec supports that.
     pub fn set_independent(&mut self, independent: bool) {
         if let Self::Opus(encoder) = self {

@@ -158,6 +158,7 @@ impl Server {
                     fec: config.media.opus_fec,
                     dtx: config.media.opus_dtx,
                     expected_loss_percent: config.media.opus_expected_loss_percent,
+                    prefers_celt: false,
                 },
                 dtls: Some(identity),
                 rtcp: Some(taps.rtcp),

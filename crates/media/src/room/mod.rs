@@ -82,6 +82,10 @@ const LINES_BEFORE_CROWDED: usize = 3;
 const INAUDIBLE_DBOV: f32 = -60.0;
 /// A participant with an Opus stream of their own waits this long for a pause in which to return to the shared one.
 const TICKS_FOR_PAUSE: u8 = 150;
+/// From so many Opus streams of their own on they are coded at the least cost: at the usual one 350 prompts of 350 participants take
+/// more than a core. It ends when there are fewer than [`FEW_OWN_OPUS`].
+const MANY_OWN_OPUS: usize = 60;
+const FEW_OWN_OPUS: usize = 40;
 /// A room.
 #[derive(Debug)]
 pub(crate) struct MixRoom {
@@ -102,6 +106,8 @@ pub(crate) struct MixRoom {
     mixers: [Option<Box<RateMixer>>; 3],
     /// From each rate (second) to each other (first).
     links: [[Option<Box<Link>>; 3]; 3],
+    /// There are many Opus streams of their own.
+    saves: bool,
     /// Encoders of talkers who are silent again, by codec.
     spare: [Vec<Encoder>; 4],
     scratch: Box<Scratch>,
@@ -146,6 +152,7 @@ impl MixRoom {
             coaching: Vec::new(),
             mixers: [const { None }; 3],
             links: [const { [const { None }; 3] }; 3],
+            saves: false,
             spare: [const { Vec::new() }; 4],
             scratch: Box::new(Scratch {
                 sum: [0; opus::FRAME_SAMPLES],
@@ -471,6 +478,8 @@ impl MixRoom {
                     self.choose_stream(MemberKey(index), member);
                 }
             }
+            let own = members.iter().flatten().filter(|member| member.encodes_opus()).count();
+            self.saves = own >= if self.saves { FEW_OWN_OPUS } else { MANY_OWN_OPUS };
         }
         for (index, member) in members.iter_mut().enumerate() {
             let Some(member) = member else { continue };
@@ -593,6 +602,7 @@ impl MixRoom {
                         // No other listener is on it: it continues where their own ends.
                         Some(encoder) if !stream.is_current() => {
                             stream.encoder.copy_from(encoder);
+                            stream.encoder.configure(&self.settings.opus);
                             stream.set_current();
                         }
                         _ => stream.has_newcomer = true,
@@ -666,6 +676,8 @@ impl MixRoom {
         }
         let length = match (&mut member.encoder, codec.law()) {
             (Some(encoder), _) => {
+                let opus = self.settings.opus;
+                encoder.configure(&if self.saves { opus.cheapest() } else { opus });
                 let length = encoder.encode(frame, payload);
                 encoder.set_independent(false);
                 length

@@ -178,6 +178,11 @@ impl RoomMember {
     }
 
     /// The settings, with what differs for this participant.
+    /// It has an Opus stream of its own, coded as those of all.
+    pub(super) fn encodes_opus(&self) -> bool {
+        matches!(self.encoder, Some(Encoder::Opus(_)))
+    }
+
     fn own_settings(&self, settings: &Settings) -> Settings {
         Settings { inband_dtmf: self.inband_dtmf.unwrap_or(settings.inband_dtmf), ..*settings }
     }

@@ -44,7 +44,14 @@ const SETTINGS: Settings = Settings {
     jitter_ms_min: 20,
     jitter_ms_max: 200,
     inband_dtmf: InbandDtmf::Auto,
-    opus: opus::Settings { bitrate: 32_000, complexity: 5, fec: true, dtx: false, expected_loss_percent: 10 },
+    opus: opus::Settings {
+        bitrate: 32_000,
+        complexity: 5,
+        fec: true,
+        dtx: false,
+        expected_loss_percent: 10,
+        prefers_celt: false,
+    },
 };
 const EVENTS: u8 = 101;
 /// Octets and samples of 20 ms of G.711.

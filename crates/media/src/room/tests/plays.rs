@@ -303,3 +303,34 @@ fn what_is_kept_for_one_whose_keys_do_not_come_has_a_bound() {
     }
     assert_eq!(to_come(&world, key), (0..16).map(PlayId).collect::<Vec<_>>(), "the first ones");
 }
+
+#[test]
+fn where_many_hear_something_of_their_own_in_opus_it_is_coded_at_the_least_cost_and_then_as_before() {
+    let mut world = World::new();
+    for _ in 0..MANY_OWN_OPUS {
+        world.enter(Says::Nothing, Codec::Opus);
+    }
+    world.run(10);
+    let play_to = |world: &mut World, numbers: std::ops::Range<usize>, ms| {
+        for number in numbers {
+            let key = world.phones[number].key;
+            world.room.play_to(key, prompt(number as u64, 1000.0, ms));
+        }
+    };
+    // Configurations from 16 on are CELT (RFC 6716, section 3.1).
+    let is_celt = |world: &World| world.phones[0].packets.last().expect("a packet").1[0] >> 3 >= 16;
+    play_to(&mut world, 0..FEW_OWN_OPUS - 1, 3000);
+    world.run(40);
+    assert!(!is_celt(&world), "few");
+    play_to(&mut world, FEW_OWN_OPUS - 1..MANY_OWN_OPUS, 600);
+    world.run(15);
+    assert!(is_celt(&world), "many");
+    world.run(70);
+    assert!(!is_celt(&world), "few again");
+    // What is heard is the same throughout.
+    let heard = &world.phones[0].heard[20 * 960..];
+    for (place, window) in heard.chunks_exact(4 * 960).enumerate() {
+        let level = power_dbov(window, 48_000, 1000.0);
+        assert!((level + 20.0).abs() < 1.0, "{level} dBov in window {place}");
+    }
+}
