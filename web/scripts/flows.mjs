@@ -340,7 +340,7 @@ export async function keypads(world) {
   const { service, step, by, look, scene, leader, caller } = world;
   const { weekly, lobby } = scene;
   service.call("meet", 440, `${weekly.number}#,,,,${weekly.leader}#`);
-  service.call("meet", 550, `${weekly.number}#,,,,${weekly.pin}#,,,,,,,,,,*9`);
+  service.call("meet", 550, `${weekly.number}#,,,,${weekly.pin}#,,,,,,,,,,,,,,,,,,,,,,,,*9`);
   service.call("meet", 440, `${lobby.number}#,,,,${lobby.leader}#`);
   service.call("meet", 550, `${lobby.number}#,,,,${lobby.pin}#`);
   await step("a telephone that raises its hand is seen, and let speak", async () => {
