@@ -51,7 +51,7 @@ impl OidcSettings {
     }
 }
 
-/// What somebody is called, of the first claim that says something that a name can be.
+/// The name of a person: the first claim whose value can be a name.
 pub(super) fn name<'a>(candidates: impl IntoIterator<Item = Option<&'a str>>) -> String {
     let clean = |text: &str| -> String {
         let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

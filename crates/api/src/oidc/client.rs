@@ -67,7 +67,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A host that is this machine, whoever resolves it.
+/// A host on this machine, without asking DNS.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {

@@ -123,7 +123,7 @@ pub(crate) struct Failure {
     pub(crate) code: &'static str,
     /// For the operator.
     pub(crate) reason: String,
-    /// It looks as if somebody guesses.
+    /// The provider did not give this code: it may be guessed.
     pub(crate) is_guess: bool,
 }
 
@@ -351,7 +351,7 @@ impl Provider {
     async fn renewed(&self, known: &Arc<Metadata>) -> Result<Option<Arc<Metadata>>, Failure> {
         let mut cache = self.cache.lock().await;
         let Some(current) = cache.known.as_mut() else { return Ok(None) };
-        // Somebody else was faster.
+        // Another sign-in has renewed them meanwhile.
         if !Arc::ptr_eq(&current.metadata, known) {
             return Ok(Some(current.metadata.clone()));
         }

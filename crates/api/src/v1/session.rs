@@ -405,7 +405,7 @@ async fn accept(
 ) -> Answer {
     to_the_end(async move {
         let now = state.control.now();
-        // The operator of the machine can let somebody in, whatever has become of the provider.
+        // An operator on the machine can let a person in when the provider fails.
         if !state.store.is_invited_on_machine(&code, now).await? {
             check_passwords(&state)?;
         }
