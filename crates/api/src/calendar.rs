@@ -113,6 +113,14 @@ pub fn single_event(reservation: &Reservation, about: &About, stamp: Timestamp) 
     about.event(&Reservation { series: None, ..reservation.clone() }, stamp)
 }
 
+/// The reservations of a series by the date that each was made for.
+pub(crate) fn by_date<'a>(
+    settings: &SeriesSettings,
+    reservations: &'a [Reservation],
+) -> BTreeMap<String, &'a Reservation> {
+    reservations.iter().filter_map(|one| Some((settings.date_of(one.series?.occurrence)?, one))).collect()
+}
+
 /// A series as events: the series with its rule, and each date that differs from it. Empty: none of its dates takes place.
 #[must_use]
 pub fn series_events(
@@ -123,10 +131,7 @@ pub fn series_events(
 ) -> Vec<CalendarEvent> {
     let settings = &series.settings;
     let Some(any) = reservations.first() else { return Vec::new() };
-    let by_date: BTreeMap<String, &Reservation> = reservations
-        .iter()
-        .filter_map(|one| Some((settings.date_of(one.series?.occurrence)?, one)))
-        .collect();
+    let by_date = by_date(settings, reservations);
     let occurrences = settings.occurrences();
     let first = Reservation {
         title: settings.title.clone(),

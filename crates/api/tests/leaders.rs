@@ -3,62 +3,11 @@
 
 mod support;
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, Request},
-};
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use support::World;
-use tower::ServiceExt;
-
-const HOST: &str = "conference.example.com";
-const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
-
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Value,
-}
-
-impl Answer {
-    fn problem(&self) -> (u16, &str) {
-        (self.status, self.body["code"].as_str().unwrap_or_default())
-    }
-}
-
-async fn ask(
-    world: &World,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: Option<Value>,
-) -> Answer {
-    let mut request = Request::builder().method(method).uri(path).header("host", HOST);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    if body.is_some() {
-        request = request.header("content-type", "application/json");
-    }
-    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-    let response = world.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let bytes = body.collect().await.unwrap().to_bytes();
-    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
-}
-
-/// By the account's key.
-async fn own(world: &World, method: &str, path: &str, body: Option<Value>) -> Answer {
-    let bearer = format!("Bearer {}", world.key);
-    ask(world, method, path, &[("authorization", &bearer)], body).await
-}
-
-/// By a leader's cookie, from a page of ours.
-async fn by(world: &World, cookie: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
-    ask(world, method, path, &[("cookie", cookie), OWN], body).await
-}
+use support::{
+    World,
+    browser::{Answer, OWN, ask, by, own},
+};
 
 async fn make(world: &World, body: Value) -> (i64, String) {
     let made = own(world, "POST", "/v1/leader-links", Some(body)).await;
@@ -76,11 +25,7 @@ async fn leader_of(world: &World, conference: &str) -> String {
     let (_, code) = make(world, json!({"conference": conference, "label": "Ann"})).await;
     let opened = open(world, &code).await;
     assert_eq!(opened.status, 200, "{}", opened.body);
-    cookie(&opened)
-}
-
-fn cookie(answer: &Answer) -> String {
-    answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+    opened.cookie()
 }
 
 async fn reserve(world: &World, conference: &str) -> String {

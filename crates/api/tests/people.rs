@@ -3,83 +3,20 @@
 
 mod support;
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, Request},
-};
-use http_body_util::BodyExt;
 use plenary_model::{KeySettings, LanguageCode, PersonSettings, Scope};
 use plenary_store::{AuditQuery, SignIn, SignInFrom};
 use serde_json::{Value, json};
-use support::World;
-use tower::ServiceExt;
+use support::{
+    World,
+    browser::{Answer, HOST, OWN, ask, ask_at, by, own},
+};
 
-const HOST: &str = "conference.example.com";
 const PASSWORD: &str = "correct horse";
-/// What a browser says of a request that a page of ours sends.
-const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
-
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Value,
-}
-
-impl Answer {
-    /// Status and code of a problem.
-    fn problem(&self) -> (u16, &str) {
-        (self.status, self.body["code"].as_str().unwrap_or_default())
-    }
-
-    /// The cookie that it sets, as a browser sends it back.
-    fn cookie(&self) -> String {
-        self.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
-    }
-}
-
-async fn ask_at(
-    world: &World,
-    host: &str,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: Option<Value>,
-) -> Answer {
-    let mut request = Request::builder().method(method).uri(path).header("host", host);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    if body.is_some() {
-        request = request.header("content-type", "application/json");
-    }
-    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-    let response = world.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let bytes = body.collect().await.unwrap().to_bytes();
-    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
-}
-
-async fn ask(
-    world: &World,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: Option<Value>,
-) -> Answer {
-    ask_at(world, HOST, method, path, headers, body).await
-}
-
-/// A request of a page of ours with a cookie.
-async fn by(world: &World, cookie: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
-    ask(world, method, path, &[("cookie", cookie), OWN], body).await
-}
 
 /// Invites somebody by the account's key; the code of the link.
 async fn invite(world: &World, mail: &str, role: &str) -> (i64, String) {
-    let bearer = format!("Bearer {}", world.key);
     let person = json!({"name": "Eve", "mail": mail, "roles": [{"account": world.account.0, "role": role}]});
-    let made = ask(world, "POST", "/v1/people", &[("authorization", &bearer)], Some(person)).await;
+    let made = own(world, "POST", "/v1/people", Some(person)).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let path = made.body["invitation"]["path"].as_str().unwrap();
     let code = path.strip_prefix("/console/welcome#").unwrap().to_owned();

@@ -68,7 +68,8 @@ impl fmt::Debug for Client {
 }
 
 /// A host on this machine, without asking DNS.
-pub(super) fn is_loopback(host: &str) -> bool {
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {
         Ok(address) => address.is_loopback(),

@@ -13,6 +13,7 @@ mod client;
 mod pending;
 mod provider;
 
+pub use client::is_loopback;
 pub(crate) use pending::{PENDING_SECONDS, Pending};
 pub(crate) use provider::Failure;
 

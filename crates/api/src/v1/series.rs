@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     answer::{Answer, no_content, to_the_end},
-    calendar::{About, series_events},
+    calendar::{About, by_date, series_events},
     control::ControlError,
     error::{ApiError, UNKNOWN_SERIES},
     extract::Segments,
@@ -157,10 +157,7 @@ fn whole(
     refused: &BTreeMap<String, DateProblem>,
 ) -> WholeSeries {
     let settings = &series.settings;
-    let by_date: BTreeMap<String, &Reservation> = reservations
-        .iter()
-        .filter_map(|one| Some((settings.date_of(one.series?.occurrence)?, one)))
-        .collect();
+    let by_date = by_date(settings, reservations);
     let shown = |planned: Occurrence| {
         let date = planned.date();
         let booked = by_date.get(&date);

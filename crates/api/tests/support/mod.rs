@@ -1,6 +1,8 @@
 //! The web services over a real store, with conferences whose clock stands where a test puts it.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod browser;
+
 use async_trait::async_trait;
 use axum::{
     Router,

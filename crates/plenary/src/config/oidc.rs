@@ -1,12 +1,11 @@
 //! `[web.oidc]`: people who sign in at an OpenID Connect provider.
 
 use anyhow::{Context, anyhow, bail};
-use plenary_api::{OIDC_CALLBACK, OidcGrant, OidcRule, OidcSettings};
+use plenary_api::{OIDC_CALLBACK, OidcGrant, OidcRule, OidcSettings, is_loopback};
 use plenary_model::{PERSON_ROLES_MAX, Role};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
-    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -206,12 +205,11 @@ fn check_url(what: &str, url: &str, example: &str) -> anyhow::Result<()> {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
-    let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     let is_clean =
         !host.is_empty() && !authority.contains('@') && url.bytes().all(|byte| byte.is_ascii_graphic());
     match scheme {
         "https" if is_clean => Ok(()),
-        "http" if is_clean && is_local => Ok(()),
+        "http" if is_clean && is_loopback(host) => Ok(()),
         "http" if is_clean => bail!(
             "[web.oidc] {what} is `{url}`: https is needed, as in \"{example}\"; http only on this machine \
              (http://localhost:PORT)"
