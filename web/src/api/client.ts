@@ -1,7 +1,7 @@
 /** The management API, typed by its own description. Every failure is an `ApiProblem`. */
-import createClient from "openapi-fetch";
+import createClient, { createQuerySerializer } from "openapi-fetch";
 import { tc } from "../texts/common";
-import { ApiProblem, problemOf, unreachable } from "./problem";
+import { problemOf, unreachable } from "./problem";
 import { remember } from "./recent";
 import type { components, paths } from "./schema";
 
@@ -28,53 +28,28 @@ async function reach(request: Request): Promise<Response> {
   return answer;
 }
 
-export const client = createClient<paths>({
+const serialize = createQuerySerializer<Record<string, unknown>>();
+
+export const client = createClient<paths, "application/json">({
   baseUrl: globalThis.location?.origin ?? "http://localhost",
+  headers: { Accept: "application/json" },
   fetch: reach,
+  // An empty filter is left out: the service would look for what has an empty value.
+  querySerializer: (query: Record<string, unknown>) =>
+    serialize(Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ""))),
 });
 
-/** The body of an answer; throws the problem if there is one. */
-export async function ok<T>(answer: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
-  const { data, error, response } = await answer;
+/** The body of an answer, undefined where it has none; throws the problem if there is one. */
+export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await call.catch(unread);
   if (!response.ok) throw problemOf(response, error);
   return data as T;
 }
 
-/** A request beside the described ones, in the same manner. */
-export async function request<T>(
-  method: string,
-  path: string,
-  body?: unknown,
-  headers?: Record<string, string>,
-): Promise<T> {
-  const answer = await reach(
-    new Request(new URL(path, location.origin), {
-      method,
-      headers: {
-        Accept: "application/json",
-        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  );
-  const text = await answer.text();
-  let read: unknown = null;
-  try {
-    read = text ? JSON.parse(text) : null;
-  } catch {
-    if (answer.ok) throw new ApiProblem({ status: answer.status, title: tc("error.network") });
-  }
-  if (!answer.ok) throw problemOf(answer, read);
-  return read as T;
+/** A body that is not JSON is not the service's: something on the path has answered. */
+function unread(error: unknown): never {
+  throw error instanceof SyntaxError ? unreachable(tc("error.network"), "") : error;
 }
-
-/** A page of a list beside the described ones. */
-export const page = <T>(path: string, query: Record<string, string | number | undefined>) => {
-  const said = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
-  const text = new URLSearchParams(said.map(([name, value]) => [name, String(value)]));
-  return request<PageOf<T>>("GET", `${path}?${text}`);
-};
 
 /** A page of a list; `next` is where the next one begins. */
 export interface PageOf<T> {

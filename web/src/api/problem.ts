@@ -47,7 +47,7 @@ export function problemOf(answer: Response, body: unknown): ApiProblem {
   });
 }
 
-/** No answer came at all. */
+/** No answer came at all, or none of the service. */
 export function unreachable(title: string, detail: string): ApiProblem {
   return new ApiProblem({ status: 0, title, detail });
 }

@@ -41,7 +41,7 @@ export const reservationsQuery = queryOptions({
 export const limitsQuery = queryOptions({
   queryKey: ["limits"],
   staleTime: Number.POSITIVE_INFINITY,
-  queryFn: (): Promise<Schemas["Limits"] & { mail?: boolean }> => ok(client.GET("/v1/limits")),
+  queryFn: () => ok(client.GET("/v1/limits")),
 });
 
 /** At most so often is a list read again for events. */

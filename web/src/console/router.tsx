@@ -7,6 +7,7 @@ import {
   Outlet,
   redirect,
 } from "@tanstack/react-router";
+import type { Schemas } from "../api/client";
 import { adoptLanguage } from "../texts/texts";
 import { conferenceQuery, participantsQuery } from "./conferences";
 import { Home } from "./Home";
@@ -127,8 +128,8 @@ export interface CallSearch {
   conference?: string | undefined;
   from?: string | undefined;
   to?: string | undefined;
-  direction?: "in" | "out" | undefined;
-  outcome?: "in_progress" | "answered" | "not_answered" | undefined;
+  direction?: Schemas["CallDirection"] | undefined;
+  outcome?: Schemas["CallOutcome"] | undefined;
 }
 
 const oneOf = <T extends string>(value: unknown, known: readonly T[]): T | undefined =>
@@ -208,7 +209,7 @@ const past = createRoute({
 export interface UsageSearch {
   from?: string | undefined;
   to?: string | undefined;
-  by?: "day" | "account" | "conference" | "trunk" | undefined;
+  by?: Schemas["UsageBy"] | undefined;
 }
 
 const usage = createRoute({

@@ -1,26 +1,10 @@
 /** Who is signed in, and what they may do. */
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { request } from "../api/client";
+import { client, ok, type Schemas } from "../api/client";
 import { ApiProblem } from "../api/problem";
 
-export type Scope = "read" | "control" | "book" | "records" | "audit" | "config" | "operator";
-
-export interface Account {
-  id: number;
-  login: string;
-  role: "organiser" | "auditor" | "admin" | null;
-}
-
-export interface Session {
-  /** Null: whoever has a leader's link. */
-  person: { id: number; name: string; mail: string; language: string; operator: boolean } | null;
-  /** The conference that a leader's link opens, and nothing else. */
-  leader?: { link: number; label: string | null; conference: string } | null;
-  /** The account that is worked in; null: there is none yet. */
-  account: Account | null;
-  scopes: Scope[];
-  accounts: Account[];
-}
+export type Scope = Schemas["Scopes"][number];
+export type Session = Schemas["SignedIn"];
 
 /** A password has at least so many characters. */
 export const PASSWORD_MIN = 10;
@@ -31,7 +15,7 @@ export const sessionQuery = queryOptions({
   staleTime: 60_000,
   queryFn: async (): Promise<Session | null> => {
     try {
-      return await request<Session>("GET", "/v1/session");
+      return await ok(client.GET("/v1/session"));
     } catch (error) {
       if (error instanceof ApiProblem && error.status === 401) return null;
       throw error;
@@ -40,15 +24,10 @@ export const sessionQuery = queryOptions({
 });
 
 /** How people sign in here. */
-export interface SignInWays {
-  passwords: boolean;
-  provider: { name: string; path: string } | null;
-}
-
 export const signInWaysQuery = queryOptions({
   queryKey: ["sign-in-ways"],
   staleTime: 300_000,
-  queryFn: () => request<SignInWays>("GET", "/v1/session/ways"),
+  queryFn: () => ok(client.GET("/v1/session/ways")),
 });
 
 /** Nobody signs in by a password here. */
@@ -71,12 +50,12 @@ export function useMay(scope: Scope): boolean {
 }
 
 export const signIn = (login: string, password: string) =>
-  request<Session>("POST", "/v1/session", { login, password });
-export const signOut = () => request<null>("DELETE", "/v1/session");
+  ok(client.POST("/v1/session", { body: { login, password } }));
+export const signOut = () => ok(client.DELETE("/v1/session"));
 export const acceptInvitation = (code: string, password: string) =>
-  request<Session>("POST", "/v1/invitations/accept", { code, password });
-export const openLeaderLink = (code: string) => request<Session>("POST", "/v1/leader-links/open", { code });
+  ok(client.POST("/v1/invitations/accept", { body: { code, password } }));
+export const openLeaderLink = (code: string) => ok(client.POST("/v1/leader-links/open", { body: { code } }));
 export const changePassword = (old_password: string, password: string) =>
-  request<null>("PUT", "/v1/session/password", { old_password, password });
-export const workIn = (account: number) => request<Session>("PATCH", "/v1/session", { account });
-export const speak = (language: string) => request<Session>("PATCH", "/v1/session", { language });
+  ok(client.PUT("/v1/session/password", { body: { old_password, password } }));
+export const workIn = (account: number) => ok(client.PATCH("/v1/session", { body: { account } }));
+export const speak = (language: string) => ok(client.PATCH("/v1/session", { body: { language } }));

@@ -1,15 +1,13 @@
 /** Follows `/v1/events` and comes back by itself: each time from the last event that was read. */
+import type { Schemas } from "../api/client";
 import { StreamParser } from "./stream";
 
-/** What is told of an event; `seq` is missing in those that are only sent live. */
-export interface LiveEvent {
-  seq?: number;
+/**
+ * What is told of an event. Those that are only sent live have fewer members and types of their own, and what `data` has by the type
+ * the description does not say.
+ */
+export interface LiveEvent extends Partial<Omit<Schemas["Event"], "type" | "data">> {
   type: string;
-  at?: string;
-  conference?: string | null;
-  participant_id?: string | null;
-  actor?: { kind: string; id?: string | null };
-  reason?: string | null;
   data: Record<string, unknown>;
 }
 

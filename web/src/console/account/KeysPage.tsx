@@ -119,7 +119,7 @@ function NewKeyDialog({ onClose, onDone }: { onClose: () => void; onDone: (secre
   const offered = isBound ? given.filter((scope) => boundScopes.includes(scope)) : given;
   const act = async () => {
     const body: Schemas["KeyBody"] = {
-      scopes: scopes.filter((scope) => offered.includes(scope)) as Schemas["KeyBody"]["scopes"],
+      scopes: scopes.filter((scope) => offered.includes(scope)),
       ...(label.trim() ? { label: label.trim() } : {}),
       ...(isBound ? { conference: conference.trim() } : {}),
     };

@@ -146,7 +146,7 @@ export function PeoplePage() {
 
 interface InviteProps {
   onClose: () => void;
-  onDone: (person: string, invitation: Invitation | null) => void;
+  onDone: (person: string, invitation: Invitation | null | undefined) => void;
 }
 
 function InvitePersonDialog({ onClose, onDone }: InviteProps) {

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { request } from "../../api/client";
+import { client, ok, type Schemas } from "../../api/client";
 import { measure } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
@@ -9,20 +9,9 @@ import { TextField } from "../../ui/Field";
 import { Badge, Facts, Loading, type Tone } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
 
-interface TrunkTest {
-  options: { status: number | null; reason: string | null; duration_ms: number; error: string | null };
-  call: null | {
-    to: string;
-    outcome: "answered" | "refused" | "no_answer";
-    status: number | null;
-    reason: string | null;
-    ringing_after_ms: number | null;
-    answered_after_ms: number | null;
-    ended_after_ms: number;
-  };
-}
+type TrunkTest = Schemas["TrunkTest"];
 
-const tones: Record<NonNullable<TrunkTest["call"]>["outcome"], Tone> = {
+const tones: Record<Schemas["CallTestOutcome"], Tone> = {
   answered: "good",
   refused: "bad",
   no_answer: "warn",
@@ -36,7 +25,7 @@ export function TrunkTestDialog({ name, onClose }: { name: string; onClose: () =
     setState({ isBusy: true });
     try {
       const body = to.trim() ? { to: to.trim() } : {};
-      const result = await request<TrunkTest>("POST", `/v1/trunks/${encodeURIComponent(name)}/test`, body);
+      const result = await ok(client.POST("/v1/trunks/{name}/test", { params: { path: { name } }, body }));
       setState({ result });
     } catch (error) {
       setState({ error });
@@ -72,7 +61,7 @@ export function TrunkTestDialog({ name, onClose }: { name: string; onClose: () =
 }
 
 function Result({ result: { options, call } }: { result: TrunkTest }) {
-  const said = (status: number | null, reason: string | null) =>
+  const said = (status?: number | null, reason?: string | null) =>
     [status, reason].filter(Boolean).join(" ") || "–";
   return (
     <div role="status">
@@ -80,7 +69,7 @@ function Result({ result: { options, call } }: { result: TrunkTest }) {
         {[
           [
             t("trunk_test.options"),
-            <Badge key="options" tone={options.status !== null && options.status < 500 ? "good" : "bad"}>
+            <Badge key="options" tone={options.status != null && options.status < 500 ? "good" : "bad"}>
               {options.error ?? said(options.status, options.reason)}
             </Badge>,
           ],

@@ -1,56 +1,32 @@
 /** People who sign in, as the pages read and change them. */
 import { queryOptions } from "@tanstack/react-query";
-import { everyPage, page, request } from "../../api/client";
+import { client, everyPage, ok, type Schemas } from "../../api/client";
 
-export type Role = "organiser" | "auditor" | "admin";
+export type Role = Schemas["Role"];
+export type Person = Schemas["Person"];
+export type Invitation = Schemas["Invitation"];
 
-export interface Person {
-  id: number;
-  name: string;
-  mail: string;
-  language: string;
-  operator: boolean;
-  disabled: boolean;
-  roles: { account: number; role: Role }[];
-  state: "invited" | "active" | "disabled";
-  invited_until: string | null;
-  signed_in_at: string | null;
-}
-
-export interface Invitation {
-  /** On this host; it is shown this once. */
-  path: string;
-  expires_at: string;
-}
+const of = (id: number) => ({ params: { path: { id } } });
 
 export const peopleQuery = queryOptions({
   queryKey: ["people"],
-  queryFn: () => everyPage<Person>((query) => page("/v1/people", query)),
+  queryFn: () => everyPage<Person>((query) => ok(client.GET("/v1/people", { params: { query } }))),
 });
 
-export const invite = (body: Pick<Person, "name" | "mail" | "language" | "operator" | "roles">) =>
-  request<Person & { invitation: Invitation | null }>("POST", "/v1/people", body);
+export const invite = (body: Schemas["PersonBody"]) => ok(client.POST("/v1/people", { body }));
 
-export const inviteAgain = (id: number) => request<Invitation>("POST", `/v1/people/${id}/invitation`);
+/** The link is shown this once. */
+export const inviteAgain = (id: number) => ok(client.POST("/v1/people/{id}/invitation", of(id)));
 
-export const changePerson = (id: number, body: Partial<Pick<Person, "name" | "disabled">>) =>
-  request<Person>("PATCH", `/v1/people/${id}`, body);
+export const changePerson = (id: number, body: Schemas["PersonPatch"]) =>
+  ok(client.PATCH("/v1/people/{id}", { ...of(id), body }));
 
-export const removePerson = (id: number) => request<null>("DELETE", `/v1/people/${id}`);
-
-export interface BrowserSession {
-  id: number;
-  current: boolean;
-  created_at: string;
-  last_used_at: string;
-  ends_at: string;
-  address: string | null;
-  user_agent: string | null;
-}
+export const removePerson = (id: number) => ok(client.DELETE("/v1/people/{id}", of(id)));
 
 export const sessionsQuery = queryOptions({
   queryKey: ["sessions"],
-  queryFn: () => everyPage<BrowserSession>((query) => page("/v1/sessions", query)),
+  queryFn: () =>
+    everyPage<Schemas["Session"]>((query) => ok(client.GET("/v1/sessions", { params: { query } }))),
 });
 
-export const endSession = (id: number) => request<null>("DELETE", `/v1/sessions/${id}`);
+export const endSession = (id: number) => ok(client.DELETE("/v1/sessions/{id}", of(id)));

@@ -3,6 +3,8 @@ import { bodyOf, formOf, type InboundService } from "./services";
 
 const service: InboundService = {
   name: "conf-*",
+  created_at: "2030-06-20T15:16:02Z",
+  updated_at: "2030-06-20T15:16:02Z",
   conference: { name: "{rest}" },
   access: { users: ["alice"], tokens: true, networks: ["192.0.2.0/24"] },
   srtp: "required",

@@ -1,39 +1,52 @@
 /** Inbound services: what happens to a call by the name that is dialled. */
 import { queryOptions } from "@tanstack/react-query";
-import { everyPage, page, request } from "../../api/client";
+import { client, everyPage, ok, type PageOf, type Schemas } from "../../api/client";
 
 export type Kind = "conference" | "entry" | "announcement";
-export type Srtp = "required" | "preferred" | "off";
+export type Srtp = NonNullable<Schemas["Service"]["srtp"]>;
 
-/** What the pages know of a service; it may have more, which they leave as it is. */
-export interface InboundService {
-  name: string;
+type Described = Required<Pick<Schemas["Service"], "access" | "entry">>;
+
+/** By the description `users` and `rooms` would have to be objects, too, which no value is: they are true (`users` also false) or a list. */
+export interface InboundService extends Omit<Schemas["Service"], "access" | "entry"> {
+  access?: Omit<Described["access"], "users"> & { users?: boolean | string[] };
+  entry?: Omit<Described["entry"], "rooms"> & { rooms?: true | string[] };
+}
+
+/**
+ * A new service, or a change of one. In a change null takes away what is there (RFC 7396), `networks` of `access` as well, which the
+ * description leaves out.
+ */
+export interface ServiceChange {
   conference?: { name: string } | null;
-  entry?: { rooms?: boolean | string[]; greeting?: string | string[]; language?: string } | null;
-  announcement?: { play: string | string[] } | null;
-  access?: {
-    networks?: string[] | null;
-    trunks?: boolean | string[] | null;
-    users?: boolean | string[];
-    tokens?: boolean;
-    webrtc?: boolean;
-  } | null;
+  entry?: { rooms?: true; greeting?: string | null } | null;
+  announcement?: { play: string[] } | null;
+  access: { tokens: boolean; webrtc: boolean; users?: boolean; networks?: string[] | null };
   srtp?: Srtp | null;
 }
 
+const of = (name: string) => ({ params: { path: { name } } });
+
 export const servicesQuery = queryOptions({
   queryKey: ["services"],
-  queryFn: () => everyPage<InboundService>((query) => page("/v1/services", query)),
+  queryFn: () =>
+    everyPage<InboundService>(
+      (query) => ok(client.GET("/v1/services", { params: { query } })) as Promise<PageOf<InboundService>>,
+    ),
 });
 
-const pathOf = (name: string) => `/v1/services/${encodeURIComponent(name)}`;
-
 /** Made, not replaced: a service of this name may be there. */
-export const makeService = (name: string, body: object) =>
-  request<InboundService>("PUT", pathOf(name), body, { "If-None-Match": "*" });
-export const changeService = (name: string, body: object) =>
-  request<InboundService>("PATCH", pathOf(name), body);
-export const removeService = (name: string) => request<null>("DELETE", pathOf(name));
+export const makeService = (name: string, body: ServiceChange) =>
+  ok(
+    client.PUT("/v1/services/{name}", {
+      ...of(name),
+      headers: { "If-None-Match": "*" },
+      body: body as Schemas["ServiceBody"],
+    }),
+  );
+export const changeService = (name: string, body: ServiceChange) =>
+  ok(client.PATCH("/v1/services/{name}", { ...of(name), body: body as Schemas["ServicePatch"] }));
+export const removeService = (name: string) => ok(client.DELETE("/v1/services/{name}", of(name)));
 
 export const kindOf = (service: InboundService): Kind =>
   service.entry ? "entry" : service.announcement ? "announcement" : "conference";
@@ -68,7 +81,7 @@ export const formOf = (service: InboundService | null): ServiceForm => ({
 });
 
 /** What is asked for; of one that is there only what the form has changed, so that lists of users and other options stay. */
-export function bodyOf(form: ServiceForm, before: InboundService | null): object {
+export function bodyOf(form: ServiceForm, before: InboundService | null): ServiceChange {
   const networks = listOf(form.networks);
   const access = {
     tokens: form.tokens,
@@ -78,19 +91,21 @@ export function bodyOf(form: ServiceForm, before: InboundService | null): object
   };
   const srtp = form.srtp ? { srtp: form.srtp } : before?.srtp ? { srtp: null } : {};
   const isNewKind = before === null || kindOf(before) !== form.kind;
-  const members = {
-    conference: { name: form.conference.trim() },
-    entry: {
-      ...(isNewKind ? { rooms: true } : {}),
-      ...(form.greeting.trim()
-        ? { greeting: form.greeting.trim() }
-        : before?.entry
-          ? { greeting: null }
-          : {}),
-    },
-    announcement: { play: form.play.split(",").flatMap((one) => one.trim() || []) },
-  };
   // Another kind takes the place of the one before.
   const gone = before && isNewKind ? { [kindOf(before)]: null } : {};
-  return { ...gone, [form.kind]: members[form.kind], access, ...srtp };
+  return { ...gone, ...actionOf(form, before, isNewKind), access, ...srtp };
+}
+
+function actionOf(form: ServiceForm, before: InboundService | null, isNewKind: boolean) {
+  if (form.kind === "conference") return { conference: { name: form.conference.trim() } };
+  if (form.kind === "announcement") {
+    return { announcement: { play: form.play.split(",").flatMap((one) => one.trim() || []) } };
+  }
+  const greeting = form.greeting.trim();
+  return {
+    entry: {
+      ...(isNewKind ? { rooms: true as const } : {}),
+      ...(greeting ? { greeting } : before?.entry ? { greeting: null } : {}),
+    },
+  };
 }

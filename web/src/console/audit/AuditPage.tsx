@@ -1,6 +1,6 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { page, type Schemas } from "../../api/client";
+import { client, ok, type Schemas } from "../../api/client";
 import { dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
@@ -23,7 +23,7 @@ export function AuditPage() {
   const [open, setOpen] = useState<Entry | null>(null);
   const audit = usePages({
     queryKey: ["audit", address, path],
-    page: (query) => page<Entry>(address, { ...query, path }),
+    page: (query) => ok(client.GET(address, { params: { query: { ...query, path } } })),
   });
   return (
     <Page title={t("nav.audit")} note={t("audit.note")}>

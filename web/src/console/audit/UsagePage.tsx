@@ -2,7 +2,6 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Download } from "lucide-react";
 import { client, ok, type Schemas } from "../../api/client";
-import { problemOf } from "../../api/problem";
 import { amount } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
@@ -38,7 +37,7 @@ export function UsagePage() {
     enabled: isValid,
     retry: false,
     queryFn: async () => {
-      const report = (await ok(client.GET("/v1/usage", { params: { query } }))) as Schemas["UsageReport"];
+      const report = await ok(client.GET("/v1/usage", { params: { query } }));
       return report.items;
     },
   });
@@ -111,8 +110,7 @@ export function UsagePage() {
 
 const labelOf = (line: Line, by: By): string => line[by] ?? "–";
 
-async function download(query: Record<string, string>): Promise<void> {
-  const answer = await fetch(`/v1/usage?${new URLSearchParams(query)}`, { headers: { Accept: "text/csv" } });
-  if (!answer.ok) throw problemOf(answer, await answer.json().catch(() => null));
-  saveFile("usage.csv", await answer.blob());
+async function download(query: { from: string; to: string; by: By }): Promise<void> {
+  const headers = { Accept: "text/csv" };
+  saveFile("usage.csv", await ok(client.GET("/v1/usage", { params: { query }, headers, parseAs: "blob" })));
 }

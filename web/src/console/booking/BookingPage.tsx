@@ -21,15 +21,7 @@ import { InviteDialog } from "../InviteDialog";
 import { LeaderLinksDialog } from "../LeaderLinksDialog";
 import { useMay } from "../session";
 import css from "./Booking.module.css";
-import {
-  type Booking,
-  bookingQuery,
-  changeBooking,
-  type Mail,
-  mailsQuery,
-  pathOf,
-  removeBooking,
-} from "./bookings";
+import { type Booking, bookingQuery, changeBooking, type Mail, mailsQuery, removeBooking } from "./bookings";
 import { guestText, keepLanguages, parseGuests } from "./guests";
 
 const route = getRouteApi("/shell/bookings/$token");
@@ -70,7 +62,7 @@ function Shown({ booking }: { booking: Booking }) {
             {t("home.open")}
           </Link>
           <a
-            href={`${pathOf(token)}/calendar`}
+            href={`/v1/reservations/${encodeURIComponent(token)}/calendar`}
             download={`${conference}.ics`}
             className={`${button.button} ${button.plain} ${button.normal}`}
           >
@@ -119,7 +111,7 @@ function Shown({ booking }: { booking: Booking }) {
           </Facts>
         </Panel>
       </Section>
-      {booking.guests && booking.guests.length > 0 && <Mails token={token} />}
+      {booking.guests.length > 0 && <Mails token={token} />}
       {mayBook && !isOver && <Change key={token} booking={booking} onRemove={() => setOpen("remove")} />}
       {open === "invite" && (
         <InviteDialog conference={conference} {...(title ? { title } : {})} onClose={() => setOpen(null)} />
@@ -149,7 +141,7 @@ function Shown({ booking }: { booking: Booking }) {
 function Change({ booking, onRemove }: { booking: Booking; onRemove: () => void }) {
   const queries = useQueryClient();
   const limits = useQuery(limitsQuery);
-  const before = booking.guests ?? [];
+  const before = booking.guests;
   const { form, text } = useForm({
     title: booking.title ?? "",
     seats: String(booking.max_participants),

@@ -15,7 +15,7 @@ import { ProblemBox } from "../../ui/Problem";
 import { useForm } from "../../ui/useForm";
 import { limitsQuery } from "../conferences";
 import css from "./Booking.module.css";
-import { book, bookSeries, type NewBooking, refusedKey, type Series } from "./bookings";
+import { book, bookSeries, type NewBooking, refusedKey } from "./bookings";
 import { parseGuests } from "./guests";
 import { nearTimes, type Repeat, seatsLeft } from "./times";
 
@@ -24,9 +24,7 @@ const DAY_MS = 86_400_000;
 export function NewBookingPage() {
   const limits = useQuery(limitsQuery);
   return (
-    <Loaded query={limits}>
-      {(data) => <BookingForm limits={data.reservations} hasMail={data.mail === true} />}
-    </Loaded>
+    <Loaded query={limits}>{(data) => <BookingForm limits={data.reservations} hasMail={data.mail} />}</Loaded>
   );
 }
 
@@ -113,7 +111,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
     notify(t("booking.made", { count: 1 }));
     return () => navigate({ to: "/bookings/$token", params: { token } });
   };
-  const bookMany = async (body: NewBooking, repeat: Series["repeat"]) => {
+  const bookMany = async (body: NewBooking, repeat: Schemas["Repeat"]) => {
     const made = await bookSeries({
       ...body,
       repeat,

@@ -1,94 +1,65 @@
-/** Bookings and series, with what the pages need of them beside the described members. */
+/** Bookings and series, as the pages read and change them. */
 import { queryOptions } from "@tanstack/react-query";
-import { everyPage, page, request, type Schemas } from "../../api/client";
-import type { Guest } from "./guests";
-import type { Repeat } from "./times";
+import { client, everyPage, ok, type PageOf, type Schemas } from "../../api/client";
 
-export interface Booking extends Omit<Schemas["Reservation"], "guests" | "series"> {
-  series?: { id: number; occurrence: string } | null;
-  guests?: Guest[];
-}
+export type Booking = Schemas["Reservation"];
+export type NewBooking = Schemas["ReservationBody"];
+export type Series = Schemas["WholeSeries"];
+export type SeriesDate = Schemas["SeriesDate"];
 
-export interface SeriesDate {
-  date: string;
-  starts_at: string;
-  state: "booked" | "moved" | "dropped" | "refused";
-  reservation: string | null;
-  problem: { code: string; detail: string } | null;
-}
-
-export interface Series {
-  id: number;
-  conference: string;
-  title: string | null;
-  time_zone: string;
-  repeat: Exclude<Repeat, "none">;
-  interval: number;
-  count: number;
-  starts_at: string;
-  duration_min: number;
-  max_participants: number;
-  dates: SeriesDate[];
-}
-
-export interface NewBooking {
-  conference: string;
-  max_participants: number;
-  starts_at: string;
-  duration_min: number;
-  title?: string;
-  divert?: string;
-  guests?: Guest[];
-}
-
-export interface Mail {
-  id: number;
-  to: string;
+/** The description says that `kind` and `state` are texts, and which ones only in words. */
+export interface Mail extends Omit<Schemas["Mail"], "kind" | "state"> {
   kind: "invitation" | "update" | "cancellation";
   state: "waiting" | "sent" | "failed";
-  attempts: number;
-  error: string | null;
-  sent_at: string | null;
-  next_at: string | null;
 }
 
-export const pathOf = (token: string) => `/v1/reservations/${encodeURIComponent(token)}`;
+const of = (token: string) => ({ params: { path: { token } } });
 
 export const bookingQuery = (token: string) =>
-  queryOptions({ queryKey: ["reservation", token], queryFn: () => request<Booking>("GET", pathOf(token)) });
+  queryOptions({
+    queryKey: ["reservation", token],
+    queryFn: () => ok(client.GET("/v1/reservations/{token}", of(token))),
+  });
 
 export const mailsQuery = (token: string) =>
   queryOptions({
     queryKey: ["mails", token],
-    queryFn: () => everyPage<Mail>((query) => page(`${pathOf(token)}/mails`, query)),
+    queryFn: () =>
+      everyPage<Mail>(
+        (query) =>
+          ok(client.GET("/v1/reservations/{token}/mails", { params: { path: { token }, query } })) as Promise<
+            PageOf<Mail>
+          >,
+      ),
     refetchInterval: 10_000,
   });
 
+/** `id` as it stands in the address. */
 export const seriesQuery = (id: string) =>
-  queryOptions({ queryKey: ["series", id], queryFn: () => request<Series>("GET", `/v1/series/${id}`) });
+  queryOptions({
+    queryKey: ["series", id],
+    queryFn: () => ok(client.GET("/v1/series/{id}", { params: { path: { id: Number(id) } } })),
+  });
 
 /** Why dates of a series could not be booked: only the answer that made it says so. */
 export const refusedKey = (id: string) => ["series-refused", id];
 
-export const book = (body: NewBooking) => request<Booking>("POST", "/v1/reservations", body);
+export const book = (body: NewBooking) => ok(client.POST("/v1/reservations", { body }));
 
-export const bookSeries = (body: NewBooking & Pick<Series, "time_zone" | "repeat" | "interval" | "count">) =>
-  request<Series>("POST", "/v1/series", body);
+export const bookSeries = (body: Schemas["SeriesBody"]) => ok(client.POST("/v1/series", { body }));
 
-export const changeBooking = (
-  token: string,
-  body: Partial<Omit<NewBooking, "title">> & { title?: string | null },
-) => request<Booking>("PATCH", pathOf(token), body);
+export const changeBooking = (token: string, body: Schemas["ReservationPatch"]) =>
+  ok(client.PATCH("/v1/reservations/{token}", { ...of(token), body }));
 
-export const removeBooking = (token: string) => request<null>("DELETE", pathOf(token));
-export const removeSeries = (id: number) => request<null>("DELETE", `/v1/series/${id}`);
+export const removeBooking = (token: string) => ok(client.DELETE("/v1/reservations/{token}", of(token)));
+export const removeSeries = (id: number) =>
+  ok(client.DELETE("/v1/series/{id}", { params: { path: { id } } }));
 
 /** The address of one's own calendar of bookings. */
 export const feedQuery = queryOptions({
   queryKey: ["calendar-feed"],
-  queryFn: () =>
-    request<{ created_at: string | null; last_used_at: string | null }>("GET", "/v1/session/calendar"),
+  queryFn: () => ok(client.GET("/v1/session/calendar")),
 });
 /** `path` is shown this once; an earlier address ends. */
-export const makeFeed = () => request<{ path: string }>("POST", "/v1/session/calendar");
-export const removeFeed = () => request<null>("DELETE", "/v1/session/calendar");
+export const makeFeed = () => ok(client.POST("/v1/session/calendar"));
+export const removeFeed = () => ok(client.DELETE("/v1/session/calendar"));

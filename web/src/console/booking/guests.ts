@@ -1,12 +1,10 @@
 /** Those who get the invitation, updates and the cancellation of a booking by mail. */
-export interface Guest {
-  mail: string;
-  name: string | null;
-  language: "en" | "de";
-}
+import type { Schemas } from "../../api/client";
+
+export type Guest = Schemas["Guest"];
 
 /** One on each line, also with a name: Ann Lee <ann@example.com>. */
-export function parseGuests(text: string, language: Guest["language"]): { guests: Guest[]; wrong: string[] } {
+export function parseGuests(text: string, language: string): { guests: Guest[]; wrong: string[] } {
   const guests: Guest[] = [];
   const wrong: string[] = [];
   for (const line of text.split(/[\n;,]/).map((one) => one.trim())) {

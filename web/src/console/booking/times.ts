@@ -1,11 +1,8 @@
 /** Times at which there are seats. */
-export type Repeat = "none" | "daily" | "weekly" | "monthly";
+import type { Schemas } from "../../api/client";
 
-export interface Step {
-  from: string;
-  to: string;
-  seats_left: number;
-}
+export type Repeat = "none" | Schemas["Repeat"];
+export type Step = Schemas["AvailabilityStep"];
 
 /** The seats that are left for all of a time; null: the steps do not cover it. */
 export function seatsLeft(steps: Step[], startMs: number, endMs: number): number | null {

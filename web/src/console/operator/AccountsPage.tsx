@@ -13,20 +13,21 @@ import { Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
 import { SecretDialog } from "../account/Secret";
 import { sessionQuery } from "../session";
-import { accountsQuery, changeAccount, makeAccount, type OperatorAccount } from "./accounts";
+import { type Account, accountsQuery, changeAccount, makeAccount } from "./accounts";
 
 export function AccountsPage() {
   const queries = useQueryClient();
   const accounts = useQuery(accountsQuery);
-  const [edited, setEdited] = useState<OperatorAccount | "new" | null>(null);
+  const [edited, setEdited] = useState<Account | "new" | null>(null);
   const [secret, setSecret] = useState<string | null>(null);
-  const [disabled, setDisabled] = useState<OperatorAccount | null>(null);
+  const [disabled, setDisabled] = useState<Account | null>(null);
   const reload = async () => {
     await queries.invalidateQueries({ queryKey: accountsQuery.queryKey });
     // An operator may work in a new account at once.
     await queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
   };
-  const limit = (value: number | null) => (value === null ? t("accounts.configured") : amount(value));
+  const limit = (value: number | null | undefined) =>
+    value == null ? t("accounts.configured") : amount(value);
   return (
     <Page
       title={t("nav.accounts")}
@@ -124,7 +125,7 @@ export function AccountsPage() {
 }
 
 interface AccountDialogProps {
-  account: OperatorAccount | null;
+  account: Account | null;
   onClose: () => void;
   /** With the first API key of a new one. */
   onDone: (secret: string | null) => Promise<void>;

@@ -2,7 +2,6 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { Download } from "lucide-react";
 import { client, ok, type Schemas } from "../../api/client";
-import { problemOf } from "../../api/problem";
 import { amount, dateTime, duration, percent } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
@@ -38,10 +37,7 @@ function Call({ call }: { call: CallRecord }) {
     enabled: mayOperate,
     retry: false,
     refetchInterval: (query) => (query.state.data && !query.state.data.over ? 5_000 : false),
-    queryFn: () =>
-      ok(client.GET("/v1/operator/calls/{id}/messages", { params: { path: { id } } })) as Promise<
-        Schemas["CallMessages"]
-      >,
+    queryFn: () => ok(client.GET("/v1/operator/calls/{id}/messages", { params: { path: { id } } })),
   });
   return (
     <Page
@@ -154,9 +150,10 @@ function Record({ call }: { call: CallRecord }) {
 
 /** The same messages as a packet capture. */
 async function download(id: string): Promise<void> {
-  const answer = await fetch(`/v1/operator/calls/${encodeURIComponent(id)}/messages`, {
+  const capture = client.GET("/v1/operator/calls/{id}/messages", {
+    params: { path: { id } },
     headers: { Accept: "application/vnd.tcpdump.pcap" },
+    parseAs: "blob",
   });
-  if (!answer.ok) throw problemOf(answer, await answer.json().catch(() => null));
-  saveFile(`${id}.pcap`, await answer.blob());
+  saveFile(`${id}.pcap`, await ok(capture));
 }

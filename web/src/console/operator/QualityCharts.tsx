@@ -1,20 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { request } from "../../api/client";
+import { client, ok, type Schemas } from "../../api/client";
 import { amount, clockTime, measure } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Chart, type Line } from "../../ui/Chart";
 import { Section, Table } from "../../ui/Page";
 import css from "./Operator.module.css";
 
-interface QualitySample {
-  at: string;
-  mos: number | null;
-  level_dbov: number | null;
-  loss_percent: number;
-  jitter_ms: number;
-  rtt_ms: number | null;
-}
+type Sample = Schemas["CallSample"];
 
 const READ_AGAIN_MS = 10_000;
 const BEST_MOS = 5;
@@ -32,11 +25,7 @@ export function QualityCharts({ id, isLive }: { id: string; isLive: boolean }) {
     queryKey: ["quality", id],
     retry: false,
     refetchInterval: isLive ? READ_AGAIN_MS : false,
-    queryFn: () =>
-      request<{ interval_s: number; items: QualitySample[] }>(
-        "GET",
-        `/v1/calls/${encodeURIComponent(id)}/quality`,
-      ),
+    queryFn: () => ok(client.GET("/v1/calls/{id}/quality", { params: { path: { id } } })),
   });
   const items = quality.data?.items;
   const drawn = useMemo(() => items && linesOf(items), [items]);
@@ -86,9 +75,9 @@ export function QualityCharts({ id, isLive }: { id: string; isLive: boolean }) {
   );
 }
 
-function linesOf(items: QualitySample[]) {
-  const line = (name: string, read: (one: QualitySample) => number | null): [Line] => [
-    { name, values: items.map(read) },
+function linesOf(items: Sample[]) {
+  const line = (name: string, read: (one: Sample) => number | null | undefined): [Line] => [
+    { name, values: items.map((one) => read(one) ?? null) },
   ];
   return {
     times: items.map((one) => Date.parse(one.at) / 1_000),

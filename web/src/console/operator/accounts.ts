@@ -1,32 +1,18 @@
 /** The accounts of the installation, as operators read and change them. */
 import { queryOptions } from "@tanstack/react-query";
-import { everyPage, page, request } from "../../api/client";
+import { client, everyPage, ok, type Schemas } from "../../api/client";
 
-/** Null: as is configured. */
-export interface AccountLimits {
-  recording_days: number | null;
-  max_participants: number | null;
-  requests_per_second: number | null;
-}
-
-export interface OperatorAccount extends AccountLimits {
-  id: number;
-  cloud_id: string;
-  username: string;
-  created_at: string;
-  disabled: boolean;
-}
-
-const path = "/v1/operator/accounts";
+export type Account = Schemas["Account"];
 
 export const accountsQuery = queryOptions({
   queryKey: ["accounts"],
-  queryFn: () => everyPage<OperatorAccount>((query) => page(path, query)),
+  queryFn: () =>
+    everyPage<Account>((query) => ok(client.GET("/v1/operator/accounts", { params: { query } }))),
 });
 
 /** `secret` is its first API key, which is shown this once. */
-export const makeAccount = (body: { cloud_id: string; username: string } & Partial<AccountLimits>) =>
-  request<OperatorAccount & { secret: string }>("POST", path, body);
+export const makeAccount = (body: Schemas["AccountBody"]) =>
+  ok(client.POST("/v1/operator/accounts", { body }));
 
-export const changeAccount = (id: number, body: Partial<AccountLimits & { disabled: boolean }>) =>
-  request<OperatorAccount>("PATCH", `${path}/${id}`, body);
+export const changeAccount = (id: number, body: Schemas["AccountSettingsPatch"]) =>
+  ok(client.PATCH("/v1/operator/accounts/{id}", { params: { path: { id } }, body }));

@@ -55,7 +55,7 @@ export async function callThem(name: string, calls: Schemas["Call"][]): Promise<
   const answer = await ok(
     client.POST("/v1/conferences/{name}/participants", { ...of(name), body: { calls } }),
   );
-  const items = "items" in answer ? (answer as Schemas["Called"]).items : [];
+  const items = "items" in answer ? answer.items : [];
   return items.flatMap((item) => (item.problem ? [item.problem] : []));
 }
 

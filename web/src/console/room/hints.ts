@@ -4,6 +4,7 @@ import type { Participant } from "./state";
 
 export type Hint = "noise" | "echo" | "deaf" | "unheard" | "poor";
 
+/** The description says no more of statistics than that they are an object. These are the ones that the pages show. */
 export interface Statistics {
   codec?: string | null;
   mos?: number;
