@@ -15,7 +15,7 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::{InbandDtmf, RecordingSettings};
+use plenary_model::{CallStats, InbandDtmf, RecordingSettings};
 use plenary_store::{Doing, StoreError};
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -247,8 +247,8 @@ pub trait ConferenceControl: Send + Sync {
 pub struct ParticipantReport {
     /// The participant.
     pub participant: Participant,
-    /// Counters and measures of the media; null while the call has none.
-    pub statistics: serde_json::Value,
+    /// Counters and measures of the media; `None` while the call has none.
+    pub statistics: Option<CallStats>,
 }
 
 /// A change of a participant: what is `None` stays.

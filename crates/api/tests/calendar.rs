@@ -3,7 +3,7 @@
 
 mod support;
 
-use plenary_store::MailKind;
+use plenary_model::MailKind;
 use serde_json::{Value, json};
 use support::World;
 

@@ -1,17 +1,12 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
 use crate::keypad::state::{Keypad, ServiceVoice};
-use crate::{
-    audio_choice::AudioChoice,
-    media::{OneWay, PlayNumber},
-    number::CallNumber,
-    route::Route,
-};
+use crate::{audio_choice::AudioChoice, media::PlayNumber, number::CallNumber, route::Route};
 use plenary_conference::{
     AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,
     Timestamp,
 };
-use plenary_model::{CallDirection, EndedBy, EntryAction, Introduction, Refer};
+use plenary_model::{CallDirection, EndedBy, EntryAction, Introduction, OneWay, Refer};
 use plenary_sip::{
     Replaces, RequestId,
     sdp::{LocalMedia, Policy, Stream},

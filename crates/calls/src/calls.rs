@@ -9,7 +9,7 @@ use crate::{
     history::ParticipantHistory,
     keypad::{Farewells, Speeches, state::Voice},
     lookup::{Found, Lookup, LookupId, Pending},
-    media::{AudioProcessing, MediaEvent, OneWay, PlayNumber, RoomNumber},
+    media::{AudioProcessing, MediaEvent, PlayNumber, RoomNumber},
     number::CallNumber,
     output::{Output, Outputs},
     question::{Answer, EdgeQuestion},
@@ -25,7 +25,7 @@ use ipnet::IpNet;
 use plenary_conference::{
     ConferenceKey, EdgeReport, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
 };
-use plenary_model::{EndedBy, StoredAudio, TimeZone};
+use plenary_model::{EndedBy, OneWay, StoredAudio, TimeZone};
 use plenary_sip::{
     EndCause, SipEvent,
     digest::Algorithm,

@@ -1,7 +1,7 @@
 //! Questions of the web services about calls, and their answers.
 
 use plenary_conference::{Digit, ParticipantId, ParticipantOptions, Refused, conferences::ConferenceRef};
-use plenary_model::PlayList;
+use plenary_model::{PlayList, TransferProgress, TrunkRegistration};
 use serde::Serialize;
 use std::error::Error as StdError;
 use thiserror::Error;
@@ -45,8 +45,8 @@ pub struct Playback {
 pub struct TrunkState {
     /// Calls that are up or being placed, both ways.
     pub calls: u32,
-    /// `off`, `registering`, `registered` or `failed`.
-    pub registration: &'static str,
+    /// How we are registered with the provider.
+    pub registration: TrunkRegistration,
     /// Until when, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registered_until: Option<i64>,
@@ -63,8 +63,8 @@ pub struct TrunkState {
 pub struct TransferState {
     /// Whom.
     pub to: String,
-    /// `asked`, `trying`, `done` or `failed`.
-    pub state: &'static str,
+    /// How far it has come.
+    pub state: TransferProgress,
     /// The last SIP status that it reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,

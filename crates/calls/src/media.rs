@@ -206,15 +206,6 @@ pub struct NoMedia {
     pub text: String,
 }
 
-/// Which way audio does not go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OneWay {
-    /// Nothing of theirs comes.
-    NoneReceived,
-    /// Nothing of ours arrives, by their reports.
-    NoneDelivered,
-}
-
 /// What the media plane says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MediaEvent {

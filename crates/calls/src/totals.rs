@@ -3,9 +3,9 @@
 use crate::{
     Calls,
     call::{Call, Purpose, Session, Stage},
-    media::OneWay,
 };
 use plenary_conference::{AccountId, conferences};
+use plenary_model::OneWay;
 use plenary_sip::{Transport, sdp::Protection};
 use std::collections::BTreeMap;
 

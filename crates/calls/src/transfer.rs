@@ -10,6 +10,7 @@ use crate::{
     target::DialTarget,
 };
 use plenary_conference::{ConferenceKey, ParticipantId, Refused};
+use plenary_model::TransferProgress;
 use plenary_sip::ReferTo;
 use tracing::info;
 
@@ -46,10 +47,13 @@ impl Calls {
             trunk: call.trunk.clone(),
             transfer: None,
         });
-        if past.transfer.as_ref().is_some_and(|transfer| matches!(transfer.state, "asked" | "trying")) {
+        if past.transfer.as_ref().is_some_and(|transfer| {
+            matches!(transfer.state, TransferProgress::Asked | TransferProgress::Trying)
+        }) {
             return Err(DialRefused::NotNow("a transfer of this participant is under way".to_owned()).into());
         }
-        past.transfer = Some(TransferState { to: target.shown(), state: "asked", status: None });
+        past.transfer =
+            Some(TransferState { to: target.shown(), state: TransferProgress::Asked, status: None });
         self.history.insert(key.clone(), id.clone(), past);
         self.out.refer(number, ReferTo::Uri { uri, replaces: None });
         Ok(id.clone())
@@ -71,9 +75,9 @@ impl Calls {
             if let Some(transfer) = &mut call.transfer {
                 transfer.status = Some(status);
                 transfer.state = match (is_done, is_final) {
-                    (true, _) => "done",
-                    (false, true) => "failed",
-                    (false, false) => "trying",
+                    (true, _) => TransferProgress::Done,
+                    (false, true) => TransferProgress::Failed,
+                    (false, false) => TransferProgress::Trying,
                 };
             }
         });

@@ -3,7 +3,7 @@
 
 use crate::{Calls, call::Call, control::TrunkState, lookup::StoreFailed, totals::TrunkTotals};
 use plenary_conference::{AccountId, Timestamp};
-use plenary_model::Trunk;
+use plenary_model::{Trunk, TrunkRegistration};
 use plenary_sip::{Credentials, RegistrationId, RegistrationSpec};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 use tracing::{info, warn};
@@ -22,7 +22,7 @@ pub(crate) struct Trunks {
 struct Line {
     trunk: Arc<Trunk>,
     registration: Option<RegistrationId>,
-    state: &'static str,
+    state: TrunkRegistration,
     registered_until: Option<Timestamp>,
     last_error: Option<(String, Timestamp)>,
     /// Proxies that calls should go by (Service-Route, RFC 3608).
@@ -67,7 +67,11 @@ impl Trunks {
             account: *account,
             name: name.clone(),
             calls: calls.get(&(*account, name.as_str())).copied().unwrap_or_default(),
-            is_registered: line.trunk.settings.register.then_some(line.state == "registered"),
+            is_registered: line
+                .trunk
+                .settings
+                .register
+                .then_some(line.state == TrunkRegistration::Registered),
             last_error: line.last_error.as_ref().map(|(text, _)| text.clone()),
         });
         totals.collect()
@@ -114,7 +118,7 @@ impl Calls {
         let mut line = Line {
             trunk: Arc::new(trunk),
             registration: None,
-            state: "off",
+            state: TrunkRegistration::Off,
             registered_until: None,
             last_error: None,
             service_route: Vec::new(),
@@ -137,11 +141,12 @@ impl Calls {
                     let id = RegistrationId(self.registration_numbers.draw());
                     self.out.register(id, spec);
                     self.trunks.registrations.insert(id, (trunk.account, trunk.name.clone()));
-                    (line.registration, line.state) = (Some(id), "registering");
+                    (line.registration, line.state) = (Some(id), TrunkRegistration::Registering);
                 }
                 Err(error) => {
                     warn!(trunk = %trunk.name, %error, "a trunk cannot be registered with");
-                    (line.state, line.last_error) = ("failed", Some((error.to_string(), self.now.wall)));
+                    (line.state, line.last_error) =
+                        (TrunkRegistration::Failed, Some((error.to_string(), self.now.wall)));
                 }
             }
         }
@@ -163,12 +168,12 @@ impl Calls {
     pub(crate) fn handle_registered(&mut self, id: RegistrationId, expires: Duration, route: Vec<String>) {
         let now = self.now.wall;
         let Some(line) = self.line_of(id) else { return };
-        if line.state != "registered" {
+        if line.state != TrunkRegistration::Registered {
             info!(trunk = %line.trunk.name, account = line.trunk.account.0, ?expires, "registered with a trunk");
         }
         let until = now.0 + i64::try_from(expires.as_millis()).unwrap_or(i64::MAX / 2);
         (line.state, line.registered_until, line.service_route) =
-            ("registered", Some(Timestamp(until)), route);
+            (TrunkRegistration::Registered, Some(Timestamp(until)), route);
     }
 
     pub(crate) fn handle_registration_failed(
@@ -181,7 +186,7 @@ impl Calls {
         let now = self.now.wall;
         let Some(line) = self.line_of(id) else { return };
         warn!(trunk = %line.trunk.name, account = line.trunk.account.0, status, phrase, ?retry_in, "registration with a trunk failed");
-        (line.state, line.registered_until) = ("failed", None);
+        (line.state, line.registered_until) = (TrunkRegistration::Failed, None);
         line.last_error = Some((format!("registration: {status} {phrase}"), now));
     }
 

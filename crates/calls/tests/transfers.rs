@@ -4,7 +4,7 @@ mod support;
 
 use plenary_calls::question::{EdgeQuestion, Question};
 use plenary_conference::{ConferenceName, ParticipantOptions};
-use plenary_model::{Action, Refer};
+use plenary_model::{Action, Refer, TransferProgress};
 use plenary_sip::{CallId, SipEvent};
 use support::{ACCOUNT, From, World, plain, replaces, service, trunk};
 
@@ -201,7 +201,7 @@ fn a_web_service_has_a_telephone_call_another_target() {
     };
     let participant = transfer(&mut world).unwrap();
     let state = world.shown(&participant).transfer.unwrap();
-    assert_eq!((state.state, state.to.as_str()), ("asked", NUMBER));
+    assert_eq!((state.state, state.to.as_str()), (TransferProgress::Asked, NUMBER));
     assert_eq!(world.said(), [format!("refer {a} to {NUMBER}")]);
     assert!(transfer(&mut world).is_err(), "one at a time");
     let progress = |world: &mut World, status, is_final| {
@@ -214,12 +214,12 @@ fn a_web_service_has_a_telephone_call_another_target() {
         let state = world.shown(&world.participant(a)).transfer.unwrap();
         (state.state, state.status)
     };
-    assert_eq!(progress(&mut world, 180, false), ("trying", Some(180)));
+    assert_eq!(progress(&mut world, 180, false), (TransferProgress::Trying, Some(180)));
     assert_eq!(progress(&mut world, 486, true), ("failed", Some(486)));
     assert_eq!(world.roster("Tea"), [a, b]);
     transfer(&mut world).unwrap();
     world.said();
-    assert_eq!(progress(&mut world, 200, true), ("done", Some(200)));
+    assert_eq!(progress(&mut world, 200, true), (TransferProgress::Done, Some(200)));
     assert_eq!(world.said(), [format!("hang up {a}: Transferred")]);
     assert_eq!(world.roster("Tea"), [b]);
 }

@@ -42,7 +42,7 @@ mod worker;
 
 pub use config::MediaConfig;
 pub use error::MediaError;
-pub use event::{CallStats, MediaEvent, OneWay};
+pub use event::MediaEvent;
 pub use files::{NoSounds, SoundSource, StoredSound};
 pub use handle::{MediaHandle, MediaPlane};
 pub use load::{Distribution, JITTER_BOUNDS_US, LATENESS_BOUNDS_US, PlaneCounts, PlaneLoad, WorkerLoad};
@@ -51,7 +51,7 @@ pub use params::{
     PlayOptions, PlayTo, Protection, RecordingId, RoomId, StreamParams, Suite, Volume,
 };
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};
-pub use plenary_model::InbandDtmf;
+pub use plenary_model::{CallStats, InbandDtmf, OneWay};
 #[doc(hidden)]
 pub use room::{listener::Listener, play_log::Piece};
 pub use rtcp_tap::{RTCP_BYTES_KEPT, RtcpReport, RtcpTap};

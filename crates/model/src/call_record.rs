@@ -1,10 +1,12 @@
 //! Call records: who called, when, and how it ended.
 
 use crate::{AccountId, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Which side ended a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum EndedBy {
     /// The other side: it hung up, cancelled, refused, or pressed its exit key.
     Remote,

@@ -5,6 +5,7 @@ use crate::{
     ReservationToken, ServiceName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The reason of an event by which a restart closes what had been going on when the service was cut off.
 pub const INTERRUPTED: &str = "interrupted";
@@ -47,7 +48,7 @@ pub struct Actor {
 }
 
 /// What a participant, a person or a program is that brings something about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     /// A leader, by their telephone.

@@ -22,6 +22,7 @@ mod icalendar;
 pub mod id;
 mod key;
 mod language;
+mod mail;
 mod media;
 mod menu;
 mod merge;
@@ -35,8 +36,10 @@ mod recording;
 mod room;
 mod series;
 mod service;
+mod statistics;
 mod time;
 mod token;
+mod transfer;
 mod trunk;
 mod usage;
 mod user;
@@ -62,6 +65,7 @@ pub use icalendar::{CalendarAddress, CalendarDate, CalendarEvent, CalendarMethod
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
 pub use key::{KEY_LABEL_CHARS_MAX, KeySettings, Scope, Scopes, UnknownScope};
 pub use language::{BadLanguageCode, LanguageCode};
+pub use mail::{MailKind, MailState};
 pub use media::{StoredMedia, check_media_name};
 pub use menu::{KeySequence, LeaderMenu, MENU_SEQUENCES_MAX, Menu, MenuAction, SEQUENCE_KEYS_MAX};
 pub use merge::merge;
@@ -87,9 +91,11 @@ pub use service::{
     Access, Action, Announcement, ConferenceAction, InboundService, Refer, SERVICE_NAME_CHARS_MAX,
     ServiceBody, Srtp, StoredService, is_service_name,
 };
+pub use statistics::{CallStats, OneWay};
 pub use time::{Civil, Timestamp};
 pub use token::{CallToken, ClientToken, Token};
-pub use trunk::{GivenPassword, SipUri, StoredTrunk, Trunk, TrunkSettings, is_host};
+pub use transfer::TransferProgress;
+pub use trunk::{GivenPassword, SipUri, StoredTrunk, Trunk, TrunkRegistration, TrunkSettings, is_host};
 pub use usage::{Usage, UsageBy, UsageKey, UsageTable, UsedCall, UsedConference, UsedSeat};
 pub use user::{SipSecret, SipUser, check_user, check_user_name};
 pub use webhook::{

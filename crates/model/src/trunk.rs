@@ -6,10 +6,24 @@ use crate::{
     read_value,
 };
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::Value;
 use std::{fmt, net::IpAddr};
 use utoipa::ToSchema;
+
+/// How we are registered with the provider of a trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkRegistration {
+    /// It wants none.
+    Off,
+    /// We ask for it.
+    Registering,
+    /// Calls can come in.
+    Registered,
+    /// It was refused, or the provider does not answer; it is tried again.
+    Failed,
+}
 
 /// A trunk as calls see it.
 #[derive(Clone, PartialEq, Eq)]

@@ -76,8 +76,8 @@ pub use personal_data::Redacted;
 pub use recordings::RecordingsQuery;
 pub use records::{CallOutcome, CallsQuery};
 pub use reservations::{
-    MAIL_KEPT_MS, MailContent, MailKind, MailRecord, MailState, NameRule, QueuedMail, ReserveError,
-    StoredSeries, new_reservation_token,
+    MAIL_KEPT_MS, MailContent, MailRecord, NameRule, QueuedMail, ReserveError, StoredSeries,
+    new_reservation_token,
 };
 pub use rooms::{PinCaller, PinCheck, PinOutcome, PinSource, RoomError};
 pub use services::{ServiceError, ServiceScope};

@@ -6,12 +6,12 @@ mod support;
 
 use plenary_conference::{Reservation, Timestamp, reservation::SeriesDate};
 use plenary_model::{
-    AccountId, CallSample, CallSamples, ConferenceName, Guest, LanguageCode, PersonSettings, Repeat, Role,
-    Scopes, SeriesSettings, TimeZone,
+    AccountId, CallSample, CallSamples, ConferenceName, Guest, LanguageCode, MailKind, MailState,
+    PersonSettings, Repeat, Role, Scopes, SeriesSettings, TimeZone,
 };
 use plenary_store::{
-    Account, AccountSettings, Authenticated, LeaderLinksQuery, MailContent, MailKind, MailState, NameRule,
-    NewLeaderLink, PasswordChange, SESSION_IDLE_MS, SESSION_MS, SignIn, SignInFrom, Store, StoreError,
+    Account, AccountSettings, Authenticated, LeaderLinksQuery, MailContent, NameRule, NewLeaderLink,
+    PasswordChange, SESSION_IDLE_MS, SESSION_MS, SignIn, SignInFrom, Store, StoreError,
     new_reservation_token,
 };
 use std::convert::Infallible;

@@ -26,8 +26,8 @@ struct AuditRecord {
     /// When it was answered; without a status: asked for.
     #[schema(format = DateTime)]
     at: String,
-    /// Who: `key`, an API key; `person`, who had signed in; `operator`, someone with access to the machine.
-    by: &'static str,
+    /// By what right.
+    by: AuditedBy,
     /// The account's `cloudID/username`, the person's mail address, or the user of the machine.
     #[schema(example = "1-2-0/bob@example.com")]
     actor: String,
@@ -62,12 +62,24 @@ struct AuditRecord {
     request: Option<Value>,
 }
 
+/// By what right something was changed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum AuditedBy {
+    /// By an API key.
+    Key,
+    /// By a person who had signed in.
+    Person,
+    /// By someone with access to the machine.
+    Operator,
+}
+
 impl From<(i64, AuditEntry)> for AuditRecord {
     fn from((id, entry): (i64, AuditEntry)) -> Self {
         let by = match entry.person {
-            _ if entry.method == AUDIT_COMMAND => "operator",
-            Some(_) => "person",
-            None => "key",
+            _ if entry.method == AUDIT_COMMAND => AuditedBy::Operator,
+            Some(_) => AuditedBy::Person,
+            None => AuditedBy::Key,
         };
         Self {
             id,

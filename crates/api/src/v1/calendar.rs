@@ -21,7 +21,7 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
 };
 use plenary_conference::ReservationToken;
-use plenary_model::{CalendarMethod, calendar as written};
+use plenary_model::{CalendarMethod, MailKind, MailState, calendar as written};
 use plenary_store::MailRecord;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -76,10 +76,10 @@ struct Mail {
     /// The address that it goes to.
     #[schema(example = "ann@example.com")]
     to: String,
-    /// `invitation`, `update` or `cancellation`.
-    kind: &'static str,
-    /// `waiting`: it is tried (again); `sent`: a mail server has taken it; `failed`: it was given up.
-    state: &'static str,
+    /// What it says.
+    kind: MailKind,
+    /// How far it has come.
+    state: MailState,
     /// How often it was tried.
     attempts: u32,
     /// Why the last try failed; null: it did not.
@@ -100,8 +100,8 @@ impl From<MailRecord> for Mail {
         Self {
             id: mail.id,
             to: mail.to,
-            kind: mail.kind.name(),
-            state: mail.state.name(),
+            kind: mail.kind,
+            state: mail.state,
             attempts: mail.attempts,
             error: mail.error,
             created_at: time::rfc3339(mail.created_at),

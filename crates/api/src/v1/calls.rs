@@ -14,7 +14,7 @@ use crate::{
     time,
 };
 use axum::{extract::State, http::StatusCode};
-use plenary_model::{CallQuality, CallRecordEntry, CallSample, CallSamples, Number, Timestamp};
+use plenary_model::{CallQuality, CallRecordEntry, CallSample, CallSamples, EndedBy, Number, Timestamp};
 use plenary_store::{CallOutcome, CallsQuery};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -61,8 +61,8 @@ struct CallRecord {
     outcome: Outcome,
     /// Why it ended, in words.
     end_reason: Option<String>,
-    /// Which side ended it: `remote`, `service`; `network`: the other side was not reached any more, or the service was cut off.
-    ended_by: Option<&'static str>,
+    /// Which side ended it; null: it goes on.
+    ended_by: Option<EndedBy>,
     /// The codec, by its name in SDP.
     codec: Option<String>,
     /// The SRTP cipher; null: its audio was not protected, or there was none.
@@ -74,7 +74,7 @@ struct CallRecord {
 /// Which way a call went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum CallDirection {
+pub(super) enum CallDirection {
     /// It came in.
     In,
     /// We placed it.
@@ -194,7 +194,7 @@ impl From<CallRecordEntry> for CallRecord {
             duration_ms,
             outcome,
             end_reason: cause,
-            ended_by: ended_by.map(plenary_model::EndedBy::name),
+            ended_by,
             codec: quality.as_ref().and_then(|quality| quality.codec.clone()),
             cipher: quality.as_ref().and_then(|quality| quality.srtp.clone()),
             quality: quality.as_ref().filter(|quality| quality.codec.is_some()).map(Quality::from),

@@ -16,7 +16,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use futures_util::stream;
-use plenary_model::EVENT_TYPES;
+use plenary_model::{ActorKind, EVENT_TYPES};
 use plenary_store::{Authenticated, EventBounds};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{convert::Infallible, time::Duration};
@@ -111,10 +111,8 @@ struct Event {
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "as above")]
 struct EventActor {
-    /// `leader` and `participant`: by their telephone; `key`: a program, by an API key; `person`: who has signed in; `api`: the web services without a known
-    /// key; `system`: the service itself.
-    #[schema(example = "leader")]
-    kind: String,
+    /// What they are.
+    kind: ActorKind,
     /// The id of the participant, or the number of the key or the person.
     id: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     access::{Caller, Records},
-    calls::kept,
+    calls::{CallDirection, kept},
     list::{Cursor, Limit, List, Page, Query},
     moment::Moment,
 };
@@ -66,6 +66,16 @@ struct PastConferenceDetail {
     participants: Vec<PastParticipant>,
 }
 
+/// What somebody was in a conference.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum PastRole {
+    /// A leader, if only for a while.
+    Leader,
+    /// No leader.
+    Participant,
+}
+
 /// A stay of a participant.
 #[derive(Debug, Serialize, ToSchema)]
 struct PastParticipant {
@@ -76,10 +86,10 @@ struct PastParticipant {
     from: Option<String>,
     /// What was called, as the call's record has it.
     to: Option<String>,
-    /// `in`, or `out`: we called.
-    direction: Option<&'static str>,
-    /// `leader`, if only for a while, or `participant`.
-    role: &'static str,
+    /// Which way the call went.
+    direction: Option<CallDirection>,
+    /// What it was.
+    role: PastRole,
     /// When it entered.
     #[schema(format = DateTime)]
     entered_at: String,
@@ -119,8 +129,11 @@ impl From<Stay> for PastParticipant {
             participant_id: stay.participant,
             from: stay.from.and_then(kept),
             to: stay.to.and_then(kept),
-            direction: stay.is_outgoing.map(|is_outgoing| if is_outgoing { "out" } else { "in" }),
-            role: if stay.is_leader { "leader" } else { "participant" },
+            direction: stay.is_outgoing.map(|is_outgoing| match is_outgoing {
+                true => CallDirection::Out,
+                false => CallDirection::In,
+            }),
+            role: if stay.is_leader { PastRole::Leader } else { PastRole::Participant },
             entered_at: time::rfc3339(stay.entered_at),
             left_at: time::rfc3339(stay.left_at),
             leave_reason: stay.leave_reason.name(),

@@ -45,11 +45,12 @@ struct CallMessage {
     /// When.
     #[schema(format = DateTime)]
     at: String,
-    /// `sip` or `rtcp`.
-    kind: &'static str,
-    /// `received` or `sent`.
-    direction: &'static str,
+    /// What it is.
+    kind: MessageKind,
+    /// Which way it went.
+    direction: MessageDirection,
     /// `udp`, `tcp`, `tls`, `ws` or `wss`.
+    #[schema(pattern = "^(udp|tcp|tls|ws|wss)$")]
     transport: &'static str,
     /// Where it came from.
     #[schema(example = "192.0.2.10:5060")]
@@ -64,6 +65,26 @@ struct CallMessage {
     text: Option<String>,
     /// An RTCP report; null for SIP, and where there is none in the datagram.
     report: Option<RtcpReport>,
+}
+
+/// What a message is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum MessageKind {
+    /// A SIP message.
+    Sip,
+    /// An RTCP datagram.
+    Rtcp,
+}
+
+/// Which way a message went.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum MessageDirection {
+    /// It came.
+    Received,
+    /// We sent it.
+    Sent,
 }
 
 /// A report of RTCP (RFC 3550, 6.4).
@@ -167,10 +188,13 @@ impl From<&Message> for CallMessage {
         Self {
             at: time::rfc3339_with_micros(message.at_us),
             kind: match message.kind {
-                Kind::Sip => "sip",
-                Kind::Rtcp => "rtcp",
+                Kind::Sip => MessageKind::Sip,
+                Kind::Rtcp => MessageKind::Rtcp,
             },
-            direction: if message.is_sent { "sent" } else { "received" },
+            direction: match message.is_sent {
+                true => MessageDirection::Sent,
+                false => MessageDirection::Received,
+            },
             transport: message.transport,
             from: from.to_string(),
             to: to.to_string(),

@@ -91,9 +91,8 @@ async fn lift(_: Caller<Operator>, State(state): State<App>, Segments([source]):
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 struct Shown {
-    /// `ok`; `draining`: it is going away; `overloaded`: new calls are refused; `failing`: the database can not be used.
-    #[schema(example = "ok")]
-    status: &'static str,
+    /// In one word.
+    status: HealthStatus,
     /// The program's version.
     version: &'static str,
     /// When it was started.
@@ -103,6 +102,20 @@ struct Shown {
     database_error: Option<String>,
     /// The threads that move and mix audio.
     media: Vec<Thread>,
+}
+
+/// The health of the service in one word: the first of these, from the last, that is so.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum HealthStatus {
+    /// All is well.
+    Ok,
+    /// New calls are refused: there is too much to do.
+    Overloaded,
+    /// It is going away.
+    Draining,
+    /// The database cannot be used.
+    Failing,
 }
 
 /// A thread that moves and mixes audio; counted from its start.
@@ -128,10 +141,10 @@ impl From<MediaThread> for Thread {
 impl From<Health> for Shown {
     fn from(health: Health) -> Self {
         let status = match &health {
-            Health { database_error: Some(_), .. } => "failing",
-            Health { is_draining: true, .. } => "draining",
-            Health { is_overloaded: true, .. } => "overloaded",
-            Health { .. } => "ok",
+            Health { database_error: Some(_), .. } => HealthStatus::Failing,
+            Health { is_draining: true, .. } => HealthStatus::Draining,
+            Health { is_overloaded: true, .. } => HealthStatus::Overloaded,
+            Health { .. } => HealthStatus::Ok,
         };
         Self {
             status,

@@ -15,7 +15,9 @@ use crate::{
     time,
 };
 use axum::extract::State;
-use plenary_model::{AccountId, GivenPassword, StoredTrunk, Timestamp, TrunkSettings, merge};
+use plenary_model::{
+    AccountId, GivenPassword, StoredTrunk, Timestamp, TrunkRegistration, TrunkSettings, merge,
+};
 use plenary_store::{Before, Change, ChangeError, Changed, ServiceError, TrunkBody};
 use serde::Serialize;
 use serde_json::Value;
@@ -63,9 +65,8 @@ struct Beside {
 struct Status {
     /// Calls that are up or being placed, both ways.
     calls: u32,
-    /// `off`, `registering`, `registered` or `failed`.
-    #[schema(example = "registered")]
-    registration: &'static str,
+    /// How we are registered with the provider.
+    registration: TrunkRegistration,
     /// Until when it is registered; null: it is not.
     #[schema(format = DateTime)]
     registered_until: Option<String>,
@@ -82,7 +83,7 @@ impl From<Option<TrunkState>> for Status {
         match state {
             None => Self {
                 calls: 0,
-                registration: "off",
+                registration: TrunkRegistration::Off,
                 registered_until: None,
                 last_error: None,
                 last_error_at: None,

@@ -28,7 +28,7 @@ use plenary_conference::{
     message::{ToEdge, ToHome},
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::{Actor, ConferenceRecordingId, RecordingSettings};
+use plenary_model::{Actor, CallStats, ConferenceRecordingId, RecordingSettings};
 use plenary_store::{Doing, Store, StoreError};
 use plenary_trace::{Kind, Ladder, Message};
 use serde_json::Value;
@@ -338,7 +338,10 @@ impl ConferenceControl for Control {
                 state: if is_active { ParticipantState::In } else { ParticipantState::Waiting },
                 ..participant("1001".to_owned(), Direction::In)
             };
-            ParticipantReport { participant, statistics: serde_json::json!({ "mos": 4.4 }) }
+            ParticipantReport {
+                participant,
+                statistics: Some(CallStats { mos: 4.4, ..CallStats::default() }),
+            }
         };
         Ok(inside.into_iter().map(report).collect())
     }
@@ -352,7 +355,7 @@ impl ConferenceControl for Control {
         // The engine knows whose participants they are; here the first account has one that is being called.
         if account.0 == 1 && id.as_str() == CALLED {
             let participant = participant("tel:+44".to_owned(), Direction::Out);
-            return Ok(ParticipantReport { participant, statistics: Value::Null });
+            return Ok(ParticipantReport { participant, statistics: None });
         }
         let inside = self.roster(account, name).await.unwrap_or_default();
         let found = inside.into_iter().find(|report| report.participant.id == id);

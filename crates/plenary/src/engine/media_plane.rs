@@ -6,8 +6,8 @@ use plenary_calls::{
     media::{self as calls, MediaCommand, NoMedia, OpenedAt, PlayNumber, Reach, RoomNumber},
 };
 use plenary_media::{
-    Ice, MasterKey, MediaCallId, MediaEvent, MediaHandle, OnMove, OneWay, PlayId, PlayOptions, PlayTo,
-    Protection, RoomId, StreamParams, Volume,
+    Ice, MasterKey, MediaCallId, MediaEvent, MediaHandle, OnMove, PlayId, PlayOptions, PlayTo, Protection,
+    RoomId, StreamParams, Volume,
 };
 use plenary_sip::sdp::{self, Codec, Direction, IceCredentials, Stream};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -109,13 +109,7 @@ pub(super) fn event(event: MediaEvent) -> Option<calls::MediaEvent> {
         MediaEvent::PeerClosed { call } => To::PeerClosed { call: number(call) },
         MediaEvent::HoldTimeout { call } => To::HoldTimeout { call: number(call) },
         MediaEvent::SilenceTimeout { call } => To::SilenceTimeout { call: number(call) },
-        MediaEvent::OneWay { call, one_way } => To::OneWay {
-            call: number(call),
-            one_way: one_way.map(|one_way| match one_way {
-                OneWay::NoneReceived => calls::OneWay::NoneReceived,
-                OneWay::NoneDelivered => calls::OneWay::NoneDelivered,
-            }),
-        },
+        MediaEvent::OneWay { call, one_way } => To::OneWay { call: number(call), one_way },
         MediaEvent::PlayFinished { id } => To::PlayFinished { play: PlayNumber(id.0) },
         MediaEvent::PlayFailed { id, text } => To::PlayFailed { play: PlayNumber(id.0), text },
         MediaEvent::Closed { call, stats } => {

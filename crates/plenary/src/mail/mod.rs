@@ -22,9 +22,9 @@ use plenary_api::{
 };
 use plenary_conference::Reservation;
 use plenary_model::{
-    CalendarAddress, CalendarEvent, CalendarMethod, Guest, TimeZone, Timestamp, calendar, login_of,
+    CalendarAddress, CalendarEvent, CalendarMethod, Guest, MailKind, TimeZone, Timestamp, calendar, login_of,
 };
-use plenary_store::{MAIL_KEPT_MS, MailContent, MailKind, QueuedMail, Store, StoreError};
+use plenary_store::{MAIL_KEPT_MS, MailContent, QueuedMail, Store, StoreError};
 use std::{path::Path, time::Duration};
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};

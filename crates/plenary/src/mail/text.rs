@@ -1,8 +1,7 @@
 //! What mails say, in English and German. Names and titles that people choose stand in them as text.
 
 use super::Letter;
-use plenary_model::{CalendarEvent, LocalTime, TimeZone};
-use plenary_store::MailKind;
+use plenary_model::{CalendarEvent, LocalTime, MailKind, TimeZone};
 use std::fmt::Write;
 
 /// Dates that are listed at the most.

@@ -16,7 +16,7 @@ use crate::{
     named::at_most,
 };
 use plenary_conference::{Reservation, ReservationToken, Timestamp};
-use plenary_model::{AccountId, Guest, login_of};
+use plenary_model::{AccountId, Guest, MailKind, MailState, login_of};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -26,56 +26,6 @@ pub const MAIL_KEPT_MS: i64 = 30 * 24 * 3_600_000;
 const GATHERED_MS: i64 = 5_000;
 /// How long a process has for one that it has taken.
 const TAKEN_MS: i64 = 300_000;
-
-/// What a mail says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MailKind {
-    /// A guest is invited.
-    Invitation,
-    /// What they were invited to has changed.
-    Update,
-    /// It does not take place, or they are not invited any more.
-    Cancellation,
-}
-
-impl MailKind {
-    const ALL: [Self; 3] = [Self::Invitation, Self::Update, Self::Cancellation];
-
-    /// As it is stored and shown.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Invitation => "invitation",
-            Self::Update => "update",
-            Self::Cancellation => "cancellation",
-        }
-    }
-}
-
-/// How far a mail has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MailState {
-    /// It is to be sent, for the first time or again.
-    Waiting,
-    /// A server has taken it.
-    Sent,
-    /// It was given up.
-    Failed,
-}
-
-impl MailState {
-    const ALL: [Self; 3] = [Self::Waiting, Self::Sent, Self::Failed];
-
-    /// As it is stored and shown.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// What a mail is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ mod statements;
 mod told;
 pub(crate) mod worker;
 
-pub use mails::{MAIL_KEPT_MS, MailContent, MailKind, MailRecord, MailState, QueuedMail};
+pub use mails::{MAIL_KEPT_MS, MailContent, MailRecord, QueuedMail};
 pub use request::{NameRule, ReserveError};
 pub use series::StoredSeries;
 

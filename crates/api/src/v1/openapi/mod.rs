@@ -86,8 +86,8 @@ fn document() -> Value {
     }
     paths.insert(PATH.to_owned(), itself());
     platform::add(paths);
-    paths.values_mut().for_each(merge_descriptions);
-    merge_descriptions(&mut schemas);
+    paths.values_mut().for_each(tidy);
+    tidy(&mut schemas);
     let used: Vec<String> = paths
         .values()
         .filter_map(Value::as_object)
@@ -189,14 +189,26 @@ fn complete(path: &str, method: &str, operation: &mut Value, schemas: &mut Value
         .into_iter()
         .flatten()
         .any(|(status, response)| status.starts_with('2') && response["headers"].get("ETag").is_some());
-    let is_conditional = has_tag || operation["responses"].get("412").is_some();
-    if is_conditional {
-        let name = if method == "get" { "If-None-Match" } else { "If-Match" };
-        let text = if method == "get" {
-            "The `ETag` of a version that is known: 304 where it is still this one."
-        } else {
-            "The `ETag` of the version that the change is meant for: 412 where there is another by now."
-        };
+    // What POST makes has an `ETag`, and had none before.
+    let is_conditional = (has_tag && method != "post") || operation["responses"].get("412").is_some();
+    let conditions: &[(&str, &str)] = match method {
+        _ if !is_conditional => &[],
+        "get" => {
+            &[("If-None-Match", "The `ETag` of a version that is known: 304 where it is still this one.")]
+        }
+        "put" => &[
+            (
+                "If-Match",
+                "The `ETag` of the version that is to be replaced: 412 where there is another by now.",
+            ),
+            ("If-None-Match", "`*`: it is to be made, not replaced: 412 where there is one."),
+        ],
+        _ => &[(
+            "If-Match",
+            "The `ETag` of the version that the change is meant for: 412 where there is another by now.",
+        )],
+    };
+    for (name, text) in conditions {
         add_parameter(
             operation,
             json!({
@@ -313,12 +325,30 @@ fn partial(whole: &Value) -> Value {
     let mut part = whole.clone();
     part["description"] =
         json!("Merged into what is stored (RFC 7396): what is left out stays, null removes.");
-    if let Some(members) = part.as_object_mut() {
+    make_partial(&mut part);
+    part
+}
+
+/// Objects are merged member by member, at every depth; lists and all else are replaced.
+fn make_partial(object: &mut Value) {
+    if let Some(members) = object.as_object_mut() {
         members.remove("required");
         members.remove("example");
+        members.remove("default");
     }
-    nullable(&mut part);
-    part
+    for (_, member) in object["properties"].as_object_mut().into_iter().flatten() {
+        if let Some(member) = member.as_object_mut() {
+            // What is left out stays as it is.
+            member.remove("default");
+        }
+        // A member that may be null as it is stands beside that.
+        let inner = member.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
+        inner.filter(|one| one.get("properties").is_some()).for_each(make_partial);
+        if member.get("properties").is_some() {
+            make_partial(member);
+        }
+    }
+    nullable(object);
 }
 
 /// Lets each member that may be left out be null as well.
@@ -330,7 +360,13 @@ fn nullable(object: &mut Value) {
         .filter_map(|name| name.as_str().map(str::to_owned))
         .collect();
     let members = object["properties"].as_object_mut().into_iter().flatten();
+    let is_null = |one: &Value| one.get("type") == Some(&json!("null"));
     for (_, schema) in members.filter(|(name, _)| !required.contains(name)) {
+        let is_nullable =
+            schema.get("oneOf").and_then(Value::as_array).is_some_and(|some| some.iter().any(is_null));
+        if is_nullable {
+            continue;
+        }
         match schema.get("type") {
             Some(Value::String(kind)) => schema["type"] = json!([kind, "null"]),
             Some(_) => {}
@@ -342,29 +378,54 @@ fn nullable(object: &mut Value) {
     }
 }
 
-/// Puts the description of a member into its schema. It is derived as a second schema, of an object, that the value has to match
-/// as well, which no text and no list does.
-fn merge_descriptions(value: &mut Value) {
+/// Mends what is derived and says too much or too little:
+///
+/// - The description and the default of a member stand in a second schema, of an object, that the value has to match as well, which no
+///   text and no list does. They go into its own.
+/// - The default of a member that may be left out is null, although null is not allowed: it has none.
+/// - An object without members may have any; programs that make types of schemas take it for an empty one.
+fn tidy(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.values_mut().for_each(merge_descriptions);
-            let description = match members.get("allOf").and_then(Value::as_array).map(Vec::as_slice) {
-                Some([Value::Object(schema), Value::Object(description)])
-                    if description.len() == 2 && description.get("type") == Some(&json!("object")) =>
-                {
-                    description.get("description").map(|text| (schema.clone(), text.clone()))
-                }
-                _ => None,
-            };
-            if let Some((schema, text)) = description {
+            members.values_mut().for_each(tidy);
+            if let Some((schema, beside)) = beside(members) {
                 members.remove("allOf");
                 members.extend(schema);
-                members.insert("description".to_owned(), text);
+                members.extend(beside);
+            }
+            if members.get("default") == Some(&Value::Null)
+                && members.get("type").is_some_and(Value::is_string)
+            {
+                members.remove("default");
+            }
+            let is_bare = ["properties", "additionalProperties", "allOf", "oneOf", "anyOf", "items"]
+                .iter()
+                .all(|name| !members.contains_key(*name));
+            let is_object = match members.get("type") {
+                Some(Value::String(kind)) => kind == "object",
+                Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+                _ => false,
+            };
+            if is_object && is_bare {
+                members.insert("additionalProperties".to_owned(), Value::Bool(true));
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(merge_descriptions),
+        Value::Array(items) => items.iter_mut().for_each(tidy),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// The schema of a member, and what is said of it in a second one.
+fn beside(member: &Map<String, Value>) -> Option<(Map<String, Value>, Map<String, Value>)> {
+    let [Value::Object(schema), Value::Object(beside)] = member.get("allOf")?.as_array()?.as_slice() else {
+        return None;
+    };
+    let mut beside = beside.clone();
+    // The second one has been tidied itself.
+    beside.remove("additionalProperties");
+    (beside.remove("type")? == "object").then_some(())?;
+    let is_about = beside.keys().all(|name| matches!(name.as_str(), "description" | "default" | "example"));
+    is_about.then(|| (schema.clone(), beside))
 }
 
 /// Bodies that are files: octets, not a list of numbers.

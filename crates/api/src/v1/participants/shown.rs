@@ -9,9 +9,8 @@ use crate::{
 };
 use plenary_calls::DISPLAY_NAME_LENGTH_MAX;
 use plenary_conference::{AccountId, ConferenceName, MutedBy, ParticipantId};
-use plenary_model::{FieldError, InbandDtmf};
+use plenary_model::{CallStats, FieldError, InbandDtmf, TransferProgress};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A participant.
@@ -69,8 +68,7 @@ pub(super) struct Participant {
     /// The progress of a transfer.
     transfer: Option<Transfer>,
     /// Counters and measures of the audio; null: there is no call.
-    #[schema(value_type = Option<Object>)]
-    statistics: Value,
+    statistics: Option<CallStats>,
 }
 
 /// Which way a participant was called.
@@ -124,8 +122,8 @@ pub(super) enum Muter {
 pub(super) struct Transfer {
     /// The target.
     to: String,
-    /// `asked`, `trying`, `done` or `failed`.
-    state: &'static str,
+    /// How far it has come.
+    state: TransferProgress,
     /// The last SIP status that the telephone reported.
     status: Option<u16>,
 }

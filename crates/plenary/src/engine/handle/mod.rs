@@ -136,7 +136,6 @@ impl EngineHandle {
                 Some(statistics) => statistics.await.ok(),
                 None => None,
             };
-            let statistics = serde_json::to_value(statistics).unwrap_or_default();
             reports.push(ParticipantReport { participant, statistics });
         }
         reports
