@@ -98,7 +98,7 @@ async fn it_is_listed_without_its_code_and_ends_when_it_is_revoked() {
     let world = World::new().await;
     let (id, code) = make(&world, json!({"conference": "Board", "label": "Ann"})).await;
     let (other, _) = make(&world, json!({"conference": "Tea"})).await;
-    let cookie = cookie(&open(&world, &code).await);
+    let cookie = open(&world, &code).await.cookie();
     let listed = own(&world, "GET", "/v1/leader-links?conference=Board", None).await;
     assert_eq!(listed.body["items"].as_array().unwrap().len(), 1);
     assert_eq!(listed.body["items"][0]["id"], id);
@@ -120,7 +120,7 @@ async fn with_a_reservation_it_lasts_as_long_as_that() {
     let (_, code) = make(&world, json!({"reservation": token})).await;
     let listed = own(&world, "GET", &format!("/v1/leader-links?reservation={token}"), None).await;
     assert_eq!(listed.body["items"][0]["expires_at"], "2019-06-20T15:45:00Z");
-    let cookie = cookie(&open(&world, &code).await);
+    let cookie = open(&world, &code).await.cookie();
     // An extension extends it.
     let path = format!("/v1/reservations/{token}");
     let longer = own(&world, "PATCH", &path, Some(json!({"duration_min": 60}))).await;
@@ -139,7 +139,7 @@ async fn with_a_reservation_that_is_removed_it_ends() {
     let world = World::new().await;
     let token = reserve(&world, "Board").await;
     let (_, code) = make(&world, json!({"reservation": token})).await;
-    let cookie = cookie(&open(&world, &code).await);
+    let cookie = open(&world, &code).await.cookie();
     assert_eq!(own(&world, "DELETE", &format!("/v1/reservations/{token}"), None).await.status, 204);
     assert_eq!(by(&world, &cookie, "GET", "/v1/session", None).await.status, 401);
     assert_eq!(open(&world, &code).await.problem(), (404, "1139"));

@@ -1,6 +1,7 @@
 //! What is said to the media plane and heard from it, as plain values. Calls have the same numbers there as here.
 
 use crate::number::CallNumber;
+use plenary_model::OneWay;
 pub use plenary_model::{AudioProcessing, Clip, InbandDtmf, RecordingId};
 use plenary_sip::sdp::{Codec, IceCredentials, Stream};
 use std::net::{IpAddr, SocketAddr};

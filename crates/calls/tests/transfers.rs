@@ -215,7 +215,7 @@ fn a_web_service_has_a_telephone_call_another_target() {
         (state.state, state.status)
     };
     assert_eq!(progress(&mut world, 180, false), (TransferProgress::Trying, Some(180)));
-    assert_eq!(progress(&mut world, 486, true), ("failed", Some(486)));
+    assert_eq!(progress(&mut world, 486, true), (TransferProgress::Failed, Some(486)));
     assert_eq!(world.roster("Tea"), [a, b]);
     transfer(&mut world).unwrap();
     world.said();

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{
-    LOGIN, Server, plenary, run_within, signal,
+    LOGIN, Server, look_for, plenary, run_within, signal,
     talk::{Talk, reserve},
     text, wait_for,
 };
@@ -671,7 +671,10 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
     assert_eq!(server.participants("Tea").len(), 2);
     // As many leave as make it calm, also where other work makes those that stay cost half as much again.
     inside.drain(..inside.len() * 2 / 3).for_each(|call| call.hang_up());
-    wait_for("a call to be taken", || (talk.dial(&server, "Late", 700.0).0 == CallState::Up).then_some(()));
+    // It is calm when it was calm for two seconds on end, which a machine full of other work takes its time for.
+    let is_taken =
+        || look_for(|| (talk.dial(&server, "Late", 700.0).0 == CallState::Up).then_some(())).is_some();
+    assert!((0..3).any(|_| is_taken()), "no call is taken for a minute: {}", server.log());
     assert!(overload_ends(&server) > 0);
     talk.runtime.block_on(caller.stop());
     talk.assert_is_heard();

@@ -26,7 +26,7 @@ struct AuditRecord {
     /// When it was answered; without a status: asked for.
     #[schema(format = DateTime)]
     at: String,
-    /// By what right.
+    /// Who: `key`, an API key; `person`, who had signed in; `operator`, someone with access to the machine.
     by: AuditedBy,
     /// The account's `cloudID/username`, the person's mail address, or the user of the machine.
     #[schema(example = "1-2-0/bob@example.com")]

@@ -78,7 +78,7 @@ struct Mail {
     to: String,
     /// What it says.
     kind: MailKind,
-    /// How far it has come.
+    /// `waiting`: it is tried (again); `sent`: a mail server has taken it; `failed`: it was given up.
     state: MailState,
     /// How often it was tried.
     attempts: u32,

@@ -61,7 +61,7 @@ struct CallRecord {
     outcome: Outcome,
     /// Why it ended, in words.
     end_reason: Option<String>,
-    /// Which side ended it; null: it goes on.
+    /// Which side ended it: `remote`, `service`; `network`: the other side was not reached any more, or the service was cut off; null: it goes on.
     ended_by: Option<EndedBy>,
     /// The codec, by its name in SDP.
     codec: Option<String>,

@@ -111,7 +111,8 @@ struct Event {
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "as above")]
 struct EventActor {
-    /// What they are.
+    /// `leader` and `participant`: by their telephone; `key`: a program, by an API key; `person`: who has signed in; `api`: the web services without a known
+    /// key; `system`: the service itself.
     kind: ActorKind,
     /// The id of the participant, or the number of the key or the person.
     id: Option<String>,

@@ -88,7 +88,7 @@ struct PastParticipant {
     to: Option<String>,
     /// Which way the call went.
     direction: Option<CallDirection>,
-    /// What it was.
+    /// `leader`, if only for a while, or `participant`.
     role: PastRole,
     /// When it entered.
     #[schema(format = DateTime)]

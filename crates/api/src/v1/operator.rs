@@ -91,7 +91,7 @@ async fn lift(_: Caller<Operator>, State(state): State<App>, Segments([source]):
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 struct Shown {
-    /// In one word.
+    /// `ok`; `draining`: it is going away; `overloaded`: new calls are refused; `failing`: the database can not be used.
     status: HealthStatus,
     /// The program's version.
     version: &'static str,

@@ -78,6 +78,7 @@ fn document() -> Value {
     document["servers"] = json!([{ "url": "/", "description": "This service." }]);
     add_schemas(&mut document["components"]);
     let mut schemas = document["components"]["schemas"].take();
+    tidy(&mut schemas);
     let paths = document["paths"].as_object_mut().expect("the resources have paths");
     for (path, item) in paths.iter_mut() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
@@ -87,7 +88,6 @@ fn document() -> Value {
     paths.insert(PATH.to_owned(), itself());
     platform::add(paths);
     paths.values_mut().for_each(tidy);
-    tidy(&mut schemas);
     let used: Vec<String> = paths
         .values()
         .filter_map(Value::as_object)
