@@ -11,6 +11,7 @@ import { Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
 import {
   bodyOf,
+  changeOf,
   changeService,
   formOf,
   type InboundService,
@@ -129,8 +130,9 @@ interface ServiceDialogProps {
 function ServiceDialog({ service, onClose, onDone }: ServiceDialogProps) {
   const { form, text, check } = useForm(() => formOf(service));
   const act = async () => {
-    const body = bodyOf(form, service);
-    await (service ? changeService(service.name, body) : makeService(form.name.trim(), body));
+    await (service
+      ? changeService(service.name, changeOf(form, service))
+      : makeService(form.name.trim(), bodyOf(form)));
     await onDone();
   };
   return (

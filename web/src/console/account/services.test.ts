@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bodyOf, formOf, type InboundService } from "./services";
+import { bodyOf, changeOf, formOf, type InboundService } from "./services";
 
 const service: InboundService = {
   name: "conf-*",
@@ -12,19 +12,19 @@ const service: InboundService = {
 
 test("a new service says what it is and who may call", () => {
   const form = { ...formOf(null), kind: "entry" as const, networks: "192.0.2.0/24 198.51.100.7" };
-  expect(bodyOf(form, null)).toEqual({
+  expect(bodyOf(form)).toEqual({
     entry: { rooms: true },
     access: { tokens: true, webrtc: false, users: false, networks: ["192.0.2.0/24", "198.51.100.7"] },
   });
 });
 
 test("a change leaves alone what the form does not show", () => {
-  expect(bodyOf(formOf(service), service)).toEqual({
+  expect(changeOf(formOf(service), service)).toEqual({
     conference: { name: "{rest}" },
     access: { tokens: true, webrtc: false, networks: ["192.0.2.0/24"] },
     srtp: "required",
   });
-  expect(bodyOf({ ...formOf(service), users: true, networks: "", srtp: "" }, service)).toEqual({
+  expect(changeOf({ ...formOf(service), users: true, networks: "", srtp: "" }, service)).toEqual({
     conference: { name: "{rest}" },
     access: { tokens: true, webrtc: false, users: true, networks: null },
     srtp: null,
@@ -33,8 +33,22 @@ test("a change leaves alone what the form does not show", () => {
 
 test("another kind takes the place of the one before", () => {
   const form = { ...formOf(service), kind: "announcement" as const, play: "welcome.wav, tone:440/500" };
-  expect(bodyOf(form, service)).toMatchObject({
+  expect(changeOf(form, service)).toMatchObject({
     conference: null,
     announcement: { play: ["welcome.wav", "tone:440/500"] },
   });
+});
+
+test("a service that becomes an entry leads to all rooms, and one that is loses its greeting", () => {
+  const form = { ...formOf(service), kind: "entry" as const, greeting: " welcome.wav " };
+  expect(changeOf(form, service)).toMatchObject({
+    conference: null,
+    entry: { rooms: true, greeting: "welcome.wav" },
+  });
+  const entry: InboundService = {
+    ...service,
+    conference: undefined,
+    entry: { rooms: ["1001"], greeting: "welcome.wav" },
+  };
+  expect(changeOf({ ...formOf(entry), greeting: "" }, entry).entry).toEqual({ greeting: null });
 });

@@ -1,51 +1,31 @@
 /** Inbound services: what happens to a call by the name that is dialled. */
 import { queryOptions } from "@tanstack/react-query";
-import { client, everyPage, ok, type PageOf, type Schemas } from "../../api/client";
+import { client, everyPage, ok, type Schemas } from "../../api/client";
 
 export type Kind = "conference" | "entry" | "announcement";
 export type Srtp = NonNullable<Schemas["Service"]["srtp"]>;
 
-type Described = Required<Pick<Schemas["Service"], "access" | "entry">>;
-
-/** By the description `users` and `rooms` would have to be objects, too, which no value is: they are true (`users` also false) or a list. */
-export interface InboundService extends Omit<Schemas["Service"], "access" | "entry"> {
-  access?: Omit<Described["access"], "users"> & { users?: boolean | string[] };
-  entry?: Omit<Described["entry"], "rooms"> & { rooms?: true | string[] };
-}
-
-/**
- * A new service, or a change of one. In a change null takes away what is there (RFC 7396), `networks` of `access` as well, which the
- * description leaves out.
- */
-export interface ServiceChange {
-  conference?: { name: string } | null;
-  entry?: { rooms?: true; greeting?: string | null } | null;
-  announcement?: { play: string[] } | null;
-  access: { tokens: boolean; webrtc: boolean; users?: boolean; networks?: string[] | null };
-  srtp?: Srtp | null;
-}
+export type InboundService = Schemas["Service"];
+/** Merged into what is there (RFC 7396): null takes away. */
+export type ServiceChange = Schemas["ServicePatch"];
 
 const of = (name: string) => ({ params: { path: { name } } });
 
 export const servicesQuery = queryOptions({
   queryKey: ["services"],
-  queryFn: () =>
-    everyPage<InboundService>(
-      (query) => ok(client.GET("/v1/services", { params: { query } })) as Promise<PageOf<InboundService>>,
-    ),
+  queryFn: () => everyPage((query) => ok(client.GET("/v1/services", { params: { query } }))),
 });
 
 /** Made, not replaced: a service of this name may be there. */
-export const makeService = (name: string, body: ServiceChange) =>
+export const makeService = (name: string, body: Schemas["ServiceBody"]) =>
   ok(
     client.PUT("/v1/services/{name}", {
-      ...of(name),
-      headers: { "If-None-Match": "*" },
-      body: body as Schemas["ServiceBody"],
+      params: { path: { name }, header: { "If-None-Match": "*" } },
+      body,
     }),
   );
 export const changeService = (name: string, body: ServiceChange) =>
-  ok(client.PATCH("/v1/services/{name}", { ...of(name), body: body as Schemas["ServicePatch"] }));
+  ok(client.PATCH("/v1/services/{name}", { ...of(name), body }));
 export const removeService = (name: string) => ok(client.DELETE("/v1/services/{name}", of(name)));
 
 export const kindOf = (service: InboundService): Kind =>
@@ -80,32 +60,49 @@ export const formOf = (service: InboundService | null): ServiceForm => ({
   srtp: service?.srtp ?? "",
 });
 
-/** What is asked for; of one that is there only what the form has changed, so that lists of users and other options stay. */
-export function bodyOf(form: ServiceForm, before: InboundService | null): ServiceChange {
+/** A new service. */
+export function bodyOf(form: ServiceForm): Schemas["ServiceBody"] {
   const networks = listOf(form.networks);
-  const access = {
-    tokens: form.tokens,
-    webrtc: form.webrtc,
-    ...(before && form.users === formOf(before).users ? {} : { users: form.users }),
-    ...(networks.length ? { networks } : before?.access?.networks?.length ? { networks: null } : {}),
+  return {
+    ...actionOf(form),
+    ...(form.kind === "entry" ? { entry: { rooms: true, ...greetingOf(form) } } : {}),
+    access: {
+      tokens: form.tokens,
+      webrtc: form.webrtc,
+      users: form.users,
+      ...(networks.length ? { networks } : {}),
+    },
+    ...(form.srtp ? { srtp: form.srtp } : {}),
   };
-  const srtp = form.srtp ? { srtp: form.srtp } : before?.srtp ? { srtp: null } : {};
-  const isNewKind = before === null || kindOf(before) !== form.kind;
-  // Another kind takes the place of the one before.
-  const gone = before && isNewKind ? { [kindOf(before)]: null } : {};
-  return { ...gone, ...actionOf(form, before, isNewKind), access, ...srtp };
 }
 
-function actionOf(form: ServiceForm, before: InboundService | null, isNewKind: boolean) {
+/** Only what the form has changed, so that lists of users and other options stay. */
+export function changeOf(form: ServiceForm, before: InboundService): ServiceChange {
+  const networks = listOf(form.networks);
+  const hadNetworks = Boolean(before.access?.networks?.length);
+  const isNewKind = kindOf(before) !== form.kind;
+  const greeting = before.entry ? { greeting: null, ...greetingOf(form) } : greetingOf(form);
+  return {
+    // Another kind takes the place of the one before.
+    ...(isNewKind ? { [kindOf(before)]: null } : {}),
+    ...actionOf(form),
+    ...(form.kind === "entry" ? { entry: { ...(isNewKind ? { rooms: true } : {}), ...greeting } } : {}),
+    access: {
+      tokens: form.tokens,
+      webrtc: form.webrtc,
+      ...(form.users === formOf(before).users ? {} : { users: form.users }),
+      ...(networks.length || hadNetworks ? { networks: networks.length ? networks : null } : {}),
+    },
+    ...(form.srtp || before.srtp ? { srtp: form.srtp || null } : {}),
+  };
+}
+
+const greetingOf = (form: ServiceForm) => (form.greeting.trim() ? { greeting: form.greeting.trim() } : {});
+
+function actionOf(form: ServiceForm) {
   if (form.kind === "conference") return { conference: { name: form.conference.trim() } };
   if (form.kind === "announcement") {
     return { announcement: { play: form.play.split(",").flatMap((one) => one.trim() || []) } };
   }
-  const greeting = form.greeting.trim();
-  return {
-    entry: {
-      ...(isNewKind ? { rooms: true as const } : {}),
-      ...(greeting ? { greeting } : before?.entry ? { greeting: null } : {}),
-    },
-  };
+  return {};
 }

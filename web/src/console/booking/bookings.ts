@@ -1,17 +1,12 @@
 /** Bookings and series, as the pages read and change them. */
 import { queryOptions } from "@tanstack/react-query";
-import { client, everyPage, ok, type PageOf, type Schemas } from "../../api/client";
+import { client, everyPage, ok, type Schemas } from "../../api/client";
 
 export type Booking = Schemas["Reservation"];
 export type NewBooking = Schemas["ReservationBody"];
 export type Series = Schemas["WholeSeries"];
 export type SeriesDate = Schemas["SeriesDate"];
-
-/** The description says that `kind` and `state` are texts, and which ones only in words. */
-export interface Mail extends Omit<Schemas["Mail"], "kind" | "state"> {
-  kind: "invitation" | "update" | "cancellation";
-  state: "waiting" | "sent" | "failed";
-}
+export type Mail = Schemas["Mail"];
 
 const of = (token: string) => ({ params: { path: { token } } });
 
@@ -25,11 +20,8 @@ export const mailsQuery = (token: string) =>
   queryOptions({
     queryKey: ["mails", token],
     queryFn: () =>
-      everyPage<Mail>(
-        (query) =>
-          ok(client.GET("/v1/reservations/{token}/mails", { params: { path: { token }, query } })) as Promise<
-            PageOf<Mail>
-          >,
+      everyPage((query) =>
+        ok(client.GET("/v1/reservations/{token}/mails", { params: { path: { token }, query } })),
       ),
     refetchInterval: 10_000,
   });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type CallMessage, kindOf, seriesOf } from "./messages";
 
-const rtcp = (direction: string, loss: number, jitter: number): CallMessage => ({
+const rtcp = (direction: CallMessage["direction"], loss: number, jitter: number): CallMessage => ({
   at: "2030-06-20T15:16:02Z",
   kind: "rtcp",
   direction,

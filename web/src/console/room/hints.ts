@@ -1,30 +1,16 @@
 /** What is wrong with a line, from its statistics: told when it has been so for ten seconds, with the cure. */
+import type { Schemas } from "../../api/client";
 import type { Tone } from "../../ui/Page";
 import type { Participant } from "./state";
 
 export type Hint = "noise" | "echo" | "deaf" | "unheard" | "poor";
 
-/** The description says no more of statistics than that they are an object. These are the ones that the pages show. */
-export interface Statistics {
-  codec?: string | null;
-  mos?: number;
-  mos_min?: number | null;
-  jitter_ms?: number;
-  buffer_ms?: number;
-  packets_received?: number;
-  packets_lost?: number;
-  level_dbov?: number;
-  noise_floor_dbov?: number;
-  echo_suspicion?: number;
-  round_trip_ms?: number | null;
-  remote_loss?: number | null;
-  one_way?: string | null;
-  srtp?: string | null;
-}
+/** Those of a participant who has a call, or none. */
+export type Statistics = Partial<Schemas["CallStats"]>;
 
 const HELD_MS = 10_000;
 
-export const statisticsOf = (one: Participant): Statistics => (one.statistics ?? {}) as Statistics;
+export const statisticsOf = (one: Participant): Statistics => one.statistics ?? {};
 
 /** What the statistics of this moment say. */
 export function findings(statistics: Statistics): Hint[] {
