@@ -1,11 +1,14 @@
 //! Conferences that are over: when they were, who was in them, and why they ended.
 
 use crate::{ConferenceKey, ParticipantId, ReservationToken, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// Why a participant left, or a conference ended.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
         pub enum HistoryReason {
             $($(#[$doc])* $name,)*
         }

@@ -15,7 +15,7 @@ use crate::{
     time,
 };
 use axum::{extract::State, http::StatusCode};
-use plenary_model::{PastConference as Past, PastParticipant as Stay};
+use plenary_model::{HistoryReason, PastConference as Past, PastParticipant as Stay};
 use plenary_store::HistoryQuery;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -48,7 +48,7 @@ struct PastConference {
     ended_at: String,
     /// Why: `all_left`, `time_is_up`, `ended` (by a program), `ended_by_leader`, `leader_left`, `alone`, `stopped`: the service was;
     /// `interrupted`: the service was cut off.
-    end_reason: &'static str,
+    end_reason: HistoryReason,
     /// The most participants at a time.
     peak_participants: u32,
     /// How often participants entered.
@@ -98,7 +98,7 @@ struct PastParticipant {
     left_at: String,
     /// Why: `hung_up`, `exit_key`, `moved` (to another conference), `ejected` (by a program), `removed_by_leader`, or that for which the
     /// conference ended.
-    leave_reason: &'static str,
+    leave_reason: HistoryReason,
 }
 
 /// To two digits after the point.
@@ -115,7 +115,7 @@ impl From<Past> for PastConference {
             max_participants: past.seats,
             started_at: time::rfc3339(past.started_at),
             ended_at: time::rfc3339(past.ended_at),
-            end_reason: past.end_reason.name(),
+            end_reason: past.end_reason,
             peak_participants: past.peak,
             entries: past.entries,
             seat_minutes: minutes(past.present_ms),
@@ -136,7 +136,7 @@ impl From<Stay> for PastParticipant {
             role: if stay.is_leader { PastRole::Leader } else { PastRole::Participant },
             entered_at: time::rfc3339(stay.entered_at),
             left_at: time::rfc3339(stay.left_at),
-            leave_reason: stay.leave_reason.name(),
+            leave_reason: stay.leave_reason,
         }
     }
 }

@@ -52,7 +52,7 @@ export function TrunksPage() {
             </td>
             <td>{[...(trunk.prefixes ?? []), ...(trunk.hosts ?? [])].join(", ") || "–"}</td>
             <td>
-              <Badge tone={trunkTone(trunk)}>{trunk.status.registration}</Badge>
+              <Badge tone={trunkTone(trunk)}>{t(`trunks.registration.${trunk.status.registration}`)}</Badge>
             </td>
             <td>{trunk.status.calls}</td>
             <td>

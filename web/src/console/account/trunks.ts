@@ -9,8 +9,11 @@ export const trunksQuery = queryOptions({
   queryFn: () => everyPage<Trunk>((query) => ok(client.GET("/v1/trunks", { params: { query } }))),
 });
 
-const tones: Record<string, Tone> = { registered: "good", registering: "warn", failed: "bad" };
+const tones: Record<Schemas["TrunkRegistration"], Tone> = {
+  off: "none",
+  registering: "warn",
+  registered: "good",
+  failed: "bad",
+};
 
-export function trunkTone(trunk: Trunk): Tone {
-  return tones[trunk.status.registration] ?? "none";
-}
+export const trunkTone = (trunk: Trunk): Tone => tones[trunk.status.registration];

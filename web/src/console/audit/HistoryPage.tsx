@@ -44,7 +44,7 @@ export function HistoryPage() {
             <td>{`${amount(one.peak_participants)} / ${amount(one.max_participants)}`}</td>
             <td>{amount(one.entries)}</td>
             <td>{amount(one.seat_minutes, 1)}</td>
-            <td>{one.end_reason}</td>
+            <td>{t(`history.reason.${one.end_reason}`)}</td>
           </tr>
         )}
       />

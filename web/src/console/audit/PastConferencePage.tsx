@@ -27,7 +27,7 @@ function Past({ data }: { data: Schemas["PastConferenceDetail"] }) {
               [t("history.peak"), `${amount(data.peak_participants)} / ${amount(data.max_participants)}`],
               [t("history.entries"), amount(data.entries)],
               [t("history.seat_minutes"), amount(data.seat_minutes, 1)],
-              [t("history.reason"), data.end_reason],
+              [t("history.reason"), t(`history.reason.${data.end_reason}`)],
             ]}
           </Facts>
         </Panel>
@@ -52,10 +52,10 @@ function Past({ data }: { data: Schemas["PastConferenceDetail"] }) {
                 </Link>
               </td>
               <td>{one.to ?? "–"}</td>
-              <td>{one.role}</td>
+              <td>{t(`history.role.${one.role}`)}</td>
               <td>{dateTime(one.entered_at)}</td>
               <td>{duration(Date.parse(one.left_at) - Date.parse(one.entered_at))}</td>
-              <td>{one.leave_reason}</td>
+              <td>{t(`history.reason.${one.leave_reason}`)}</td>
             </tr>
           ))}
         </Table>

@@ -100,6 +100,7 @@ function Live({ id, conference }: { id: string; conference: string }) {
 
 function Record({ call }: { call: CallRecord }) {
   const { quality } = call;
+  const endedBy = call.ended_by ? ` (${t(`calls.ended_by.${call.ended_by}`)})` : "";
   return (
     <Facts>
       {[
@@ -121,10 +122,7 @@ function Record({ call }: { call: CallRecord }) {
           ),
         ],
         [t("calls.duration"), duration(call.duration_ms)],
-        [
-          t("call.ended"),
-          call.end_reason ? `${call.end_reason}${call.ended_by ? ` (${call.ended_by})` : ""}` : "–",
-        ],
+        [t("call.ended"), call.end_reason ? `${call.end_reason}${endedBy}` : "–"],
         [t("call.admitted"), call.admitted_by ?? "–"],
         [t("call.trunk"), call.trunk ?? "–"],
         [t("statistics.codec"), call.codec ?? "–"],
