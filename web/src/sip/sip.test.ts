@@ -366,6 +366,57 @@ describe("a telephone", () => {
     expect(other.saved.at(-1)).toBeNull();
   });
 
+  test("stays ended where it hangs up while the answer is being applied, in a new call and in one that comes back", async () => {
+    for (const restarts of [false, true]) {
+      const bridge = new Bridge();
+      const { phone, media, views } = telephone(bridge);
+      let apply = () => {};
+      const isApplying = () => media.did.at(-1) === "applying";
+      const hold = () => {
+        media.answered = () => {
+          media.did.push("applying");
+          return new Promise<undefined>((done) => {
+            apply = () => done(undefined);
+          });
+        };
+      };
+      if (!restarts) hold();
+      void phone.call();
+      if (restarts) {
+        await up(phone);
+        hold();
+        media.onlost?.();
+      }
+      await vi.waitFor(() => expect(isApplying()).toBe(true));
+      phone.hangUp();
+      apply();
+      await vi.waitFor(() => expect(bridge.of("BYE").length).toBeGreaterThan(0));
+      await new Promise((done) => setTimeout(done));
+      expect(phone.view.state).toEqual({ kind: "ended", by: "us", text: "" });
+      expect(views.at(-1)?.state.kind).toBe("ended");
+    }
+  });
+
+  test("has hung up itself where both sides do at the same time", async () => {
+    const bridge = new Bridge();
+    const { phone } = telephone(bridge);
+    void phone.call();
+    await up(phone);
+    const invite = bridge.of("INVITE")[0] as SipMessage;
+    phone.hangUp();
+    bridge.sockets[0]?.say(
+      writeMessage("BYE sip:Ann@x SIP/2.0", [
+        ["Via", "SIP/2.0/WSS bridge;branch=z9hG4bK3"],
+        ["From", "<sip:conf-Board@bridge>;tag=theirs"],
+        ["To", header(invite, "from") ?? ""],
+        ["Call-ID", header(invite, "call-id") ?? ""],
+        ["CSeq", "1 BYE"],
+      ]),
+    );
+    await new Promise((done) => setTimeout(done, 5));
+    expect(phone.view.state).toEqual({ kind: "ended", by: "us", text: "" });
+  });
+
   test("takes an offer of the other side, and a session refresh without one", async () => {
     const bridge = new Bridge();
     const { phone, media } = telephone(bridge);

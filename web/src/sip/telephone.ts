@@ -114,7 +114,7 @@ export class Telephone {
     } else if (this.#inviting) {
       const { branch, cseq } = this.#inviting;
       this.#agent.send("CANCEL", this.#options.uri, branch, this.#dialog.headers("CANCEL", cseq));
-    } else if (kind !== "connecting") return;
+    } else if (kind !== "connecting" && kind !== "ringing") return;
     this.#finish({ kind: "ended", by: "us", text: "" });
   }
 
@@ -138,7 +138,10 @@ export class Telephone {
     this.#subscribe();
   }
 
+  /** The first end is the end: what comes while it is told has come too late. */
   #finish(state: PhoneState): void {
+    const { kind } = this.#view.state;
+    if (kind === "ended" || kind === "failed") return;
     clearTimeout(this.#subscribing);
     this.#inviting = null;
     this.#options.save(null);
@@ -211,12 +214,19 @@ export class Telephone {
     }
     dialog.established(final);
     this.#agent.send("ACK", dialog.state.target, `z9hG4bK${branch.slice(7)}a`, dialog.headers("ACK", cseq));
-    // Hung up while the answer was on its way.
-    if (this.#view.state.kind === "ended") {
-      void this.#agent.request("BYE", dialog.state.target, dialog.next("BYE")).answer.catch(() => undefined);
-      throw new SipFailure(487, "hung up");
+    const hasEnded = () => this.#view.state.kind === "ended";
+    let failure: unknown = null;
+    if (!hasEnded()) {
+      await this.#options.media.answered(final.body).catch((error: unknown) => {
+        failure = error;
+      });
     }
-    await this.#options.media.answered(final.body);
+    // Hung up while the answer was on its way, or while it was being applied.
+    if (hasEnded()) {
+      void this.#agent.request("BYE", dialog.state.target, dialog.next("BYE")).answer.catch(() => undefined);
+      throw hungUp();
+    }
+    if (failure) throw failure;
   }
 
   /** The network is gone: the connection, or what carries the audio. */
@@ -265,7 +275,9 @@ export class Telephone {
   /** The same call over the new connection. */
   async #goOn(): Promise<void> {
     try {
-      await this.#invite(await this.#options.media.offer(true), [], REINVITE_ANSWER_MS);
+      const offer = await this.#options.media.offer(true);
+      if (this.#isOver()) throw hungUp();
+      await this.#invite(offer, [], REINVITE_ANSWER_MS);
     } catch (error) {
       if (!(error instanceof SipFailure) || error.status !== 481) throw error;
       await this.#takeOver();
@@ -273,6 +285,7 @@ export class Telephone {
   }
 
   async #takeOver(): Promise<void> {
+    if (this.#isOver()) throw hungUp();
     const { replaces } = this.#dialog;
     const before = this.#dialog;
     this.#options.media.renew(this.#iceServers);
@@ -367,6 +380,9 @@ export class Telephone {
     this.#subscribing = setTimeout(() => this.#subscribe(), Math.max(wait, SUBSCRIBE_AGAIN_MS));
   }
 }
+
+/** What a call in the making ends with when its own side has hung up. */
+const hungUp = () => new SipFailure(487, "hung up");
 
 function failureOf(error: unknown): { status: number; text: string } {
   if (error instanceof SipFailure) return { status: error.status, text: error.reason };

@@ -26,6 +26,10 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
         event.preventDefault();
         props.onClose();
       }}
+      // Browsers close it without asking where nobody has clicked since it opened.
+      onClose={() => {
+        if (!element.current?.open) props.onClose();
+      }}
       onMouseDown={(event) => {
         if (event.target === element.current) props.onClose();
       }}
