@@ -39,6 +39,10 @@ async function step(name, action) {
   } catch (error) {
     failed += 1;
     console.log(`FAILED  ${name} (${took()}): ${String(error.message).split("\n").slice(0, 3).join(" ")}`);
+    for (const page of browser.contexts().flatMap((context) => context.pages())) {
+      const shown = await page.textContent("body", { timeout: 1_000 }).catch(() => "nothing");
+      console.log(`        ${page.url()} shows: ${shown.replaceAll(/\s+/g, " ").slice(0, 400)}`);
+    }
   }
 }
 
