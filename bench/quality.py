@@ -40,7 +40,7 @@ def score(folder, codec, rate, mode, loss, jitter):
 
 def network(folder, codec, jitter):
     """The jitter that the server measured of the talker's packets, and the target of its jitter buffer, in ms."""
-    members = json.loads(pathlib.Path(f"{folder}/{codec}-{jitter}.json").read_text())
+    members = json.loads(pathlib.Path(f"{folder}/{codec}-{jitter}.json").read_text())["items"]
     # The listener sends without emulated jitter.
     talker = max((member["statistics"] for member in members), key=lambda statistics: statistics["jitter_ms"])
     return f"{talker['jitter_ms']:.1f}, {talker['buffer_ms']:.0f} ms"
