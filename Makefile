@@ -12,7 +12,7 @@ help:
 	@echo "make bench-signalling  measure call set-ups a second, their delay, and memory over many calls (two minutes)"
 	@echo "make bench-events  measure the event log with 10,000 events a second, and 1,000 followers, beside a conference (three minutes)"
 	@echo "make bench-recovery  measure how voice recovers on 200 uneven networks, beside an implementation of NetEq (a minute after the first build)"
-	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and speech in recordings, and check prompts and a whole dialogue by a recogniser (eight minutes)"
+	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and speech in recordings, and check prompts and a whole dialogue by a recogniser (twelve minutes)"
 	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, Glewlwyd, sipsak, sipvicious, promtool, sngrep, VLC's library; goes through all pages"
 	@echo "make package  build a release and the Debian package target/debian/plenary_*.deb"
 	@echo "make package-test  install that package in a fresh Debian 12, start it there, open the console and make a call (needs root; two minutes)"
