@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { Brand } from "../ui/Brand";
 import css from "./Door.module.css";
 
-/** A page for those who are not signed in. */
+/** A page without the navigation: for those who are not signed in, and for addresses that lead nowhere. */
 export function Door({ title, children }: { title: string; children: ReactNode }) {
   return (
     <main className={css.door}>

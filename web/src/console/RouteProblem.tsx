@@ -1,7 +1,7 @@
 import { Link, useRouter } from "@tanstack/react-router";
 import { t } from "../texts/console";
-import { Empty } from "../ui/Page";
 import { ProblemBox } from "../ui/Problem";
+import { Door } from "./Door";
 
 export function RouteProblem({ error }: { error: unknown }) {
   const router = useRouter();
@@ -9,5 +9,11 @@ export function RouteProblem({ error }: { error: unknown }) {
 }
 
 export function NotFound() {
-  return <Empty action={<Link to="/">{t("nav.home")}</Link>}>{t("not_found")}</Empty>;
+  return (
+    <Door title={t("not_found")}>
+      <p>
+        <Link to="/">{t("nav.home")}</Link>
+      </p>
+    </Door>
+  );
 }
