@@ -66,7 +66,7 @@ struct PastConferenceDetail {
     participants: Vec<PastParticipant>,
 }
 
-/// What somebody was in a conference.
+/// What a participant was in a conference.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum PastRole {
