@@ -3,76 +3,21 @@
 
 mod support;
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, Request},
+use serde_json::json;
+use support::{
+    World,
+    browser::{OWN, ask, own},
 };
-use http_body_util::BodyExt;
-use serde_json::{Value, json};
-use support::World;
-use tower::ServiceExt;
 
-const HOST: &str = "conference.example.com";
 const PASSWORD: &str = "correct horse";
-const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
 /// By these nobody is signed in yet.
 const SIGN_IN: [&str; 3] = ["/v1/session", "/v1/invitations/accept", "/v1/leader-links/open"];
 /// To these a browser goes that is about to be: how, to the provider, and back.
 const AT_PROVIDER: [&str; 3] = ["/v1/session/ways", "/v1/session/oidc", "/v1/session/oidc/callback"];
 
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or(Value::Null)
-    }
-
-    fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap_or_default().to_owned()
-    }
-
-    fn cookie(&self) -> String {
-        self.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
-    }
-}
-
-async fn ask(
-    world: &World,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: Option<&Value>,
-) -> Answer {
-    let mut request = Request::builder().method(method).uri(path).header("host", HOST);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    if body.is_some() {
-        request = request.header("content-type", "application/json");
-    }
-    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-    let response = world.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let bytes = body.collect().await.unwrap().to_bytes();
-    Answer {
-        status: parts.status.as_u16(),
-        headers: parts.headers,
-        text: String::from_utf8_lossy(&bytes).into_owned(),
-    }
-}
-
-async fn own(world: &World, method: &str, path: &str, body: Option<&Value>) -> Answer {
-    let bearer = format!("Bearer {}", world.key);
-    ask(world, method, path, &[("authorization", &bearer)], body).await
-}
-
 /// Every operation below `/v1`: method, pattern, and a path of it.
 async fn routes(world: &World) -> Vec<(String, String, String)> {
-    let described = ask(world, "GET", "/v1/openapi.json", &[], None).await.json();
+    let described = ask(world, "GET", "/v1/openapi.json", &[], None).await.body;
     let paths = described["paths"].as_object().expect("the description");
     let mut routes = Vec::new();
     for (pattern, operations) in paths {
@@ -112,20 +57,20 @@ fn is_sign_in(method: &str, pattern: &str) -> bool {
 /// A person of this role who has signed in; the cookie.
 async fn signed_in(world: &World, mail: &str, role: &str) -> String {
     let person = json!({"name": "Eve", "mail": mail, "roles": [{"account": world.account.0, "role": role}]});
-    let made = own(world, "POST", "/v1/people", Some(&person)).await.json();
+    let made = own(world, "POST", "/v1/people", Some(person)).await.body;
     let code =
         made["invitation"]["path"].as_str().unwrap().strip_prefix("/console/welcome#").unwrap().to_owned();
     let body = json!({"code": code, "password": PASSWORD});
-    let accepted = ask(world, "POST", "/v1/invitations/accept", &[OWN], Some(&body)).await;
+    let accepted = ask(world, "POST", "/v1/invitations/accept", &[OWN], Some(body)).await;
     assert_eq!(accepted.status, 200, "{}", accepted.text);
     accepted.cookie()
 }
 
 /// A leader of the conference `Board`; the cookie.
 async fn leader(world: &World) -> String {
-    let made = own(world, "POST", "/v1/leader-links", Some(&json!({"conference": "Board"}))).await.json();
+    let made = own(world, "POST", "/v1/leader-links", Some(json!({"conference": "Board"}))).await.body;
     let code = made["path"].as_str().unwrap().strip_prefix("/console/leader#").unwrap().to_owned();
-    let opened = ask(world, "POST", "/v1/leader-links/open", &[OWN], Some(&json!({"code": code}))).await;
+    let opened = ask(world, "POST", "/v1/leader-links/open", &[OWN], Some(json!({"code": code}))).await;
     assert_eq!(opened.status, 200, "{}", opened.text);
     opened.cookie()
 }
@@ -138,7 +83,7 @@ async fn without_credentials_nothing_is_answered() {
             continue;
         }
         let body = is_change(&method).then(|| json!({}));
-        let answer = ask(&world, &method, &path, &[], body.as_ref()).await;
+        let answer = ask(&world, &method, &path, &[], body).await;
         assert_eq!(answer.status, 401, "{method} {pattern}: {}", answer.text);
     }
 }
@@ -162,9 +107,9 @@ async fn with_a_cookie_no_change_is_made_for_another_page_or_for_none() {
         ] {
             let mut all = vec![("cookie", cookie.as_str())];
             all.extend(headers.iter().copied());
-            let answer = ask(&world, &method, &path, &all, Some(&body)).await;
-            let found = (answer.status, answer.code());
-            assert_eq!(found, (403, code.to_owned()), "{method} {pattern} {headers:?}: {}", answer.text);
+            let answer = ask(&world, &method, &path, &all, Some(body.clone())).await;
+            let found = answer.problem();
+            assert_eq!(found, (403, code), "{method} {pattern} {headers:?}: {}", answer.text);
         }
     }
     // The person is still signed in, and nothing of theirs is changed.
@@ -184,7 +129,7 @@ async fn a_cookie_that_was_copied_is_worth_nothing_after_its_owner_has_signed_ou
                 continue;
             }
             let body = is_change(method).then(|| json!({}));
-            let answer = ask(&world, method, path, &headers, body.as_ref()).await;
+            let answer = ask(&world, method, path, &headers, body).await;
             assert_eq!(answer.status, 401, "{method} {pattern}: {}", answer.text);
         }
     }
@@ -205,11 +150,11 @@ async fn a_leaders_link_opens_its_conference_and_nothing_else() {
             continue;
         }
         let body = is_change(&method).then(|| json!({}));
-        let answer = ask(&world, &method, &path, &headers, body.as_ref()).await;
-        let is_refused = answer.status == 403 && ["1303", "1304"].contains(&answer.code().as_str());
+        let answer = ask(&world, &method, &path, &headers, body).await;
+        let is_refused = answer.status == 403 && ["1303", "1304"].contains(&answer.problem().1);
         assert!(is_refused, "{method} {pattern}: {} {}", answer.status, answer.text);
     }
-    let roster = own(&world, "GET", "/v1/conferences/Other/participants", None).await.json();
+    let roster = own(&world, "GET", "/v1/conferences/Other/participants", None).await.body;
     assert_eq!(roster["items"].as_array().unwrap().len(), 1, "they are undisturbed");
 }
 
@@ -223,13 +168,13 @@ async fn an_auditor_changes_nothing() {
         if !is_change(&method) || is_sign_in(&method, &pattern) || pattern.starts_with("/v1/session") {
             continue;
         }
-        let answer = ask(&world, &method, &path, &headers, Some(&json!({}))).await;
-        let is_refused = answer.status == 403 && ["1128", "1303"].contains(&answer.code().as_str());
+        let answer = ask(&world, &method, &path, &headers, Some(json!({}))).await;
+        let is_refused = answer.status == 403 && ["1128", "1303"].contains(&answer.problem().1);
         assert!(is_refused, "{method} {pattern}: {} {}", answer.status, answer.text);
     }
     let audit = ask(&world, "GET", "/v1/audit", &headers, None).await;
     assert_eq!(audit.status, 200, "{}", audit.text);
-    assert_eq!(ask(&world, "GET", "/v1/operator/audit", &headers, None).await.code(), "1303");
+    assert_eq!(ask(&world, "GET", "/v1/operator/audit", &headers, None).await.problem().1, "1303");
 }
 
 #[tokio::test]
@@ -254,7 +199,7 @@ async fn every_answer_says_that_browsers_run_nothing_of_it() {
         let body = is_change(&method).then(|| json!({}));
         let bearer = format!("Bearer {}", world.key);
         let headers = [("authorization", bearer.as_str()), ("origin", "https://conference.example.com")];
-        let answer = ask(&world, &method, &path, &headers, body.as_ref()).await;
+        let answer = ask(&world, &method, &path, &headers, body).await;
         let header = |name: &str| {
             answer.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
         };
@@ -280,9 +225,9 @@ async fn what_callers_and_people_choose_is_never_a_page() {
     let script = "<script>alert(1)</script>";
     let title = json!({"conference": "Board", "max_participants": 50, "starts_at": "2019-06-20T15:15:00Z",
         "duration_min": 30, "title": script, "guests": [{"mail": "ann@example.com", "name": script}]});
-    let made = own(&world, "POST", "/v1/reservations", Some(&title)).await;
+    let made = own(&world, "POST", "/v1/reservations", Some(title)).await;
     assert_eq!(made.status, 201, "{}", made.text);
-    let token = made.json()["token"].as_str().unwrap().to_owned();
+    let token = made.body["token"].as_str().unwrap().to_owned();
     for path in [
         format!("/v1/reservations/{token}"),
         format!("/v1/reservations/{token}/calendar"),

@@ -16,7 +16,8 @@ pub const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
-    /// Null: it is no JSON.
+    pub text: String,
+    /// The text, read; null: it is no JSON.
     pub body: Value,
 }
 
@@ -53,7 +54,8 @@ pub async fn ask_at(
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Answer { status: parts.status.as_u16(), headers: parts.headers, text, body }
 }
 
 pub async fn ask(
