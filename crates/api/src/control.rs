@@ -185,6 +185,22 @@ pub trait ConferenceControl: Send + Sync {
         change: ParticipantChange,
     ) -> Result<(), ControlError>;
 
+    /// Asks a muted participant to unmute itself; it has to have a key for that.
+    async fn ask_to_unmute(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError>;
+
+    /// Makes the reservation of a conference that is in progress longer.
+    async fn extend_running(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        minutes: u32,
+    ) -> Result<(), ControlError>;
+
     /// Throws a participant out, or gives up calling it, in whatever state the conference is.
     async fn remove_participant(
         &self,
@@ -284,6 +300,11 @@ pub enum ConferenceChange {
     PauseRecording(bool),
     /// Its recording ends.
     StopRecording,
+    /// All participants hear that it will end.
+    WarnOfEnd {
+        /// In so many seconds; `None`: when its reservation ends.
+        seconds: Option<u32>,
+    },
     /// Mutes all participants, or undoes that.
     MuteAll {
         /// Whether they are to be muted.
@@ -309,6 +330,7 @@ impl ConferenceChange {
             Self::Record(settings) => Event::StartRecording { conference, settings },
             Self::PauseRecording(is_paused) => Event::PauseRecording { conference, is_paused },
             Self::StopRecording => Event::StopRecording { conference },
+            Self::WarnOfEnd { seconds } => Event::WarnOfEnd { conference, seconds },
             Self::MuteAll { muted, except_leaders, self_unmute } => {
                 Event::MuteAll { conference, muted, except_leaders, self_unmute }
             }

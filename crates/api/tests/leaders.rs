@@ -59,6 +59,66 @@ async fn a_link_opens_the_conference_without_an_account_and_lets_lead_it() {
 }
 
 #[tokio::test]
+async fn it_extends_its_conference_says_when_that_ends_and_asks_participants_to_unmute_themselves() {
+    let world = World::new().await;
+    reserve(&world, "Board").await;
+    let cookie = leader_of(&world, "Board").await;
+    let post = async |what: &str, body: Value| {
+        by(&world, &cookie, "POST", &format!("/v1/conferences/Board/{what}"), Some(body)).await
+    };
+    let early = post("extend", json!({"minutes": 15})).await;
+    assert_eq!(early.problem(), (409, "1201"), "its time has not come: {}", early.body);
+    world.control.pass_minutes(16);
+    assert_eq!(post("time-warning", json!({"minutes": 5})).await.problem(), (409, "1201"), "nobody is in");
+    world.control.enter(world.account, "Board", "p1");
+    let longer = post("extend", json!({"minutes": 15})).await;
+    assert_eq!(
+        (longer.status, &longer.body["ends_at"]),
+        (200, &json!("2019-06-20T16:00:00Z")),
+        "{}",
+        longer.body
+    );
+    let entry =
+        &world.store.audit(&plenary_store::AuditQuery { limit: 1, ..Default::default() }).await.unwrap()[0].1;
+    assert_eq!(entry.path, "/v1/conferences/Board/extend");
+    for body in [json!({}), json!({"minutes": 5})] {
+        assert_eq!(post("time-warning", body).await.status, 204);
+    }
+    let unmute = "participants/p1/ask-to-unmute";
+    assert_eq!(post(unmute, json!({})).await.problem(), (409, "1153"), "it is not muted");
+    post("mute", json!({"muted": true})).await;
+    let asked = post(unmute, json!({})).await;
+    assert_eq!((asked.status, &asked.body["muted_by"]), (200, &json!("self")), "{}", asked.body);
+    for (what, body, expected, pointer) in [
+        ("extend", json!({}), (400, "0005"), "/minutes"),
+        ("extend", json!({"minutes": 0}), (400, "0005"), "/minutes"),
+        ("extend", json!({"minutes": 100_000}), (400, "0005"), "/minutes"),
+        ("time-warning", json!({"minutes": 0}), (400, "0005"), "/minutes"),
+        ("time-warning", json!({"minutes": 121}), (400, "0005"), "/minutes"),
+        ("time-warning", json!({"seconds": 5}), (400, "0005"), "/seconds"),
+    ] {
+        let refused = post(what, body.clone()).await;
+        assert_eq!(refused.problem(), expected, "{what} {body}: {}", refused.body);
+        assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{what} {body}");
+    }
+    world.control.pass_minutes(40);
+    assert_eq!(post("extend", json!({"minutes": 15})).await.problem(), (409, "1204"), "it is about to end");
+}
+
+#[tokio::test]
+async fn a_conference_without_a_reservation_has_no_end_to_move_or_to_tell_of() {
+    let world = World::new().await;
+    world.control.enter(world.account, "Tea", "p1");
+    let cookie = leader_of(&world, "Tea").await;
+    for (what, body) in [("extend", json!({"minutes": 15})), ("time-warning", json!({}))] {
+        let path = format!("/v1/conferences/Tea/{what}");
+        assert_eq!(by(&world, &cookie, "POST", &path, Some(body)).await.problem(), (409, "1152"), "{what}");
+    }
+    let said = by(&world, &cookie, "POST", "/v1/conferences/Tea/time-warning", Some(json!({"minutes": 5})));
+    assert_eq!(said.await.status, 204);
+}
+
+#[tokio::test]
 async fn it_opens_nothing_else() {
     let world = World::new().await;
     world.control.enter(world.account, "Board", "p1");
@@ -71,6 +131,10 @@ async fn it_opens_nothing_else() {
         ("GET", "/v1/conferences/Other/participants", None),
         ("DELETE", "/v1/conferences/Other/participants/p2", None),
         ("POST", "/v1/conferences/Other/participants", Some(json!({"to": "tel:+44"}))),
+        ("POST", "/v1/conferences/Other/extend", Some(json!({"minutes": 15}))),
+        ("POST", "/v1/conferences/Other/time-warning", Some(json!({}))),
+        ("POST", "/v1/conferences/Other/participants/p2/ask-to-unmute", Some(json!({}))),
+        ("GET", "/v1/conferences/Other/media", None),
         ("GET", "/v1/conferences", None),
         ("GET", "/v1/reservations", None),
         ("GET", "/v1/leader-links", None),

@@ -63,6 +63,48 @@ async fn put(world: &World, path: &str, file: Vec<u8>) -> Answer {
     send(world, "PUT", path, &[], Body::from(file)).await
 }
 
+/// A key of the account with these scopes, bound to a conference or not.
+async fn key(world: &World, scopes: &[&str], conference: Option<&str>) -> String {
+    let body = json!({"scopes": scopes, "conference": conference}).to_string();
+    let (status, _, made) = world.send("POST", "/v1/keys", "application/json", &body).await;
+    assert_eq!(status, 201, "{made}");
+    serde_json::from_str::<Value>(&made).unwrap()["secret"].as_str().unwrap().to_owned()
+}
+
+async fn get_as(world: &World, key: &str, path: &str) -> (u16, Value) {
+    let request =
+        Request::builder().uri(path).header("Host", "a").header("Authorization", format!("Bearer {key}"));
+    let response = world.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn whoever_leads_a_conference_sees_what_can_be_played_there() {
+    let world = World::new().await;
+    assert_eq!(put(&world, SOUND, wav(2)).await.status, 201);
+    world.control.enter(world.account, "Board", "p1");
+    world.control.enter(world.account, "Other", "p2");
+    // As organisers have them, and leaders by a link.
+    let organiser = key(&world, &["read", "control", "book"], None).await;
+    let leader = key(&world, &["read", "control"], Some("Board")).await;
+    let path = "/v1/conferences/Board/media";
+    for key in [&organiser, &leader] {
+        let (status, sounds) = get_as(&world, key, path).await;
+        assert_eq!((status, &sounds["items"][0]["name"]), (200, &json!("welcome")), "{sounds}");
+        assert_eq!(sounds["items"][0]["duration_ms"], 2000);
+        for elsewhere in ["/v1/media", SOUND] {
+            assert_eq!(get_as(&world, key, elsewhere).await.0, 403, "the sounds themselves stay closed");
+        }
+    }
+    assert_eq!(get_as(&world, &leader, "/v1/conferences/Other/media").await.1["code"], "1304");
+    assert_eq!(get_as(&world, &organiser, "/v1/conferences/Nothing/media").await.1["code"], "1101");
+    // As auditors have them.
+    let auditor = key(&world, &["read", "records", "audit"], None).await;
+    assert_eq!(get_as(&world, &auditor, path).await.1["code"], "1303");
+}
+
 #[tokio::test]
 async fn a_sound_is_uploaded_listed_downloaded_replaced_and_deleted() {
     let world = World::new().await;

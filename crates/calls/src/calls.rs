@@ -514,6 +514,9 @@ impl Calls {
             EdgeQuestion::SetInbandDtmf { conference, participant, inband_dtmf } => {
                 Answer::Done(self.set_inband_dtmf(&conference, &participant, inband_dtmf))
             }
+            EdgeQuestion::CheckUnmuteKey { conference, participant } => {
+                Answer::Done(self.check_unmute_key(&conference, &participant))
+            }
             EdgeQuestion::Transfer { account, conference, participant, to } => {
                 let key = ConferenceKey { account, name: conference };
                 Answer::Call(self.transfer(&key, &participant, &to))

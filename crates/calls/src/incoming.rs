@@ -566,6 +566,8 @@ fn refused_phrase(refused: &Refused) -> String {
         | Refused::AlreadyRecorded
         | Refused::NotRecorded
         | Refused::RecordingOff
+        | Refused::NoEnd
+        | Refused::NotAsked(_)
         | Refused::NobodyToRecord
         | Refused::RecordingFailed { .. }) => other.to_string(),
     }

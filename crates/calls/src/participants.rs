@@ -65,6 +65,8 @@ pub struct Participant {
     pub direction: Direction,
     /// How far it has come.
     pub state: ParticipantState,
+    /// A leader, or a program, has put it on hold.
+    pub is_held_by_leader: bool,
     /// It starts the conference, and ends it for all by leaving.
     pub is_leader: bool,
     /// By whom it is muted; `None`: it is not.
@@ -149,6 +151,7 @@ impl Calls {
             to: call.outgoing.as_ref().map_or(&call.dialled, |outgoing| &outgoing.to).clone(),
             direction: if call.outgoing.is_some() { Direction::Out } else { Direction::In },
             state,
+            is_held_by_leader: summary.is_held_by_leader,
             is_leader: summary.is_leader,
             muted_by: summary.muted_by,
             dtmf_enabled: summary.dtmf_enabled,
@@ -246,6 +249,7 @@ fn past_participant(id: &ParticipantId, call: &PastCall) -> Participant {
         to: call.to.clone(),
         direction: if call.is_outgoing { Direction::Out } else { Direction::In },
         state: if call.has_failed { ParticipantState::Failed } else { ParticipantState::Ended },
+        is_held_by_leader: false,
         is_leader: false,
         muted_by: None,
         dtmf_enabled: false,

@@ -168,6 +168,13 @@ pub enum EdgeQuestion {
         /// `None`: as configured.
         inband_dtmf: Option<InbandDtmf>,
     },
+    /// Whether a participant has a key by which it unmutes itself. [`Answer::Done`], refused where it has none.
+    CheckUnmuteKey {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Which participant.
+        participant: ParticipantId,
+    },
     /// Plays something to a conference or to one participant. [`Answer::Playback`].
     Announce {
         /// The conference.

@@ -64,6 +64,8 @@ fn participants_are_shown_from_calling_to_the_end() {
     );
     world.hold(caller, true);
     assert_eq!(states(&mut world)[1], (caller, ParticipantState::Held));
+    let held = world.shown(&world.participant(caller));
+    assert!(!held.is_held_by_leader, "by its telephone");
     world.hold(caller, false);
     assert_eq!(states(&mut world)[1], (caller, ParticipantState::In));
     world.bye(call);

@@ -12,6 +12,7 @@ use plenary_calls::{
 };
 use plenary_conference::{
     ConferenceName, Digit, Event, ParticipantChange, ParticipantOptions, Refused, participant::PlayList,
+    refused::NotAsked,
 };
 use plenary_model::{InbandDtmf, InboundService};
 use plenary_sip::{CallId, EndCause, SipEvent};
@@ -105,6 +106,47 @@ fn who_is_muted_by_a_leader_hears_it_and_how_to_be_heard() {
     );
     let shown = world.shown(&world.participant(other));
     assert!(shown.hand_raised_at.is_some() && shown.muted_by.is_some());
+}
+
+fn ask_to_unmute(world: &mut World, call: u64) -> Result<(), Refused> {
+    let (conference, participant) = (key("Tea"), world.participant(call));
+    let check = EdgeQuestion::CheckUnmuteKey { conference, participant };
+    let question = world.ask(Question::Edge(check));
+    world.done(question)?;
+    let (conference, participant) = (key("Tea"), world.participant(call));
+    world.control(Event::AskToUnmute { conference, participant })
+}
+
+#[test]
+fn who_is_asked_to_unmute_itself_hears_by_which_key() {
+    let mut world = world(json!({}));
+    let (leader, other) = two(&mut world);
+    change(&mut world, other, ParticipantChange { muted: Some(true), ..ParticipantChange::default() });
+    world.listen();
+    world.heard(other);
+    ask_to_unmute(&mut world, other).unwrap();
+    assert_eq!(world.heard(other), ["mute.talking"]);
+    assert!(world.heard(leader).is_empty());
+    world.press(other, "*6");
+    world.listen();
+    assert_eq!(world.shown(&world.participant(other)).muted_by, None);
+}
+
+#[test]
+fn who_has_one_key_of_a_service_hears_that_and_who_has_none_is_not_asked() {
+    let mut world = World::new();
+    let with_key = json!({"beep_on_entry": false, "mute_digit": "7"});
+    service(&mut world, "200", json!({"name": "Tea", "participant": with_key}));
+    service(&mut world, "300", json!({"name": "Tea", "participant": {"beep_on_entry": false}}));
+    let (one, other) = (world.enter("200"), world.enter("300"));
+    for call in [one, other] {
+        change(&mut world, call, ParticipantChange { muted: Some(true), ..ParticipantChange::default() });
+    }
+    world.listen();
+    world.heard(one);
+    ask_to_unmute(&mut world, one).unwrap();
+    assert_eq!(world.heard(one), ["mute.talking-by", "number.7"]);
+    assert_eq!(ask_to_unmute(&mut world, other), Err(Refused::NotAsked(NotAsked::NoKey)));
 }
 
 /// A service to the conference Tea.
@@ -309,7 +351,8 @@ fn hold_brings_music_and_takes_the_voice_away() {
     assert_eq!(world.heard(other), ["hold.on"]);
     assert!(world.media.contains(&format!("hold {other}")), "{:?}", world.media);
     assert!(world.media.contains(&format!("voice {other} -speaks -listens")), "{:?}", world.media);
-    assert_eq!(world.shown(&world.participant(other)).state, ParticipantState::Held);
+    let shown = world.shown(&world.participant(other));
+    assert_eq!((shown.state, shown.is_held_by_leader), (ParticipantState::Held, true));
     world.media.clear();
     change(&mut world, other, ParticipantChange { held: Some(false), ..ParticipantChange::default() });
     assert_eq!(world.heard(other), ["hold.off"]);

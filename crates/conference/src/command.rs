@@ -237,6 +237,8 @@ pub enum News {
     },
     /// A leader, or a program, has unmuted the participant.
     UnmutedByLeader,
+    /// A leader, or a program, asks the participant to unmute itself.
+    AskedToUnmute,
     /// The participant talks and is muted.
     TalkingMuted {
         /// They may unmute themselves.

@@ -143,6 +143,21 @@ pub enum Event {
         /// New value of [`crate::Controls::self_unmute`].
         self_unmute: Option<bool>,
     },
+    /// Asks a participant who is muted to unmute itself: it is told by which key. Whoever has muted it, from then on it is muted by
+    /// itself, so that its key undoes that.
+    AskToUnmute {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Which participant.
+        participant: ParticipantId,
+    },
+    /// All participants hear that the conference will end.
+    WarnOfEnd {
+        /// The conference.
+        conference: ConferenceKey,
+        /// In so many seconds; `None`: when its reservation ends.
+        seconds: Option<u32>,
+    },
     /// Changes what is set for a conference that is open.
     ChangeControls {
         /// The conference.

@@ -90,6 +90,12 @@ pub enum Refused {
     /// Recordings are switched off in the configuration.
     #[error("recordings are switched off in the configuration ([recordings] enabled)")]
     RecordingOff,
+    /// The conference has no end: it has no reservation.
+    #[error("the conference has no end: it has no reservation")]
+    NoEnd,
+    /// The participant cannot be asked to unmute itself.
+    #[error("the participant cannot be asked to unmute itself: {0}")]
+    NotAsked(NotAsked),
     /// Nobody is in the conference.
     #[error("nobody is in the conference, so there is nothing to record")]
     NobodyToRecord,
@@ -102,6 +108,20 @@ pub enum Refused {
     /// A participant id was used twice; a broken promise of the wiring, reported instead of a panic.
     #[error("this call is in a conference already")]
     AlreadyAdmitted,
+}
+
+/// Why a participant cannot be asked to unmute itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Error)]
+pub enum NotAsked {
+    /// It has not entered.
+    #[error("it is not in")]
+    NotIn,
+    /// It can be heard.
+    #[error("it is not muted")]
+    NotMuted,
+    /// It has no keys, or they do nothing.
+    #[error("it has no key for that; unmute it")]
+    NoKey,
 }
 
 /// One parameter that is out of range.

@@ -3,9 +3,10 @@
 mod support;
 
 use plenary_conference::{
-    Controls, ControlsChange, Digit, Effect, Event, MutedBy, ParticipantChange, ParticipantOptions, Refused,
-    ReservationToken, State,
-    effect::{EndReason, Notice},
+    Controls, ControlsChange, Digit, Effect, Event, MutedBy, News, ParticipantChange, ParticipantOptions,
+    Refused, ReservationToken, State,
+    effect::{Announcement, Audience, EndReason, Notice},
+    refused::NotAsked,
 };
 use support::*;
 
@@ -338,4 +339,83 @@ fn an_overview_tells_who_waits_and_since_when_the_others_talk() {
     assert_eq!(names(&world, Some("Sea")), ["Tea", "Zoo"], "also after a name that is gone");
     assert_eq!(of(&world, "Board").unwrap().controls, None);
     assert_eq!(of(&world, "Nothing"), None);
+}
+
+fn ask_to_unmute(world: &mut World, conference: &str, name: &str) -> Result<(), Refused> {
+    world.handle(Event::AskToUnmute { conference: key(conference), participant: participant_id(name) })
+}
+
+#[test]
+fn who_is_asked_to_unmute_itself_is_told_and_its_key_undoes_the_mute_of_a_leader() {
+    let mut world = World::new();
+    world.enter("a", "Tea", with_keys(plain()));
+    world.enter("b", "Tea", plain());
+    mute_all(&mut world, "Tea", true, false, Some(false)).unwrap();
+    world.press("a", '2');
+    assert_eq!(muted_by(&world, "Tea", "a"), Some(MutedBy::Leader), "its key does not undo that");
+    world.effects();
+    ask_to_unmute(&mut world, "Tea", "a").unwrap();
+    assert_eq!(world.told(), [("a".to_owned(), News::AskedToUnmute)]);
+    assert_eq!(muted_by(&world, "Tea", "a"), Some(MutedBy::Own), "until it has answered it is not heard");
+    assert_eq!(muted_by(&world, "Tea", "b"), Some(MutedBy::Leader));
+    world.press("a", '2');
+    assert_eq!(muted_by(&world, "Tea", "a"), None);
+    assert!(may_speak(&mut world, "a"));
+}
+
+#[test]
+fn in_a_lecture_one_is_asked_to_speak() {
+    let mut world = World::new();
+    world.enter("boss", "Class", leader());
+    world.enter("a", "Class", with_keys(plain()));
+    set(&mut world, "Class", lecture(true)).unwrap();
+    assert_eq!(muted_by(&world, "Class", "a"), Some(MutedBy::Lecture));
+    ask_to_unmute(&mut world, "Class", "a").unwrap();
+    world.press("a", '2');
+    assert_eq!(muted_by(&world, "Class", "a"), None);
+}
+
+#[test]
+fn who_is_heard_or_has_no_keys_or_is_not_in_is_not_asked_to_unmute_itself() {
+    let mut world = World::new();
+    world.enter("a", "Tea", plain());
+    world.admit("b", "Tea", plain()).unwrap();
+    world.effects();
+    let refused = |why| Err(Refused::NotAsked(why));
+    assert_eq!(ask_to_unmute(&mut world, "Tea", "a"), refused(NotAsked::NotMuted));
+    assert_eq!(ask_to_unmute(&mut world, "Tea", "b"), refused(NotAsked::NotIn));
+    assert_eq!(ask_to_unmute(&mut world, "Tea", "c"), Err(Refused::UnknownParticipant));
+    assert_eq!(ask_to_unmute(&mut world, "None", "a"), Err(Refused::UnknownConference));
+    change(&mut world, "Tea", "a", Some(true)).unwrap();
+    world
+        .change("Tea", "a", ParticipantChange { dtmf_enabled: Some(false), ..ParticipantChange::default() })
+        .unwrap();
+    world.effects();
+    assert_eq!(ask_to_unmute(&mut world, "Tea", "a"), refused(NotAsked::NoKey));
+    assert_eq!((world.told(), muted_by(&world, "Tea", "a")), (vec![], Some(MutedBy::Leader)));
+}
+
+#[test]
+fn all_hear_in_what_time_the_conference_ends_when_a_leader_has_it_said() {
+    let mut world = World::new();
+    world.reserve(reservation("Board", 0, 30));
+    let warn = |world: &mut World, conference: &str, seconds| {
+        world.handle(Event::WarnOfEnd { conference: key(conference), seconds })
+    };
+    let said = |seconds| vec![(Audience::All(key("Board")), Announcement::EndsIn { seconds })];
+    assert!(matches!(warn(&mut world, "Board", Some(300)), Err(Refused::WrongState { .. })), "nobody is in");
+    world.enter("a", "Board", plain());
+    world.effects();
+    warn(&mut world, "Board", Some(300)).unwrap();
+    assert_eq!(world.announced(), said(300), "whenever it ends");
+    world.pass_minutes(10);
+    world.effects();
+    warn(&mut world, "Board", None).unwrap();
+    assert_eq!(world.announced(), said(1200));
+    assert_eq!(world.names("Board"), ["a"], "it goes on");
+    // Without a reservation there is no end to tell of, unless it is said when.
+    world.enter("b", "Tea", plain());
+    assert_eq!(warn(&mut world, "Tea", None), Err(Refused::NoEnd));
+    warn(&mut world, "Tea", Some(60)).unwrap();
+    assert_eq!(warn(&mut world, "None", Some(60)), Err(Refused::UnknownConference));
 }

@@ -8,7 +8,7 @@ use plenary_conference::{
     conferences::ParticipantSummary,
     effect::{Announcement, Audience, EndReason, Notice, WaitEnd},
     participant::PlayList,
-    refused::OutOfRange,
+    refused::{NotAsked, OutOfRange},
 };
 use plenary_model::{
     Actor, Announce, AutoRecord, CallDirection, ConferenceRecordingId, InbandDtmf, Introduction,
@@ -124,6 +124,10 @@ fn refused() -> impl Strategy<Value = Refused> {
             Refused::NotRecorded,
             Refused::RecordingOff,
             Refused::NobodyToRecord,
+            Refused::NoEnd,
+            Refused::NotAsked(NotAsked::NotIn),
+            Refused::NotAsked(NotAsked::NotMuted),
+            Refused::NotAsked(NotAsked::NoKey),
         ]),
         any::<bool>().prop_map(|is_full| Refused::RecordingFailed { is_full }),
     ]
@@ -294,6 +298,7 @@ fn news() -> impl Strategy<Value = News> {
         any::<bool>().prop_map(|self_unmute| News::MutedByLeader { self_unmute }),
         Just(News::UnmutedByLeader),
         any::<bool>().prop_map(|self_unmute| News::TalkingMuted { self_unmute }),
+        Just(News::AskedToUnmute),
         Just(News::HandRaised),
         Just(News::RecordingBegun),
         Just(News::RecordingNotBegun),
@@ -521,9 +526,9 @@ fn to_home() -> impl Strategy<Value = ToHome> {
 
 fn to_edge() -> impl Strategy<Value = ToEdge> {
     let times = any::<[Option<i64>; 2]>();
-    let summary = (participant(), any::<[bool; 6]>(), muted_by(), times, heard_by()).prop_map(
+    let summary = (participant(), any::<[bool; 7]>(), muted_by(), times, heard_by()).prop_map(
         |(id, flags, muted_by, [entered_at, hand_raised_at], heard_by)| {
-            let [muted, dtmf_enabled, is_leader, waits, is_held, may_unmute] = flags;
+            let [muted, dtmf_enabled, is_leader, waits, is_held, is_held_by_leader, may_unmute] = flags;
             ParticipantSummary {
                 id,
                 muted,
@@ -533,6 +538,7 @@ fn to_edge() -> impl Strategy<Value = ToEdge> {
                 entered_at: entered_at.map(Timestamp),
                 waits,
                 is_held,
+                is_held_by_leader,
                 hand_raised_at: hand_raised_at.map(Timestamp),
                 may_unmute,
                 heard_by,

@@ -67,6 +67,8 @@ codes! {
     EVENTS_GONE = "1115", 410, "The events are not kept any more";
     UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
     UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";
+    NO_END = "1152", 409, "The conference has no end";
+    NOT_ASKED = "1153", 409, "The participant cannot be asked to unmute itself";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";

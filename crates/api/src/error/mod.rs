@@ -25,10 +25,10 @@ use axum::{
     response::IntoResponse,
 };
 pub(crate) use codes::{
-    ALREADY_RECORDED, NAME_TAKEN, NAME_TOKEN_MISMATCH, NO_SEATS, NOBODY_TO_RECORD, NOT_NOW, NOT_PERMITTED,
-    NOT_RECORDED, NOT_REGISTERED, RECORDING_OFF, STORAGE_FULL, TOO_LATE_TO_EXTEND, TOO_LATE_TO_REMOVE,
-    TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_PLAYBACK, UNKNOWN_RESERVATION,
-    WRONG_STATE,
+    ALREADY_RECORDED, NAME_TAKEN, NAME_TOKEN_MISMATCH, NO_END, NO_SEATS, NOBODY_TO_RECORD, NOT_ASKED,
+    NOT_NOW, NOT_PERMITTED, NOT_RECORDED, NOT_REGISTERED, RECORDING_OFF, STORAGE_FULL, TOO_LATE_TO_EXTEND,
+    TOO_LATE_TO_REMOVE, TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_PLAYBACK,
+    UNKNOWN_RESERVATION, WRONG_STATE,
 };
 use plenary_conference::Refused;
 use plenary_model::{FieldError, Scope};
@@ -301,6 +301,8 @@ impl From<Refused> for ApiError {
             Refused::NoSeats { .. } | Refused::Full | Refused::LobbyFull => coded(NO_SEATS),
             Refused::AlreadyRecorded => coded(ALREADY_RECORDED),
             Refused::NotRecorded => coded(NOT_RECORDED),
+            Refused::NoEnd => coded(NO_END),
+            Refused::NotAsked(_) => coded(NOT_ASKED),
             Refused::NobodyToRecord => coded(NOBODY_TO_RECORD),
             Refused::RecordingOff => coded(RECORDING_OFF),
             Refused::RecordingFailed { is_full: true } => coded(STORAGE_FULL),

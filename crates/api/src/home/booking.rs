@@ -137,11 +137,11 @@ impl<H: AskHome> HomeClient<H> {
     /// As for [`Self::extend`]; or it is not reserved.
     pub async fn extend_running(&self, key: ConferenceKey, minutes: u32) -> Result<(), ControlError> {
         let account = key.account;
-        let reservation = match self.conference(key).await {
-            Err(ControlError::Refused(Refused::UnknownConference)) => None,
-            overview => overview?.reservation,
-        };
-        let token = reservation.ok_or(Refused::UnknownReservation)?.token;
+        let overview = self.conference(key).await?;
+        let token = overview.reservation.ok_or(Refused::NoEnd)?.token;
+        if overview.state == State::Reserved {
+            return Err(Refused::WrongState { state: State::Reserved }.into());
+        }
         self.extend(account, token, minutes).await
     }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     answer::{Answer, no_content, to_the_end},
-    control::ConferenceChange,
+    control::{ConferenceChange, ControlError},
     error::ApiError,
     extract::Segments,
     json::{json, present},
@@ -17,10 +17,12 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_conference::{
-    AccountId, ConferenceName, ControlsChange, State as ConferenceState, Timestamp,
+    AccountId, ConferenceName, ControlsChange, Refused, State as ConferenceState, Timestamp,
     conferences::ConferenceOverview,
 };
+use plenary_model::FieldError;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -30,6 +32,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(one, change, end))
         .routes(routes!(mute))
         .routes(routes!(admit))
+        .routes(routes!(extend))
+        .routes(routes!(warn_of_end))
 }
 
 /// A conference.
@@ -263,6 +267,89 @@ async fn changed(state: App, account: AccountId, name: String, change: Conferenc
         let name = ConferenceName::new(name);
         state.control.change_conference(account, name.clone(), change).await?;
         show(&state, account, name).await
+    })
+    .await
+}
+
+/// How much longer a conference lasts.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Extension {
+    /// Minutes more, within the limits of reservations.
+    #[schema(minimum = 1, example = 15)]
+    minutes: u32,
+}
+
+/// Extends a conference in progress
+///
+/// Its reservation gets longer, if seats are left for the added time. All participants who came by a room hear by how much.
+#[utoipa::path(post, path = "/v1/conferences/{name}/extend", operation_id = "extend_conference", tag = "conferences",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    request_body(content = Extension, example = json!({"minutes": 15})),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "The conference as it is now.", body = Conference),
+        (status = 409, description = "It is not in progress (1201), has no end (1152), ends too soon (1204), would last too long (1205), its name is taken (1202), or too few seats are left (1206).")))]
+async fn extend(
+    caller: Caller<Control>,
+    State(state): State<App>,
+    Segments([name]): Segments<1>,
+    Body(Extension { minutes }): Body<Extension>,
+) -> Answer {
+    let state = caller.acting(state);
+    to_the_end(async move {
+        let name = ConferenceName::new(name);
+        state.control.extend_running(caller.account, name.clone(), minutes).await.map_err(not_extended)?;
+        show(&state, caller.account, name).await
+    })
+    .await
+}
+
+fn not_extended(error: ControlError) -> ApiError {
+    match error {
+        ControlError::Refused(Refused::OutOfRange(wrong)) => {
+            ApiError::members(wrong.into_iter().map(|one| FieldError::new("/minutes", one.text)).collect())
+        }
+        error => error.into(),
+    }
+}
+
+/// What participants hear about the end of a conference.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TimeWarning {
+    /// So many minutes are left, 1 to 120. Left out: as many as are left of its reservation.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, minimum = 1, maximum = 120, example = 5)]
+    minutes: Option<u32>,
+}
+
+/// The longest time that is announced, as for `time_warnings_min` of rooms.
+const WARNING_MIN: RangeInclusive<u32> = 1..=120;
+
+/// Says that a conference will end
+///
+/// All participants hear in what time, in its language. It does not end by that.
+#[utoipa::path(post, path = "/v1/conferences/{name}/time-warning", operation_id = "warn_of_end", tag = "conferences",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    request_body(content = TimeWarning, example = json!({"minutes": 5})),
+    security(("bearer" = ["control"])),
+    responses((status = 204, description = "They hear it."),
+        (status = 409, description = "Nobody is in (1201), or `minutes` is left out and it has no end (1152).")))]
+async fn warn_of_end(
+    caller: Caller<Control>,
+    State(state): State<App>,
+    Segments([name]): Segments<1>,
+    Body(TimeWarning { minutes }): Body<TimeWarning>,
+) -> Answer {
+    let state = caller.acting(state);
+    if minutes.is_some_and(|minutes| !WARNING_MIN.contains(&minutes)) {
+        let text = format!("must be {} to {}", WARNING_MIN.start(), WARNING_MIN.end());
+        return Err(ApiError::members(vec![FieldError::new("/minutes", text)]));
+    }
+    to_the_end(async move {
+        let change = ConferenceChange::WarnOfEnd { seconds: minutes.map(|minutes| minutes * 60) };
+        state.control.change_conference(caller.account, ConferenceName::new(name), change).await?;
+        Ok::<_, ApiError>(no_content())
     })
     .await
 }

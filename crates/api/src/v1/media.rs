@@ -1,7 +1,7 @@
 //! Sounds of the account: audio files that are uploaded and played.
 
 use super::{
-    access::{Caller, Config},
+    access::{Caller, Config, Control},
     conditions::{Conditions, Tag, put_or_patched, tagged},
     list::{List, Page, Query},
 };
@@ -19,7 +19,7 @@ use axum::{
     http::{HeaderValue, Method, Response, StatusCode, header, request::Parts},
 };
 use http_body_util::BodyExt;
-use plenary_model::{AccountId, StoredMedia, check_media_name};
+use plenary_model::{AccountId, ConferenceName, StoredMedia, check_media_name};
 use plenary_sounds::{Kind, Limits, Longer};
 use plenary_store::{Change, ChangeError, MediaError, NewMedia};
 use serde::Serialize;
@@ -30,7 +30,10 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one, put, delete))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one, put, delete))
+        .routes(routes!(list_for_conference))
 }
 
 /// A sound, without its audio.
@@ -195,6 +198,24 @@ async fn read(mut body: Body, most: u64, within: Duration) -> Result<Vec<u8>, Ap
     security(("bearer" = ["config"])),
     responses((status = 200, description = "Some of the sounds.", body = List<Media>)))]
 async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
+    let found = state.store.media_after(caller.account, page.after(), page.to_fetch()).await?;
+    page.answer(found, |media| media.name.clone(), Media::from)
+}
+
+/// Lists sounds that can be announced
+///
+/// The sounds of the account, by name, for whoever leads a conference: `sound:NAME` in an announcement plays one.
+#[utoipa::path(get, path = "/v1/conferences/{name}/media", operation_id = "list_conference_media", tag = "playbacks",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board"), Page),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "Some of the sounds.", body = List<Media>)))]
+async fn list_for_conference(
+    caller: Caller<Control>,
+    State(state): State<App>,
+    Segments([name]): Segments<1>,
+    Query(page): Query<Page>,
+) -> Answer {
+    state.control.conference(caller.account, ConferenceName::new(name)).await?;
     let found = state.store.media_after(caller.account, page.after(), page.to_fetch()).await?;
     page.answer(found, |media| media.name.clone(), Media::from)
 }

@@ -374,6 +374,25 @@ impl ConferenceControl for Control {
         self.home.control(Event::ChangeParticipant { conference, participant, change }).await
     }
 
+    async fn ask_to_unmute(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError> {
+        let conference = ConferenceKey { account, name };
+        self.home.control(Event::AskToUnmute { conference, participant }).await
+    }
+
+    async fn extend_running(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        minutes: u32,
+    ) -> Result<(), ControlError> {
+        self.home.extend_running(ConferenceKey { account, name }, minutes).await
+    }
+
     async fn remove_participant(
         &self,
         account: AccountId,
@@ -558,6 +577,7 @@ fn participant(of: String, direction: Direction) -> Participant {
         name: of,
         direction,
         state: ParticipantState::Ringing,
+        is_held_by_leader: false,
         is_leader: false,
         muted_by: None,
         dtmf_enabled: true,

@@ -1,9 +1,14 @@
 //! The menus of a participant: their outputs carried out, and events of the conference passed to them.
 
 use super::{Speaker, state::Keypad};
-use crate::{Calls, number::CallNumber};
-use plenary_conference::{News, ParticipantId};
+use crate::{
+    Calls,
+    media::{PlayNumber, PlayTo},
+    number::CallNumber,
+};
+use plenary_conference::{ConferenceKey, Digit, News, ParticipantId, Refused, refused::NotAsked};
 use plenary_dialogue::menus::{Input, Output};
+use plenary_speech::Saying;
 
 impl Calls {
     pub(super) fn menus_input(&mut self, number: CallNumber, input: Input) {
@@ -29,12 +34,51 @@ impl Calls {
     /// The conference notifies a participant.
     pub(crate) fn tell(&mut self, participant: &ParticipantId, news: News) {
         let Some(number) = self.participants.get(participant).copied() else { return };
-        if let News::MutedByLeader { self_unmute } = news
-            && let Some(keypad) = self.keypad(number)
-        {
-            keypad.may_unmute = self_unmute;
+        let may_unmute = match news {
+            News::MutedByLeader { self_unmute } => Some(self_unmute),
+            News::AskedToUnmute => Some(true),
+            _ => None,
+        };
+        if let (Some(may_unmute), Some(keypad)) = (may_unmute, self.keypad(number)) {
+            keypad.may_unmute = may_unmute;
+        }
+        if news == News::AskedToUnmute && !self.has_mute_menu(number) {
+            return self.ask_by_single_key(number);
         }
         self.menus_input(number, Input::News(news));
+    }
+
+    fn has_mute_menu(&mut self, number: CallNumber) -> bool {
+        let menus = self.keypad(number).and_then(|keypad| keypad.menus.as_ref());
+        menus.is_some_and(plenary_dialogue::Menus::has_mute_key)
+    }
+
+    /// The key of an inbound service by which a participant unmutes itself.
+    fn single_unmute_key(&self, number: CallNumber) -> Option<Digit> {
+        let options = &self.calls.get(&number)?.options;
+        options.unmute_digit.or(options.mute_digit)
+    }
+
+    fn ask_by_single_key(&mut self, number: CallNumber) {
+        if let Some(key) = self.single_unmute_key(number) {
+            let saying = Saying::KeyToUnmute { keys: key.as_char().to_string() };
+            let clips = self.spoken(&self.language_of(number), &[saying]);
+            let play = PlayNumber(self.play_numbers.draw());
+            self.out.play(PlayTo::Call(number), play, clips, false);
+        }
+    }
+
+    /// A participant can only be asked to unmute itself where it has a key for that.
+    pub(crate) fn check_unmute_key(
+        &mut self,
+        key: &ConferenceKey,
+        id: &ParticipantId,
+    ) -> Result<(), Refused> {
+        let (number, _) = self.call_with_seat(key, id).ok_or(Refused::UnknownParticipant)?;
+        match self.has_mute_menu(number) || self.single_unmute_key(number).is_some() {
+            true => Ok(()),
+            false => Err(Refused::NotAsked(NotAsked::NoKey)),
+        }
     }
 
     /// A participant has become a leader, or is none any more.

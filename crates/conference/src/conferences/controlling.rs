@@ -4,12 +4,12 @@
 use super::{Conference, Conferences, EntryOrder, LiveConference, Seat, admitting::FromLobby, turn::Turn};
 use crate::{
     controls::ControlsChange,
-    effect::EndReason,
+    effect::{Announcement, EndReason},
     event::ParticipantChange,
     id::{ConferenceKey, ParticipantId},
-    refused::Refused,
+    refused::{NotAsked, Refused},
     state::State,
-    time::Now,
+    time::{Now, Timestamp},
 };
 
 impl Conferences {
@@ -125,6 +125,48 @@ impl Conferences {
         let change = ControlsChange { self_unmute, ..ControlsChange::default() };
         live.change_controls(change, None, &mut turn);
         live.mute_all(muted, except_leaders, &mut turn);
+        Ok(())
+    }
+
+    pub(super) fn on_ask_to_unmute(
+        &mut self,
+        key: &ConferenceKey,
+        participant: &ParticipantId,
+        now: Now,
+    ) -> Result<(), Refused> {
+        self.check_known(key)?;
+        let order = match self.seats.get(participant).filter(|seat| seat.conference() == key) {
+            Some(Seat::Entered { order, .. }) => *order,
+            Some(Seat::Waiting { .. } | Seat::Admitted { .. }) => {
+                return Err(Refused::NotAsked(NotAsked::NotIn));
+            }
+            None => return Err(Refused::UnknownParticipant),
+        };
+        let (live, mut turn) = self.open_live(key, now)?;
+        live.ask_to_unmute(order, &mut turn)
+    }
+
+    pub(super) fn on_warn_of_end(
+        &mut self,
+        key: &ConferenceKey,
+        seconds: Option<u32>,
+        now: Now,
+    ) -> Result<(), Refused> {
+        let conference = self.conferences.get(key).ok_or(Refused::UnknownConference)?;
+        let (ends_at, refused) = (conference.open_until(), wrong_state(conference));
+        let (live, mut turn) = self.open_live(key, now)?;
+        // There is none who would hear it.
+        if !live.has_members() {
+            return Err(refused);
+        }
+        let left =
+            |ends_at: Timestamp| ends_at.0.saturating_sub(now.wall.0).max(0).unsigned_abs().div_ceil(1000);
+        let seconds = match (seconds, ends_at) {
+            (Some(seconds), _) => seconds,
+            (None, Some(ends_at)) => u32::try_from(left(ends_at)).unwrap_or(u32::MAX),
+            (None, None) => return Err(Refused::NoEnd),
+        };
+        turn.announce(Announcement::EndsIn { seconds });
         Ok(())
     }
 

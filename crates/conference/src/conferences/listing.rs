@@ -41,8 +41,10 @@ pub struct ParticipantSummary {
     pub entered_at: Option<Timestamp>,
     /// It waits in the lobby.
     pub waits: bool,
-    /// It is on hold.
+    /// It is on hold, or has put the conference on hold.
     pub is_held: bool,
+    /// A leader, or a program, has put it on hold.
+    pub is_held_by_leader: bool,
     /// Since when its hand is up.
     pub hand_raised_at: Option<Timestamp>,
     /// It may unmute itself although a leader has muted it.

@@ -256,6 +256,10 @@ impl Conferences {
             Event::MuteAll { conference, muted, except_leaders, self_unmute } => {
                 self.on_mute_all(&conference, muted, except_leaders, self_unmute, now)
             }
+            Event::AskToUnmute { conference, participant } => {
+                self.on_ask_to_unmute(&conference, &participant, now)
+            }
+            Event::WarnOfEnd { conference, seconds } => self.on_warn_of_end(&conference, seconds, now),
             Event::ChangeControls { conference, change } => self.on_change_controls(&conference, change, now),
             Event::StartRecording { conference, settings } => {
                 let rules = self.recording_rules;

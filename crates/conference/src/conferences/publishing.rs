@@ -75,6 +75,8 @@ impl Conferences {
             | Event::AdmitWaiting { .. }
             | Event::Move { .. }
             | Event::MuteAll { .. }
+            | Event::AskToUnmute { .. }
+            | Event::WarnOfEnd { .. }
             | Event::ChangeControls { .. }
             | Event::StartRecording { .. }
             | Event::PauseRecording { .. }

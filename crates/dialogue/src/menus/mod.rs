@@ -186,6 +186,12 @@ impl Menus {
         &self.language
     }
 
+    /// The participant has keys by which it unmutes itself.
+    #[must_use]
+    pub fn has_mute_key(&self) -> bool {
+        self.keys_of(MenuAction::Mute).is_some()
+    }
+
     fn on_role(&mut self, is_leader: bool, now: Mono) {
         if self.is_leader == is_leader {
             return;

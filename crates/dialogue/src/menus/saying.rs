@@ -76,7 +76,7 @@ impl Menus {
                 };
                 return [Item::from(Prompt::MuteByLeader)].into_iter().chain(how).collect();
             }
-            News::TalkingMuted { self_unmute: true } => {
+            News::AskedToUnmute | News::TalkingMuted { self_unmute: true } => {
                 let how = self.how_to_unmute().unwrap_or_else(|| Prompt::MuteOn.into());
                 return vec![how];
             }

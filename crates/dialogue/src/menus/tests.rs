@@ -419,6 +419,7 @@ fn what_others_do_to_a_participant_is_told_with_the_keys_that_help() {
         (News::MutedByLeader { self_unmute: false }, "mute.by-leader, mute.ask".to_owned()),
         (News::UnmutedByLeader, "mute.off-by-leader".to_owned()),
         (News::TalkingMuted { self_unmute: true }, "mute.talking".to_owned()),
+        (News::AskedToUnmute, "mute.talking".to_owned()),
         (News::TalkingMuted { self_unmute: false }, "mute.on, mute.ask".to_owned()),
         (News::HandRaised, "hand.somebody".to_owned()),
         (News::Call(CallProgress::Joined), "dial.joined".to_owned()),

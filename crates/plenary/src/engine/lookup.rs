@@ -1,6 +1,7 @@
 //! Asking the store what the calls want to know.
 
 use super::{EngineHandle, failed, wall_now};
+use plenary_api::ConferenceControl;
 use plenary_calls::{
     ControlError,
     lookup::{
@@ -70,7 +71,7 @@ async fn extend(
     conference: ConferenceKey,
     minutes: u32,
 ) -> Result<Extended, StoreFailed> {
-    match engine.extend_running(conference, minutes).await {
+    match engine.extend_running(conference.account, conference.name, minutes).await {
         Ok(()) => Ok(Extended::By { seconds: minutes * 60 }),
         Err(ControlError::Refused(refused)) => Ok(Extended::Not(refused.to_string())),
         Err(error) => Err(StoreFailed(error.to_string())),

@@ -186,6 +186,30 @@ pub(super) async fn admit(
     .await
 }
 
+/// Asks a participant to unmute itself
+///
+/// A participant who is muted hears by which key it can be heard. Whoever has muted it, it may undo that by its key from then on.
+#[utoipa::path(post, path = "/v1/conferences/{name}/participants/{id}/ask-to-unmute",
+    operation_id = "ask_to_unmute", tag = "participants",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board"),
+        ("id" = String, Path, description = "The participant's id.", example = "01234567a1b1c1c2.234")),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "The participant, who has been asked.", body = Participant),
+        (status = 409, description = "It is not in, is not muted, or has no key for that (1153).")))]
+pub(super) async fn ask_to_unmute(
+    caller: Caller<Control>,
+    State(state): State<App>,
+    Segments([name, id]): Segments<2>,
+) -> Answer {
+    let state = caller.acting(state);
+    let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
+    to_the_end(async move {
+        state.control.ask_to_unmute(account, name.clone(), id.clone()).await?;
+        Ok(json(StatusCode::OK, &show(&state, account, name, id).await?))
+    })
+    .await
+}
+
 /// The conference that a participant goes to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -20,6 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(one, changing::change, changing::remove))
         .routes(routes!(changing::transfer))
         .routes(routes!(changing::admit))
+        .routes(routes!(changing::ask_to_unmute))
         .routes(routes!(changing::move_to))
 }
 

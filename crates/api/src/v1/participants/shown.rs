@@ -29,6 +29,8 @@ pub(super) struct Participant {
     direction: Way,
     /// How far it has come.
     state: Phase,
+    /// Who put it on hold; null: it is not on hold.
+    held_by: Option<Holder>,
     /// It starts the conference, and may end it by leaving.
     leader: bool,
     /// It is not heard.
@@ -95,12 +97,24 @@ pub(super) enum Phase {
     Waiting,
     /// It is in.
     In,
-    /// It is in, and has put the conference on hold.
+    /// It is on hold, or has put the conference on hold: `held_by` says which.
     Held,
     /// It has left.
     Ended,
     /// It was called and did not answer, or was not reached.
     Failed,
+}
+
+/// Who put a participant on hold.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HeldBy)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Holder {
+    /// A leader, or a program: it hears music until they take it off hold.
+    Leader,
+    /// Its telephone.
+    #[serde(rename = "self")]
+    Own,
 }
 
 /// Who muted a participant.
@@ -136,6 +150,7 @@ impl From<TransferState> for Transfer {
 
 impl From<ParticipantReport> for Participant {
     fn from(ParticipantReport { participant, statistics }: ParticipantReport) -> Self {
+        let is_held = participant.state == ParticipantState::Held;
         Self {
             participant_id: participant.id,
             display_name: participant.display_name,
@@ -154,6 +169,10 @@ impl From<ParticipantReport> for Participant {
                 ParticipantState::Ended => Phase::Ended,
                 ParticipantState::Failed => Phase::Failed,
             },
+            held_by: is_held.then_some(match participant.is_held_by_leader {
+                true => Holder::Leader,
+                false => Holder::Own,
+            }),
             leader: participant.is_leader,
             muted: participant.muted_by.is_some(),
             muted_by: participant.muted_by.map(|by| match by {

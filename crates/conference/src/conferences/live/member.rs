@@ -161,6 +161,7 @@ impl Member {
             entered_at: Some(self.entered_at),
             waits: false,
             is_held: self.is_on_hold(),
+            is_held_by_leader: self.is_held,
             hand_raised_at: self.hand_raised_at,
             may_unmute,
             heard_by: self.heard_by.clone(),

@@ -275,6 +275,7 @@ impl LiveConference {
             entered_at: None,
             waits,
             is_held: preset.held,
+            is_held_by_leader: preset.held,
             hand_raised_at: None,
             may_unmute: guest.is_leader() || preset.self_unmute.unwrap_or(self.controls.self_unmute),
             heard_by: preset.heard_by.clone(),

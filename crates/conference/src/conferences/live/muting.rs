@@ -12,6 +12,7 @@ use crate::{
     controls::{Controls, ControlsChange},
     effect::Notice,
     muting::{MutedBy, Muting},
+    refused::{NotAsked, Refused},
 };
 use plenary_model::{EventKind, ParticipantUpdate};
 
@@ -43,6 +44,29 @@ impl LiveConference {
         let dtmf_enabled = member.dtmf_enabled;
         self.set(order, muting, dtmf_enabled, Actor::Own, turn);
         muting.is_muted()
+    }
+
+    /// A muted participant is told by which key it unmutes itself. What a leader or the lecture has muted is its own mute from then on.
+    ///
+    /// # Errors
+    /// [`Refused::NotAsked`].
+    pub(in crate::conferences) fn ask_to_unmute(
+        &mut self,
+        order: EntryOrder,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refused> {
+        let Some(member) = self.members.get(&order) else { return Err(Refused::UnknownParticipant) };
+        if !member.is_muted() {
+            return Err(Refused::NotAsked(NotAsked::NotMuted));
+        }
+        if !member.has_keys() {
+            return Err(Refused::NotAsked(NotAsked::NoKey));
+        }
+        let (id, dtmf_enabled) = (member.id.clone(), member.dtmf_enabled);
+        let muting = Muting { own: true, ..Muting::default() };
+        self.set(order, muting, dtmf_enabled, Actor::Others, turn);
+        turn.tell(&id, News::AskedToUnmute);
+        Ok(())
     }
 
     /// Sets what is given, for a leader or a program.

@@ -230,6 +230,28 @@ impl ConferenceControl for EngineHandle {
         Ok(())
     }
 
+    async fn ask_to_unmute(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError> {
+        let conference = ConferenceKey { account, name };
+        let check =
+            EdgeQuestion::CheckUnmuteKey { conference: conference.clone(), participant: participant.clone() };
+        self.ask_edge(check).await?.done()?;
+        self.home.control(Event::AskToUnmute { conference, participant }).await
+    }
+
+    async fn extend_running(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        minutes: u32,
+    ) -> Result<(), ControlError> {
+        self.home.extend_running(ConferenceKey { account, name }, minutes).await
+    }
+
     async fn remove_participant(
         &self,
         account: AccountId,

@@ -180,11 +180,6 @@ impl EngineHandle {
         }
     }
 
-    /// Makes the reserved conference that is in progress longer.
-    pub(super) async fn extend_running(&self, key: ConferenceKey, minutes: u32) -> Result<(), ControlError> {
-        self.home.extend_running(key, minutes).await
-    }
-
     /// The engine answers within `within`.
     pub(crate) async fn is_alive(&self, within: Duration) -> bool {
         tokio::time::timeout(within, self.ask_edge(EdgeQuestion::Ping))
