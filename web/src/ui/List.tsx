@@ -1,6 +1,7 @@
 import { keepPreviousData, type QueryKey, useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import type { PageOf } from "../api/client";
+import { ApiProblem } from "../api/problem";
 import { tc } from "../texts/common";
 import { Button } from "./Button";
 import { Empty, Loading, Table } from "./Page";
@@ -21,11 +22,27 @@ export const withData = <T,>(query: QueryState<unknown>, data: T | undefined): Q
   refetch: query.refetch,
 });
 
-/** That it waits, what went wrong with another try, or what was found. */
+/** What was found must not be shown any more: it is gone, or may not be read. */
+const isGone = (error: unknown) =>
+  error instanceof ApiProblem && (error.status === 401 || error.status === 403 || error.status === 404);
+
+/**
+ * That it waits, what went wrong with another try, or what was found. What was found stays below a problem of reading it again, with
+ * whatever is being entered there.
+ */
 export function Loaded<T>({ query, children }: { query: QueryState<T>; children: (data: T) => ReactNode }) {
-  if (query.error) return <ProblemBox error={query.error} onRetry={() => void query.refetch()} />;
-  if (query.data === undefined) return <Loading label={tc("loading")} />;
-  return children(query.data);
+  const { data, error } = query;
+  const isShown = data !== undefined && !isGone(error);
+  return (
+    <>
+      {error ? (
+        <ProblemBox error={error} onRetry={() => void query.refetch()} />
+      ) : (
+        data === undefined && <Loading label={tc("loading")} />
+      )}
+      {isShown && children(data)}
+    </>
+  );
 }
 
 /** A list that is read page by page. */
