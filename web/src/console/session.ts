@@ -49,13 +49,44 @@ export function useMay(scope: Scope): boolean {
   return mayDo(useSession(), scope);
 }
 
+/** Whose events a page shows: pages of another person, link or account must not get them. */
+export function readerOf({
+  person,
+  leader,
+  account,
+}: Pick<Session, "person" | "leader" | "account">): string {
+  const who = person ? `person ${person.id}` : `leader ${leader?.conference ?? ""}`;
+  return `${who} of ${account?.id ?? "none"}`;
+}
+
+let channel: BroadcastChannel | undefined;
+
+/** Between the pages of this browser. */
+function pages(): BroadcastChannel {
+  channel ??= new BroadcastChannel("plenary-session");
+  return channel;
+}
+
+/** Calls `listener` when another page of this browser signs in or out, or goes to another account. */
+export function onSessionChanged(listener: () => void): void {
+  pages().onmessage = listener;
+}
+
+/** What changes the session counts for all pages of this browser: they share its cookie. */
+async function telling<T>(change: Promise<T>): Promise<T> {
+  const done = await change;
+  pages().postMessage("changed");
+  return done;
+}
+
 export const signIn = (login: string, password: string) =>
-  ok(client.POST("/v1/session", { body: { login, password } }));
-export const signOut = () => ok(client.DELETE("/v1/session"));
+  telling(ok(client.POST("/v1/session", { body: { login, password } })));
+export const signOut = () => telling(ok(client.DELETE("/v1/session")));
 export const acceptInvitation = (code: string, password: string) =>
-  ok(client.POST("/v1/invitations/accept", { body: { code, password } }));
-export const openLeaderLink = (code: string) => ok(client.POST("/v1/leader-links/open", { body: { code } }));
+  telling(ok(client.POST("/v1/invitations/accept", { body: { code, password } })));
+export const openLeaderLink = (code: string) =>
+  telling(ok(client.POST("/v1/leader-links/open", { body: { code } })));
 export const changePassword = (old_password: string, password: string) =>
   ok(client.PUT("/v1/session/password", { body: { old_password, password } }));
-export const workIn = (account: number) => ok(client.PATCH("/v1/session", { body: { account } }));
+export const workIn = (account: number) => telling(ok(client.PATCH("/v1/session", { body: { account } })));
 export const speak = (language: string) => ok(client.PATCH("/v1/session", { body: { language } }));

@@ -9,7 +9,7 @@ import { loadConsole } from "../texts/console";
 import { readLanguage } from "../texts/texts";
 import { Notices } from "../ui/notices";
 import { makeRouter } from "./router";
-import { sessionQuery } from "./session";
+import { onSessionChanged, readerOf, sessionQuery } from "./session";
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -39,6 +39,22 @@ onSignedOut(() => {
   if (!queries.getQueryData(sessionQuery.queryKey)) return;
   queries.setQueryData(sessionQuery.queryKey, null);
   void router.invalidate();
+});
+
+// Another page of this browser has signed in or out, or works in another account now: what is shown here is not theirs.
+onSessionChanged(async () => {
+  const before = queries.getQueryData(sessionQuery.queryKey);
+  const now = await queries.fetchQuery({ ...sessionQuery, staleTime: 0 }).catch(() => before);
+  if (!before || now === before) return;
+  if (now && readerOf(now) === readerOf(before)) return;
+  queries.clear();
+  queries.setQueryData(sessionQuery.queryKey, now ?? null);
+  void router.invalidate();
+});
+
+// A page that the browser kept while another one was shown follows no events any more.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
 });
 
 const root = document.getElementById("root");

@@ -197,6 +197,21 @@ describe("the feed of a browser", () => {
     second.close();
   });
 
+  test("that is refused says so on every page", async () => {
+    const service = new Service();
+    const browser = new Browser();
+    const first = browser.page(service, "1");
+    const second = browser.page(service, "2");
+    await until(() => service.asked.length === 1);
+    await service.answer("", 403);
+    // The next page takes over, and is refused as well.
+    await until(() => service.asked.length === 2);
+    await service.answer("", 403);
+    await until(() => first.status.kind === "refused" && second.status.kind === "refused");
+    first.close();
+    second.close();
+  });
+
   test("asks for levels while a page wants them", async () => {
     const service = new Service();
     const browser = new Browser();

@@ -1,6 +1,6 @@
 /**
- * One stream for all pages of a browser: the page that holds the lock follows the events and passes them on to the others. When it
- * is closed, the next one takes over from the last event that any of them has seen.
+ * One stream for all pages of a browser that show the same account to the same person: the page that holds the lock follows the events
+ * and passes them on to the others. When it is closed, the next one takes over from the last event that any of them has seen.
  */
 import { FeedConnection, type FeedMessage, type FeedStatus } from "./connection";
 
@@ -46,6 +46,11 @@ export class SharedFeed {
 
   get status(): FeedStatus {
     return this.#status;
+  }
+
+  /** Aborted once it is closed. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
   }
 
   listen(listener: (message: FeedMessage) => void): () => void {
@@ -119,19 +124,20 @@ export class SharedFeed {
   }
 }
 
-/** The feed of this browser. */
-export function browserFeed(): SharedFeed {
+/** The feed of this browser; pages share it whose `reader` is the same. */
+export function browserFeed(reader: string): SharedFeed {
+  const name = `plenary-feed ${reader}`;
   const feed = new SharedFeed({
     fetch: (url, init) => fetch(url, init),
     // Locks need a secure context. Without them each page follows by itself, and passes nothing on.
-    channel: navigator.locks ? new BroadcastChannel("plenary-feed") : null,
+    channel: navigator.locks ? new BroadcastChannel(name) : null,
     lock: navigator.locks
       ? async (held, signal) => {
-          await navigator.locks.request("plenary-feed", { signal }, held);
+          await navigator.locks.request(name, { signal }, held);
         }
       : null,
     page: `${Date.now()}-${Math.random()}`,
   });
-  addEventListener("pagehide", () => feed.close());
+  addEventListener("pagehide", () => feed.close(), { signal: feed.closed });
   return feed;
 }
