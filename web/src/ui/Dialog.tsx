@@ -1,21 +1,38 @@
 import { X } from "lucide-react";
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { tc } from "../texts/common";
 import { Button } from "./Button";
 import css from "./Dialog.module.css";
+import { enterTopLayer } from "./topLayer";
 
-/** A dialog of the browser's own: it keeps the focus, Escape closes it. On narrow screens it is a sheet from below. */
+/** Where the focus goes when what had it before the dialog is not there any more. */
+const CONTENT = "content";
+
+/** What was entered in it, or is shown once, would be lost by a click beside it. */
+const holdsSomething = (dialog: Element) => dialog.querySelector("form, [readonly]") !== null;
+
+/**
+ * A dialog of the browser's own: it keeps the focus, Escape closes it, and the focus goes back to where it was. On narrow screens it is
+ * a sheet from below.
+ */
 export function Dialog(props: { title: string; onClose: () => void; children: ReactNode; wide?: boolean }) {
   const element = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  // Before the browser has anything else to draw: a dialog that is closed after it was taken out of the page gives no focus back.
+  useLayoutEffect(() => {
     const dialog = element.current;
-    if (dialog && !dialog.open) {
+    if (!dialog) return;
+    const leave = enterTopLayer(dialog);
+    if (!dialog.open) {
       dialog.showModal();
       // Where something is to be entered, that comes first, not the button that closes.
       dialog.querySelector<HTMLElement>("input:not([type=checkbox]), textarea, select")?.focus();
     }
-    return () => dialog?.close();
+    return () => {
+      dialog.close();
+      leave();
+      if (document.activeElement === document.body) document.getElementById(CONTENT)?.focus();
+    };
   }, []);
   return (
     <dialog
@@ -31,7 +48,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
         if (!element.current?.open) props.onClose();
       }}
       onMouseDown={(event) => {
-        if (event.target === element.current) props.onClose();
+        if (event.target === element.current && !holdsSomething(event.currentTarget)) props.onClose();
       }}
     >
       <div className={css.inner}>

@@ -1,10 +1,12 @@
 /** Short messages about what was done, and problems of what was tried, at the edge of the page. */
 import { X } from "lucide-react";
 import { useEffect, useSyncExternalStore } from "react";
+import { createPortal } from "react-dom";
 import { tc } from "../texts/common";
 import { Button } from "./Button";
 import css from "./notices.module.css";
 import { ProblemBox } from "./Problem";
+import { onTopLayer, topDialog } from "./topLayer";
 
 interface Notice {
   id: number;
@@ -49,7 +51,9 @@ export async function attempt(action: () => Promise<unknown>, done?: string): Pr
   }
 }
 
+/** In a dialog where one is open: what is beside it cannot be pressed and is not read out. */
 export function Notices() {
+  const dialog = useSyncExternalStore(onTopLayer, topDialog);
   const shown = useSyncExternalStore(
     (listener) => {
       listeners.add(listener);
@@ -57,7 +61,7 @@ export function Notices() {
     },
     () => notices,
   );
-  return (
+  const list = (
     <div className={css.notices}>
       <div role="status" className={css.list}>
         {shown.map((notice) => notice.text !== undefined && <Told key={notice.id} notice={notice} />)}
@@ -86,6 +90,7 @@ export function Notices() {
       )}
     </div>
   );
+  return dialog ? createPortal(list, dialog) : list;
 }
 
 function Told({ notice }: { notice: Notice }) {

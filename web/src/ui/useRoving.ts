@@ -26,13 +26,20 @@ export interface Roving<E extends HTMLElement> {
  */
 export function useRoving<E extends HTMLElement>({ rows, virtual }: RovingOptions): Roving<E> {
   const list = useRef<E>(null);
-  const ref = useCallback((element: E | null) => {
-    list.current = element;
-    return element ? keepOneStop(element) : undefined;
-  }, []);
+  // Rows that are scrolled away are taken away as well: the focus does not follow the screen.
+  const movesFocus = virtual === undefined;
+  const ref = useCallback(
+    (element: E | null) => {
+      list.current = element;
+      return element ? keepOneStop(element, movesFocus) : undefined;
+    },
+    [movesFocus],
+  );
   const onKeyDown = (event: KeyboardEvent<E>) => {
     const { current } = list;
     const target = event.target as HTMLElement;
+    // A key that is held acts once: another row may have come under it.
+    if (event.repeat && event.key === "Enter") event.preventDefault();
     if (!current || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
     const row = target.closest<HTMLElement>(rows);
     if (!row || target.matches(OWN_KEYS) || target.closest("[popover]")) return;
@@ -116,12 +123,22 @@ function focusWhenDrawn(list: HTMLElement, index: number, column: number, before
   requestAnimationFrame(look);
 }
 
-/** One control of the list can be reached by Tab: the one that had the focus last, else the first. */
-function keepOneStop(list: HTMLElement): () => void {
+/**
+ * One control of the list can be reached by Tab: the one that had the focus last, else the one that has come in its place. Where that
+ * one is taken away while it has the focus, the other one gets it: what was pressed is often done with.
+ */
+function keepOneStop(list: HTMLElement, movesFocus: boolean): () => void {
   let current: HTMLElement | undefined;
+  let at = 0;
+  let hasFocus = false;
+  const isLost = () => movesFocus && hasFocus && document.activeElement === document.body;
   const settle = () => {
     const stops = stopsOf(list);
-    if (!current || !stops.includes(current)) current = stops[0];
+    if (!current || !stops.includes(current)) {
+      current = stops[Math.min(at, stops.length - 1)];
+      if (isLost()) current?.focus({ preventScroll: true });
+    }
+    at = Math.max(0, current ? stops.indexOf(current) : 0);
     for (const stop of stops) {
       const index = stop === current ? 0 : -1;
       if (stop.tabIndex !== index) stop.tabIndex = index;
@@ -130,15 +147,29 @@ function keepOneStop(list: HTMLElement): () => void {
   const follow = (event: FocusEvent) => {
     const target = event.target as HTMLElement;
     if (target.closest("[popover]")) return;
+    hasFocus = true;
     current = target;
     settle();
+  };
+  const leave = (event: FocusEvent) => {
+    const target = event.target as HTMLElement;
+    // What is being taken away is still there now.
+    queueMicrotask(() => {
+      if (target.isConnected && !list.contains(document.activeElement)) hasFocus = false;
+    });
   };
   settle();
   const observer = new MutationObserver(settle);
   observer.observe(list, { childList: true, subtree: true, attributeFilter: ["disabled"] });
   list.addEventListener("focusin", follow);
+  list.addEventListener("focusout", leave);
   return () => {
     observer.disconnect();
     list.removeEventListener("focusin", follow);
+    list.removeEventListener("focusout", leave);
+    // With the last row the list goes, too.
+    queueMicrotask(() => {
+      if (isLost()) document.getElementById("content")?.focus({ preventScroll: true });
+    });
   };
 }
