@@ -1,4 +1,5 @@
-import { type KeyboardEvent, type ReactNode, useId, useRef, useState } from "react";
+import { ChevronDown } from "lucide-react";
+import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import css from "./ActionMenu.module.css";
 import { Button } from "./Button";
@@ -53,6 +54,14 @@ export function ActionMenu({
       .at(last ? -1 : 0)
       ?.focus();
   };
+  useEffect(() => {
+    if (!isOpen) return;
+    const follow = () => {
+      if (menu.current && button.current) place(menu.current, button.current.getBoundingClientRect());
+    };
+    addEventListener("resize", follow);
+    return () => removeEventListener("resize", follow);
+  }, [isOpen]);
   const press = (event: KeyboardEvent) => {
     const all = items();
     const at = all.indexOf(document.activeElement as HTMLElement);
@@ -94,6 +103,7 @@ export function ActionMenu({
         }}
       >
         {text ?? label}
+        {text && <ChevronDown className={css.opens} aria-hidden="true" />}
       </Button>
       {isOpen && (
         <div
@@ -133,8 +143,10 @@ export function ActionMenu({
   );
 }
 
-/** Below the button, or above it where there is more room; within the window in any case. */
+/** Below the button, or above it where there is more room; within the window in any case. On small screens it is a sheet. */
 function place(menu: HTMLElement, button: DOMRect): void {
+  for (const property of ["top", "left", "max-height"]) menu.style.removeProperty(property);
+  if (matchMedia("(max-width: 560px)").matches) return;
   const { width, height } = menu.getBoundingClientRect();
   const below = innerHeight - button.bottom - GAP_PX - EDGE_PX;
   const above = button.top - GAP_PX - EDGE_PX;

@@ -13,7 +13,7 @@ export function Meter({ read, label, slim }: { read: () => number; label: string
       const share = read();
       // Rises at once, falls slowly: as meters do.
       shown = Math.max(share, shown - 0.03);
-      if (bar.current) bar.current.style.transform = `scaleX(${shown.toFixed(3)})`;
+      if (bar.current) bar.current.style.clipPath = `inset(0 ${((1 - shown) * 100).toFixed(1)}% 0 0)`;
       if (time - said > 250) {
         said = time;
         meter.current?.setAttribute("aria-valuenow", String(Math.round(shown * 100)));
