@@ -17,6 +17,10 @@ export const inConference = async (service, conference, name) =>
     (one) => one.display_name === name && (one.state === "in" || one.state === "waiting"),
   );
 
+/** Waits until the focus is on what is called so. */
+const hasFocus = (page, text) =>
+  page.waitForFunction((wanted) => document.activeElement?.textContent?.includes(wanted), text);
+
 /** Waits until the page hears something, and the service hears the page. */
 export async function isHeard(service, page, conference, name) {
   await until(`sound at ${name}`, () =>
@@ -180,7 +184,7 @@ export async function leading(world) {
   });
   await step("lock, lecture, record, announce", async () => {
     await by.press(leader, "button:has-text('Lock')");
-    await leader.waitForSelector("button[aria-pressed=true]:has-text('Locked')");
+    await leader.waitForSelector("button[aria-pressed=true]:has-text('Lock')");
     await by.press(leader, "button:has-text('Lecture')");
     await leader.waitForSelector("text=muted by lecture");
     await by.press(leader, "button:has-text('Lecture')");
@@ -193,6 +197,27 @@ export async function leading(world) {
     await by.press(leader, "dialog button:has-text('Play')");
     await leader.waitForSelector("dialog button:has-text('Stop')");
     await leader.keyboard.press("Escape");
+    await hasFocus(leader, "Announce");
+  });
+  await step("all hear how much time is left; what goes wrong stands in the dialog", async () => {
+    await by.press(leader, "button:has-text('Announce')");
+    await by.choose(leader, "dialog select", "Say: ends in 5 minutes");
+    await leader.route("**/time-warning", (route) => route.abort());
+    await by.press(leader, "dialog button:has-text('Play')");
+    await leader.waitForSelector("dialog [role=alert]");
+    await look(leader, "room-announce-problem");
+    await leader.unroute("**/time-warning");
+    await by.press(leader, "dialog button:has-text('Play')");
+    await leader.waitForSelector("dialog", { state: "detached" });
+    await hasFocus(leader, "Announce");
+  });
+  await step("who is put on hold stands in a list until they are brought back", async () => {
+    await by.pick(leader, `button:has-text('More for ${renamed.split(" ")[0]}')`, "Put on hold");
+    await leader.waitForSelector(`section:has(h2:has-text('On hold')) li:has-text('${renamed}')`);
+    await look(leader, "room-on-hold");
+    await by.press(leader, "section:has(h2:has-text('On hold')) button:has-text('Resume')");
+    await until("its return", async () => (await inConference(service, board, renamed))?.state === "in");
+    await leader.waitForSelector("h2:has-text('On hold')", { state: "detached" });
   });
   await step("a room is found by name, with Control and K", async () => {
     await leader.keyboard.press("Control+K");
@@ -234,10 +259,11 @@ async function leaderLink({ service, step, by, look, scene, leader, newPage }) {
     const found = [await status(board), await status(scene.booked)];
     if (found.join() !== "200,403") throw new Error(`${found}`);
     await by.press(leader, "dialog button:has-text('Revoke')");
-    await leader.waitForSelector("text=The link is revoked");
+    await leader.waitForSelector("dialog >> text=The link is revoked");
     await until("the end of the session", async () => (await status(board)) === 401);
   });
   await leader.keyboard.press("Escape");
+  await hasFocus(leader, "Leader's link");
   await guest.context().close();
 }
 
@@ -270,19 +296,26 @@ async function accidents({ service, step, look, scene, leader, caller }) {
     if (after.participant_id !== participant_id) throw new Error("another participant id");
   });
   await step("a noisy line is named, with its cure beside it", async () => {
-    await leader.waitForSelector("text=noise from this line");
+    await leader.waitForSelector("[role=row]:has-text('Paula Reyes') >> text=noise from this line");
+    const rows = await leader.locator("[role=row]:has-text('noise from this line')").count();
+    if (rows !== 1) throw new Error(`${rows} lines are said to be noisy`);
+    const line = "section:has(h2:has-text('Lines')) li:has-text('Paula Reyes')";
+    await leader.waitForSelector(line);
     await look(leader, "room-hint");
-    await leader.click("button:has-text('Suppress noise')");
+    await leader.click(`${line} >> button:has-text('Suppress noise')`);
     await until("the suppression", async () =>
-      (await service.participants(board)).some((one) => one.sound?.noise_suppression),
+      (await service.participants(board)).some(
+        (one) => one.display_name === "Paula Reyes" && one.sound?.noise_suppression,
+      ),
     );
+    await leader.waitForSelector(line, { state: "detached" });
   });
 }
 
 async function togetherness({ service, step, by, look, scene, leader, operator }) {
   await step("two leaders at once see the same", async () => {
     await operator.goto(`${service.base}/console/rooms/${scene.board}`);
-    await by.press(operator, "button[aria-pressed=true]:has-text('Locked')");
+    await by.press(operator, "button[aria-pressed=true]:has-text('Lock')");
     await leader.waitForSelector("button[aria-pressed=false]:has-text('Lock')");
   });
   await step("a lost feed is said", async () => {
@@ -305,6 +338,25 @@ export const bookSoon = ({ service, scene }) =>
     starts_at: new Date(Math.ceil((Date.now() + 1_000) / 60_000) * 60_000).toISOString(),
     duration_min: 30,
   });
+
+/** What is entered stays while the service cannot be reached. */
+export async function outage({ service, step, by, look, leader }, { token }) {
+  const path = "**/v1/reservations/*";
+  await step("what is being entered stays when a page cannot be read again", async () => {
+    await leader.goto(`${service.base}/console/bookings/${token}`);
+    await by.fill(leader, "form input[type=number]", "41");
+    await leader.route(path, (route) => route.abort());
+    // Pages are read again when somebody comes back to them.
+    await leader.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await leader.waitForSelector("main [role=alert]");
+    await look(leader, "booking-problem");
+    if ((await leader.inputValue("form input[type=number]")) !== "41") throw new Error("it is lost");
+    await leader.unroute(path);
+    await by.press(leader, "main [role=alert] button:has-text('Retry')");
+    await leader.waitForSelector("main [role=alert]", { state: "detached" });
+    if ((await leader.inputValue("form input[type=number]")) !== "41") throw new Error("it is lost");
+  });
+}
 
 /** A booking from its page to its end. */
 export async function bookings(world, { token }) {
@@ -329,6 +381,12 @@ export async function bookings(world, { token }) {
     await by.press(leader, "button:has-text('+15 min')");
     await until("15 minutes more", async () => (await booking()).duration_min === 45);
     await look(leader, "room-booked");
+    const { path } = await service.request("POST", "/v1/leader-links", { reservation: token });
+    const byLink = await world.newPage();
+    await byLink.goto(service.base + path);
+    await by.press(byLink, "button:has-text('+15 min')");
+    await until("15 minutes more by a link", async () => (await booking()).duration_min === 60);
+    await byLink.context().close();
     await by.press(leader, "button:has-text('End for all')");
     await by.press(leader, "dialog button[type=submit]");
     await caller.waitForSelector("text=The call is over");
@@ -351,6 +409,16 @@ export async function keypads(world) {
     await until("no hand", async () =>
       (await service.participants(weekly.name)).every((one) => !one.hand_raised_at),
     );
+  });
+  await step("a telephone that is muted is asked to unmute itself, with the key that undoes it", async () => {
+    await service.name(weekly.name, "Lea Boss", "Tom Bell");
+    const bell = () => inConference(service, weekly.name, "Tom Bell");
+    await by.pick(leader, "[role=toolbar] button:has-text('Mute all')", "They stay muted");
+    await until("the mute", async () => (await bell())?.muted_by === "leader");
+    await by.pick(leader, "button:has-text('More for Tom Bell')", "Ask to unmute");
+    await until("a mute of its own", async () => (await bell()).muted_by === "self");
+    await by.press(leader, "button:has-text('Unmute Tom Bell')");
+    await until("the unmute", async () => !(await bell()).muted);
   });
   await step("who waits in the lobby is admitted", async () => {
     await leader.goto(`${service.base}/console/rooms/${lobby.name}`);

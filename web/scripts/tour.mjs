@@ -1,11 +1,11 @@
 // Goes through the pages as people do: the real program, real telephones, Chromium. Every page and state is searched for faults of
-// accessibility in both themes, and for anything that is wider than the screen at 375 pixels; what people do they do a second time by the
+// accessibility in both themes, and for anything that is wider than a screen of 320 or 375 pixels; what people do they do a second time by the
 // keyboard alone. The last line counts: N passed, M failed.
 // --main: what people do, once, by mouse, and nothing else; --keyboard: the same by the keyboard. --pictures FOLDER: pages and states are kept there, in both themes and two widths.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
-import { accept, beginnings, bookings, bookSoon, keypads, leading } from "./flows.mjs";
+import { accept, beginnings, bookings, bookSoon, keypads, leading, outage } from "./flows.mjs";
 import { keyboard, mouse } from "./hands.mjs";
 import { looker, writeIndex } from "./look.mjs";
 import { everyPage } from "./places.mjs";
@@ -84,6 +84,7 @@ async function goThrough(scene, by, more) {
   await beginnings(world);
   await leading(world);
   await keypads(world);
+  if (world.isFirst) await outage(world, soon);
   await bookings(world, soon);
   return world;
 }

@@ -59,7 +59,7 @@ export function LeaderLinksDialog({
           onChange={(event) => setLabel(event.target.value)}
         />
         <DialogActions>
-          <Button type="submit" look="primary" icon={<KeyRound />}>
+          <Button type="submit" look={made === null ? "primary" : "plain"} icon={<KeyRound />}>
             {t("invite.make")}
           </Button>
         </DialogActions>

@@ -22,7 +22,7 @@ import { attempt } from "../ui/notices";
 import { useSingleKeys } from "../ui/singleKeys";
 import { type Place, placesFor } from "./places";
 import css from "./Shell.module.css";
-import { mayDo, sessionQuery, signOut, speak, useSession, workIn } from "./session";
+import { mayDo, readerOf, sessionQuery, signOut, speak, useSession, workIn } from "./session";
 import { withTexts } from "./withTexts";
 
 const Palette = lazy(withTexts(() => import("./Palette")));
@@ -36,13 +36,13 @@ export function Shell() {
   const [feed, setFeed] = useState<SharedFeed | null>(null);
   const [isOpen, setOpen] = useState(false);
   const path = useRouterState({ select: (state) => state.location.pathname });
-  const account = session?.account?.id;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another account has other events.
+  const reader = session && readerOf(session);
   useEffect(() => {
-    const own = browserFeed();
+    if (reader === null) return;
+    const own = browserFeed(reader);
     setFeed(own);
     return () => own.close();
-  }, [account]);
+  }, [reader]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a page that is opened closes the navigation.
   useEffect(() => setOpen(false), [path]);
   const [dialog, setDialog] = useState<Open | null>(null);
@@ -129,10 +129,12 @@ export function Shell() {
                 <kbd>Ctrl K</kbd>
               </button>
             )}
-            <button type="button" className={css.search} onClick={() => setDialog("curl")}>
-              <Terminal aria-hidden="true" />
-              {t("curl.show")}
-            </button>
+            {!isByLink && (
+              <button type="button" className={css.search} onClick={() => setDialog("curl")}>
+                <Terminal aria-hidden="true" />
+                {t("curl.show")}
+              </button>
+            )}
           </div>
           <Me onKeys={() => setDialog("keys")} />
         </nav>
@@ -231,13 +233,22 @@ function Me({ onKeys }: { onKeys: () => void }) {
   );
 }
 
-/** What is shown is not live any more. */
+/** What is shown is not live any more. The region is there before it has something to say, so that it is read out. */
 function FeedBanner() {
   const status = useFeedStatus();
-  if (status.kind !== "lost") return null;
+  const queries = useQueryClient();
+  const isRefused = status.kind === "refused";
+  // Whoever is signed out is led to the sign-in; whoever has another role sees what that allows.
+  useEffect(() => {
+    if (isRefused) void queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
+  }, [isRefused, queries]);
   return (
-    <p className={css.banner} role="status">
-      {t("feed.lost", { time: clockTime(status.since) })}
-    </p>
+    <div aria-live="polite">
+      {(isRefused || status.kind === "lost") && (
+        <p className={css.banner}>
+          {isRefused ? t("feed.refused") : t("feed.lost", { time: clockTime(status.since) })}
+        </p>
+      )}
+    </div>
   );
 }

@@ -25,18 +25,18 @@ import { Button } from "../../ui/Button";
 import { Meter } from "../../ui/Meter";
 import { attempt } from "../../ui/notices";
 import { Badge } from "../../ui/Page";
-import { callThem, changeParticipant, removeParticipant } from "./actions";
+import { askToUnmute, changeParticipant } from "./actions";
 import type { OpenDialog } from "./dialogs";
 import { type Hint, qualityOf, qualityTone, statisticsOf } from "./hints";
 import type { LevelStore } from "./levels";
 import css from "./Room.module.css";
-import { nameOf, type Participant } from "./state";
+import { isBrowser, isTalking, nameOf, type Participant } from "./state";
 
-/** A participant who is not in: name, way, and what can be done. */
+/** A participant who wants something: name, way or what it is about, and what can be done. */
 export function RowShell(props: {
   participant: Participant;
   icon?: ReactNode;
-  note?: string;
+  note?: ReactNode;
   children: ReactNode;
 }) {
   const { participant } = props;
@@ -54,10 +54,6 @@ export function RowShell(props: {
   );
 }
 
-function isBrowser(one: Participant): boolean {
-  return one.admitted_by === "token" || one.admitted_by === "webrtc" || one.to.startsWith("webrtc:");
-}
-
 function WayIcon({ participant }: { participant: Participant }) {
   if (participant.direction === "out") return <PhoneOutgoing />;
   return isBrowser(participant) ? <Globe /> : <Phone />;
@@ -65,10 +61,9 @@ function WayIcon({ participant }: { participant: Participant }) {
 
 function wayOf(one: Participant): string {
   const other = one.direction === "out" ? one.to : one.from;
-  const number = one.display_name ? ` ${shownName(other)}` : "";
-  return (
-    t(one.direction === "out" ? "way.called" : isBrowser(one) ? "way.browser" : "way.telephone") + number
-  );
+  const way = t(one.direction === "out" ? "way.called" : isBrowser(one) ? "way.browser" : "way.telephone");
+  // What a browser calls from is made of the name that is entered there.
+  return one.display_name && !isBrowser(one) ? `${way} · ${shownName(other)}` : way;
 }
 
 interface RowProps {
@@ -101,9 +96,9 @@ function Row({ name, participant: one, hints, levels, mayControl, isSelected, on
   const id = one.participant_id;
   const who = nameOf(one);
   const quality = qualityOf(statisticsOf(one).mos);
-  const isTalking = one.talking && !one.muted && one.state === "in";
+  const talks = isTalking(one);
   return (
-    <div className={isTalking ? `${css.row} ${css.talks}` : css.row}>
+    <div className={talks ? `${css.row} ${css.talks}` : css.row}>
       {mayControl && (
         <Cell>
           <input
@@ -129,22 +124,24 @@ function Row({ name, participant: one, hints, levels, mayControl, isSelected, on
           )}
         </strong>
         <span className={css.quiet}>{wayOf(one)}</span>
-        {isTalking && <Meter slim read={levels.reader(id)} label={t("room.level.who", { name: who })} />}
+        {talks && <Meter slim read={levels.reader(id)} label={t("room.level.who", { name: who })} />}
       </Cell>
       <Cell className={css.states}>
         {one.hand_raised_at && <Badge tone="accent">{t("room.hand")}</Badge>}
-        {one.state === "held" && <Badge tone="warn">{t("room.held")}</Badge>}
+        {one.state === "held" && (
+          <Badge tone="warn">{t(one.held_by === "self" ? "room.held.self" : "room.held")}</Badge>
+        )}
         {one.state === "waiting" && <Badge>{t("room.before_start")}</Badge>}
         {one.heard_by && <Badge tone="accent">{t("room.coaching")}</Badge>}
         {one.muted && <Badge>{t(one.muted_by ? `muted.${one.muted_by}` : "muted.none")}</Badge>}
         {(one.gain_db ?? 0) !== 0 && <Badge>{t("room.gain", { db: one.gain_db ?? 0 })}</Badge>}
         {hints?.map((hint) => (
-          <HintBadge key={hint} hint={hint} name={name} participant={one} />
+          <Badge key={hint} tone="warn">
+            {t(`hint.${hint}`)}
+          </Badge>
         ))}
-        {quality !== "unknown" && (
-          <span className={css.quality}>
-            <Badge tone={qualityTone[quality]}>{t(`quality.${quality}`)}</Badge>
-          </span>
+        {quality !== "unknown" && !hints?.includes("poor") && (
+          <Badge tone={qualityTone[quality]}>{t(`room.line.${quality}`)}</Badge>
         )}
       </Cell>
       {mayControl && (
@@ -181,7 +178,7 @@ function Cell({ className, children }: { className?: string | undefined; childre
 
 function menuOf(name: string, one: Participant, onOpen: (dialog: OpenDialog) => void): Action[] {
   const id = one.participant_id;
-  const isHeld = one.state === "held";
+  const isHeld = one.held_by === "leader";
   const change = (body: Parameters<typeof changeParticipant>[2]) => () =>
     void attempt(() => changeParticipant(name, id, body));
   return [
@@ -200,6 +197,15 @@ function menuOf(name: string, one: Participant, onOpen: (dialog: OpenDialog) => 
       icon: <Crown />,
       onSelect: change({ leader: !one.leader }),
     },
+    ...(one.muted && one.state === "in"
+      ? [
+          {
+            text: t("room.ask_to_unmute"),
+            icon: <Mic />,
+            onSelect: () => void attempt(() => askToUnmute(name, id), t("room.asked")),
+          },
+        ]
+      : []),
     ...(one.hand_raised_at
       ? [{ text: t("room.lower_hand"), icon: <Hand />, onSelect: change({ hand_raised: false }) }]
       : []),
@@ -243,39 +249,4 @@ function menuOf(name: string, one: Participant, onOpen: (dialog: OpenDialog) => 
       onSelect: () => onOpen({ kind: "eject", participants: [one] }),
     },
   ];
-}
-
-/** What is wrong with a line, and the cure. */
-function HintBadge({ hint, name, participant }: { hint: Hint; name: string; participant: Participant }) {
-  const id = participant.participant_id;
-  const suppress = () => changeParticipant(name, id, { sound: { noise_suppression: true } });
-  const callBack = async () => {
-    const number = participant.from.replace(/[^+0-9]/g, "");
-    const to = participant.direction === "out" ? participant.to : `tel:${number}`;
-    await callThem(name, [
-      participant.display_name ? { to, display_name: participant.display_name } : { to },
-    ]);
-    await removeParticipant(name, id);
-  };
-  const canCallBack = participant.direction === "out" || /^\+?[0-9]{4,}$/.test(participant.from);
-  return (
-    <span className={css.hint}>
-      <Badge tone="warn">{t(`hint.${hint}`)}</Badge>
-      {hint === "noise" && !participant.sound?.noise_suppression && (
-        <Button size="small" onClick={() => void attempt(suppress)}>
-          {t("hint.suppress")}
-        </Button>
-      )}
-      {(hint === "noise" || hint === "echo") && (
-        <Button size="small" onClick={() => void attempt(() => changeParticipant(name, id, { muted: true }))}>
-          {t("room.mute")}
-        </Button>
-      )}
-      {(hint === "deaf" || hint === "unheard") && canCallBack && (
-        <Button size="small" onClick={() => void attempt(callBack)}>
-          {t("hint.call_back")}
-        </Button>
-      )}
-    </span>
-  );
 }

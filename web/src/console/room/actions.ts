@@ -1,5 +1,6 @@
 /** What a leader does, as requests of the management API. */
 import { client, ok, type Schemas } from "../../api/client";
+import { numberOf, type Participant } from "./state";
 
 export type ParticipantPatch = Schemas["ParticipantPatch"];
 
@@ -8,6 +9,9 @@ const of = (name: string) => ({ params: { path: { name } } });
 
 export const changeParticipant = (name: string, id: string, body: ParticipantPatch) =>
   ok(client.PATCH("/v1/conferences/{name}/participants/{id}", { ...at(name, id), body }));
+
+export const askToUnmute = (name: string, id: string) =>
+  ok(client.POST("/v1/conferences/{name}/participants/{id}/ask-to-unmute", at(name, id)));
 
 export const removeParticipant = (name: string, id: string) =>
   ok(client.DELETE("/v1/conferences/{name}/participants/{id}", at(name, id)));
@@ -50,6 +54,18 @@ export const stopPlayback = (name: string, playback_id: string) =>
     }),
   );
 
+/** Calls one. The seat is taken when this returns. */
+export const callOne = (name: string, body: Schemas["Call"]) =>
+  ok(client.POST("/v1/conferences/{name}/participants", { ...of(name), body }));
+
+/** Calls whoever has a bad line, then ends that line: not before it is sure that they are being called. */
+export async function callBack(name: string, one: Participant): Promise<void> {
+  const to = numberOf(one);
+  if (to === null) return;
+  await callOne(name, one.display_name ? { to, display_name: one.display_name } : { to });
+  await removeParticipant(name, one.participant_id);
+}
+
 /** Calls several; what is wrong with some of them is in the answer. */
 export async function callThem(name: string, calls: Schemas["Call"][]): Promise<Schemas["Problem"][]> {
   const answer = await ok(
@@ -59,18 +75,15 @@ export async function callThem(name: string, calls: Schemas["Call"][]): Promise<
   return items.flatMap((item) => (item.problem ? [item.problem] : []));
 }
 
-/** Makes the reservation that runs longer. */
-export async function extend(name: string, minutes: number): Promise<void> {
-  const { items } = await ok(
-    client.GET("/v1/reservations", { params: { query: { conference: name, limit: 500 } } }),
-  );
-  const now = Date.now();
-  const running = items.find((one) => Date.parse(one.starts_at) <= now && now < Date.parse(one.ends_at));
-  if (!running) throw new Error(name);
-  await ok(
-    client.PATCH("/v1/reservations/{token}", {
-      params: { path: { token: running.token } },
-      body: { duration_min: running.duration_min + minutes },
+/** Makes the booking of a conference in progress longer. */
+export const extend = (name: string, minutes: number) =>
+  ok(client.POST("/v1/conferences/{name}/extend", { ...of(name), body: { minutes } }));
+
+/** All hear that the conference will end: in so many minutes, or else when its booking does. */
+export const warnOfEnd = (name: string, minutes?: number) =>
+  ok(
+    client.POST("/v1/conferences/{name}/time-warning", {
+      ...of(name),
+      body: minutes === undefined ? {} : { minutes },
     }),
   );
-}

@@ -1,24 +1,24 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
-import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { useId, useState } from "react";
+import type { Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
-import { amount } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
-import { Dialog, DialogActions } from "../../ui/Dialog";
+import { Dialog } from "../../ui/Dialog";
 import { AreaField, CheckField, SelectField, TextField } from "../../ui/Field";
-import { attempt, notifyProblem } from "../../ui/notices";
+import { notifyProblem } from "../../ui/notices";
+import { type Conference, conferencesQuery } from "../conferences";
+import { useSession } from "../session";
+import { AnnounceDialog } from "./AnnounceDialog";
 import {
   callThem,
   changeParticipant,
   endConference,
   move,
-  play,
   removeParticipant,
   startRecording,
-  stopPlayback,
   transfer,
 } from "./actions";
 import { statisticsOf } from "./hints";
@@ -46,9 +46,10 @@ interface Common {
 export function ConferenceDialogs({
   name,
   room,
+  conference,
   dialog,
   onClose,
-}: Common & { room: RoomData; dialog: OpenDialog }) {
+}: Common & { room: RoomData; conference: Conference; dialog: OpenDialog }) {
   const common = { name, onClose };
   switch (dialog.kind) {
     case "call":
@@ -56,9 +57,9 @@ export function ConferenceDialogs({
     case "record":
       return <RecordDialog {...common} />;
     case "end":
-      return <EndDialog {...common} />;
+      return <EndDialog {...common} isReserved={conference.reserved} />;
     case "announce":
-      return <AnnounceDialog {...common} participant={dialog.participant} />;
+      return <AnnounceDialog {...common} conference={conference} participant={dialog.participant} />;
     case "rename":
       return <RenameDialog {...common} participant={dialog.participant} />;
     case "volume":
@@ -96,7 +97,7 @@ function CallDialog({ name, onClose }: Common) {
   return (
     <ActionDialog
       title={t("room.call")}
-      button={t("call.button", { count: targets.length })}
+      button={targets.length ? t("call.button", { count: targets.length }) : t("room.call")}
       disabled={targets.length === 0 || wrong.length > 0}
       act={act}
       onClose={onClose}
@@ -154,7 +155,7 @@ function RecordDialog({ name, onClose }: Common) {
   );
 }
 
-function EndDialog({ name, onClose }: Common) {
+function EndDialog({ name, isReserved, onClose }: Common & { isReserved: boolean }) {
   const navigate = useNavigate();
   return (
     <ActionDialog
@@ -168,65 +169,8 @@ function EndDialog({ name, onClose }: Common) {
       onClose={onClose}
     >
       <p>{t("room.end.text")}</p>
+      {isReserved && <p>{t("room.end.booking")}</p>}
     </ActionDialog>
-  );
-}
-
-function AnnounceDialog({ name, participant, onClose }: Common & { participant: Participant | null }) {
-  const [sound, setSound] = useState("tone:880/400");
-  const [loop, setLoop] = useState(false);
-  const [playing, setPlaying] = useState<string | null>(null);
-  const sounds = useQuery({
-    queryKey: ["media"],
-    queryFn: () => everyPage<Schemas["Media"]>((query) => ok(client.GET("/v1/media", { params: { query } }))),
-    retry: false,
-  });
-  const start = () =>
-    attempt(async () => {
-      const { playback_id } = await play(name, {
-        to: participant?.participant_id ?? "all",
-        play: [sound],
-        loop,
-        gain_db: 0,
-      });
-      setPlaying(playback_id);
-    });
-  const stop = () =>
-    attempt(async () => {
-      if (playing) await stopPlayback(name, playing);
-      setPlaying(null);
-    });
-  return (
-    <Dialog
-      title={participant ? t("announce.to", { name: nameOf(participant) }) : t("room.announce")}
-      onClose={onClose}
-    >
-      <SelectField
-        label={t("announce.sound")}
-        hint={sounds.data?.length === 0 ? t("announce.none") : undefined}
-        value={sound}
-        onChange={(event) => setSound(event.target.value)}
-      >
-        <option value="tone:880/400">{t("announce.tone")}</option>
-        <option value="music:hold">{t("announce.music")}</option>
-        {sounds.data?.map((one) => (
-          <option key={one.name} value={`sound:${one.name}`}>
-            {one.name} ({amount(one.duration_ms / 1_000, 1)} s)
-          </option>
-        ))}
-      </SelectField>
-      <CheckField
-        label={t("announce.loop")}
-        checked={loop}
-        onChange={(event) => setLoop(event.target.checked)}
-      />
-      <DialogActions>
-        {playing && <Button onClick={() => void stop()}>{t("announce.stop")}</Button>}
-        <Button look="primary" onClick={() => void start()}>
-          {t("announce.play")}
-        </Button>
-      </DialogActions>
-    </Dialog>
   );
 }
 
@@ -250,6 +194,8 @@ function RenameDialog({ name, participant, onClose }: Common & { participant: Pa
   );
 }
 
+const GAIN_DB = { min: -40, max: 20 };
+
 function VolumeDialog({ name, participant, onClose }: Common & { participant: Participant }) {
   const [gain, setGain] = useState(participant.gain_db ?? 0);
   return (
@@ -263,17 +209,23 @@ function VolumeDialog({ name, participant, onClose }: Common & { participant: Pa
         <span>{t("volume.db", { db: gain })}</span>
         <input
           type="range"
-          min={-40}
-          max={20}
+          min={GAIN_DB.min}
+          max={GAIN_DB.max}
           step={1}
           value={gain}
           aria-valuetext={t("volume.db", { db: gain })}
           onChange={(event) => setGain(Number(event.target.value))}
         />
       </label>
-      <Button size="small" look="quiet" onClick={() => setGain(0)}>
-        {t("volume.reset")}
-      </Button>
+      <p className={css.ends} aria-hidden="true">
+        <span>{t("volume.db", { db: GAIN_DB.min })}</span>
+        <span>{t("volume.db", { db: GAIN_DB.max })}</span>
+      </p>
+      <span>
+        <Button size="small" disabled={gain === 0} onClick={() => setGain(0)}>
+          {t("volume.reset")}
+        </Button>
+      </span>
     </ActionDialog>
   );
 }
@@ -302,6 +254,7 @@ function CoachDialog({
       onClose={onClose}
     >
       <CheckField label={t("coach.all")} checked={isAll} onChange={(event) => setAll(event.target.checked)} />
+      {isAll && <p className={css.quiet}>{t("coach.hint")}</p>}
       {!isAll && (
         <ul className={css.choices}>
           {listeners.map((one) => (
@@ -348,6 +301,10 @@ function TransferDialog({ name, participant, onClose }: Common & { participant: 
 
 function MoveDialog({ name, participants, onClose }: Common & { participants: Participant[] }) {
   const [to, setTo] = useState("");
+  const known = useId();
+  // A leader's link knows its own conference alone.
+  const isByLink = Boolean(useSession()?.leader);
+  const conferences = useQuery({ ...conferencesQuery, enabled: !isByLink });
   return (
     <ActionDialog
       title={
@@ -362,7 +319,19 @@ function MoveDialog({ name, participants, onClose }: Common & { participants: Pa
       }}
       onClose={onClose}
     >
-      <TextField label={t("move.to")} value={to} onChange={(event) => setTo(event.target.value)} />
+      <TextField
+        label={t("move.to")}
+        list={known}
+        value={to}
+        onChange={(event) => setTo(event.target.value)}
+      />
+      <datalist id={known}>
+        {conferences.data
+          ?.filter((one) => one.name !== name)
+          .map((one) => (
+            <option key={one.name} value={one.name} />
+          ))}
+      </datalist>
     </ActionDialog>
   );
 }

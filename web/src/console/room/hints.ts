@@ -1,7 +1,7 @@
 /** What is wrong with a line, from its statistics: told when it has been so for ten seconds, with the cure. */
 import type { Schemas } from "../../api/client";
 import type { Tone } from "../../ui/Page";
-import type { Participant } from "./state";
+import { isBrowser, numberOf, type Participant } from "./state";
 
 export type Hint = "noise" | "echo" | "deaf" | "unheard" | "poor";
 
@@ -23,6 +23,12 @@ export function findings(statistics: Statistics): Hint[] {
   return found;
 }
 
+/** Nobody is disturbed by it: who is muted is not heard, and noise that is suppressed neither. */
+function isHarmless(hint: Hint, one: Participant): boolean {
+  if (hint !== "noise" && hint !== "echo") return false;
+  return one.muted || (hint === "noise" && one.sound?.noise_suppression === true);
+}
+
 /** Remembers since when each line is as it is. */
 export class HintTracker {
   readonly #since = new Map<string, number>();
@@ -35,8 +41,7 @@ export class HintTracker {
       if (one.state !== "in") continue;
       const shown: Hint[] = [];
       for (const hint of findings(statisticsOf(one))) {
-        // Who is muted disturbs nobody.
-        if (one.muted && (hint === "noise" || hint === "echo")) continue;
+        if (isHarmless(hint, one)) continue;
         const key = `${one.participant_id} ${hint}`;
         seen.add(key);
         const since = this.#since.get(key) ?? now;
@@ -55,6 +60,66 @@ export function areSame(some: Map<string, Hint[]>, others: Map<string, Hint[]>):
   return (
     some.size === others.size && [...some].every(([id, hints]) => others.get(id)?.join() === hints.join())
   );
+}
+
+/** What is wrong now and was not before. */
+export function newHints(
+  before: Map<string, Hint[]>,
+  now: Map<string, Hint[]>,
+): { id: string; hint: Hint }[] {
+  return [...now].flatMap(([id, hints]) =>
+    hints.filter((hint) => !before.get(id)?.includes(hint)).map((hint) => ({ id, hint })),
+  );
+}
+
+/** What helps: with one click, or what has to be said to whoever is at the other end. */
+export type Remedy = "suppress" | "mute" | "call_back";
+export type Advice = "headset" | "reload" | "network" | "again";
+
+export interface Cure {
+  remedies: Remedy[];
+  advice: Advice | null;
+}
+
+export function cureOf(hint: Hint, one: Participant): Cure {
+  switch (hint) {
+    case "noise":
+      return { remedies: ["suppress", "mute"], advice: null };
+    case "echo":
+      return { remedies: ["mute"], advice: "headset" };
+    case "deaf":
+    case "unheard":
+    case "poor":
+      if (isBrowser(one)) return { remedies: [], advice: hint === "poor" ? "network" : "reload" };
+      return numberOf(one) === null
+        ? { remedies: [], advice: "again" }
+        : { remedies: ["call_back"], advice: null };
+  }
+}
+
+/** A line that needs attention, with all that helps. */
+export interface Line {
+  participant: Participant;
+  hints: Hint[];
+  remedies: Remedy[];
+  advice: Advice[];
+}
+
+const unique = <T>(list: T[]): T[] => [...new Set(list)];
+
+/** The lines of those who are in that need attention, in the order in which they are listed. */
+export function linesOf(list: Participant[], hints: Map<string, Hint[]>): Line[] {
+  return list.flatMap((participant) => {
+    const found = hints.get(participant.participant_id);
+    if (!found) return [];
+    const cures = found.map((hint) => cureOf(hint, participant));
+    return {
+      participant,
+      hints: found,
+      remedies: unique(cures.flatMap((cure) => cure.remedies)),
+      advice: unique(cures.flatMap((cure) => cure.advice ?? [])),
+    };
+  });
 }
 
 export type Quality = "good" | "fair" | "poor" | "unknown";

@@ -1,7 +1,16 @@
 import { describe, expect, test } from "vitest";
 import type { LiveEvent } from "../../feed/connection";
-import { areSame, findings, HintTracker, qualityOf } from "./hints";
-import { applyEvent, changesConference, matchesFilter, nameOf, type Participant, sectionsOf } from "./state";
+import { areSame, cureOf, findings, HintTracker, linesOf, newHints, qualityOf } from "./hints";
+import {
+  applyEvent,
+  changesConference,
+  matchesFilter,
+  nameOf,
+  numberOf,
+  type Participant,
+  sectionsOf,
+} from "./state";
+import { newsOf } from "./useNews";
 
 const AT = "2030-06-20T15:16:02Z";
 
@@ -104,6 +113,21 @@ describe("a room", () => {
     );
   });
 
+  test("lists who is on hold until a leader brings them back, not whose telephone holds the call", () => {
+    const held = (id: string, actor: LiveEvent["actor"]) =>
+      event("participant.held", id, {}, { actor: actor as NonNullable<LiveEvent["actor"]> });
+    const list = replay(
+      entered("1", "Ann"),
+      entered("2", "Ben"),
+      held("1", { kind: "person", id: "7" }),
+      held("2", { kind: "participant", id: "2" }),
+    );
+    expect(sectionsOf(list).held.map(nameOf)).toEqual(["Ann"]);
+    expect(sectionsOf(list).in.map((one) => one.state)).toEqual(["held", "held"]);
+    const back = applyEvent(list, event("participant.resumed", "1"), "Board");
+    expect(sectionsOf(back)).toMatchObject({ held: [], in: [{ state: "in", held_by: null }, {}] });
+  });
+
   test("keeps those who wait for the start out of the lobby", () => {
     const list = replay(entered("1", "Ann")).map((one): Participant => ({ ...one, state: "waiting" }));
     expect(sectionsOf(list)).toMatchObject({ waiting: [], in: [{}] });
@@ -152,6 +176,55 @@ describe("hints", () => {
     expect(tracker.update([line({ noise_floor_dbov: -40 }, { muted: true })], 20_000).size).toBe(0);
   });
 
+  test("do not name noise that is suppressed", () => {
+    const tracker = new HintTracker();
+    const sound = { automatic_gain: false, noise_suppression: true };
+    const suppressed = [line({ noise_floor_dbov: -40, echo_suspicion: 0.9 }, { sound })];
+    tracker.update(suppressed, 0);
+    expect(tracker.update(suppressed, 10_000).get("1")).toEqual(["echo"]);
+  });
+
+  test("have a cure that a click brings, or one that has to be said to whoever is there", () => {
+    const telephone = line({}, { from: "+441632960000", admitted_by: "network" });
+    const browser = line({}, { from: "Ann+k3v9q", admitted_by: "token" });
+    const withheld = line({}, { from: "anonymous", admitted_by: "network" });
+    expect(cureOf("noise", browser)).toEqual({ remedies: ["suppress", "mute"], advice: null });
+    expect(cureOf("echo", telephone)).toEqual({ remedies: ["mute"], advice: "headset" });
+    for (const hint of ["poor", "deaf", "unheard"] as const) {
+      expect(cureOf(hint, telephone)).toEqual({ remedies: ["call_back"], advice: null });
+      expect(cureOf(hint, withheld)).toEqual({ remedies: [], advice: "again" });
+    }
+    expect(cureOf("poor", browser)).toEqual({ remedies: [], advice: "network" });
+    expect(cureOf("deaf", browser)).toEqual({ remedies: [], advice: "reload" });
+  });
+
+  test("are listed as lines, each with all that helps, once", () => {
+    const ann = line({}, { from: "1001", admitted_by: "network" });
+    const ben = line({}, { participant_id: "2" });
+    const hints = new Map([["1", ["deaf" as const, "noise" as const, "echo" as const]]]);
+    expect(linesOf([ann, ben], hints)).toEqual([
+      {
+        participant: ann,
+        hints: ["deaf", "noise", "echo"],
+        remedies: ["call_back", "suppress", "mute"],
+        advice: ["headset"],
+      },
+    ]);
+  });
+
+  test("are told when they are new", () => {
+    const before = new Map([["1", ["noise" as const]]]);
+    const now = new Map([
+      ["1", ["noise" as const, "echo" as const]],
+      ["2", ["poor" as const]],
+    ]);
+    expect(newHints(before, now)).toEqual([
+      { id: "1", hint: "echo" },
+      { id: "2", hint: "poor" },
+    ]);
+    expect(newHints(now, before)).toEqual([]);
+  });
+
   test("are drawn again when they are others", () => {
     const some = new Map([["1", ["noise" as const]]]);
     expect(areSame(some, new Map([["1", ["noise" as const]]]))).toBe(true);
@@ -162,5 +235,49 @@ describe("hints", () => {
 
   test("rate a line by its mean opinion score", () => {
     expect([0, 2, 3.3, 4.2].map(qualityOf)).toEqual(["unknown", "poor", "fair", "good"]);
+  });
+});
+
+describe("who is called back", () => {
+  const [ann] = replay(entered("1", "Ann")) as [Participant];
+  test("is called where they were called, or by the number that they called from", () => {
+    expect(numberOf({ ...ann, from: "+441632960000" })).toBe("tel:+441632960000");
+    expect(numberOf({ ...ann, direction: "out", to: "sip:ann@example.com" })).toBe("sip:ann@example.com");
+    expect(numberOf({ ...ann, from: "anonymous" })).toBeNull();
+    expect(numberOf({ ...ann, from: "123" })).toBeNull();
+    expect(numberOf({ ...ann, from: "123456", admitted_by: "webrtc" })).toBeNull();
+  });
+});
+
+describe("news of a room", () => {
+  const news = (type: string, data: Record<string, unknown> = {}, more: Partial<LiveEvent> = {}) =>
+    newsOf(event(type, "1", data, more), "Board");
+
+  test("tell who comes and goes, also from and to other conferences", () => {
+    expect(news("participant.entered")).toEqual({ of: "participant", kind: "entered" });
+    expect(news("participant.moved")).toEqual({ of: "participant", kind: "entered" });
+    expect(news("participant.moved", {}, { conference: "Annex" })).toEqual({
+      of: "participant",
+      kind: "left",
+    });
+    expect(news("participant.refused")).toEqual({ of: "participant", kind: "refused" });
+  });
+
+  test("tell what becomes of the recording, the lock and the lecture", () => {
+    expect(news("recording.stopped")).toEqual({ of: "conference", news: "recording_stopped" });
+    expect(news("conference.locked")).toEqual({ of: "conference", news: "locked" });
+    expect(news("conference.lecture", { lecture: true })).toEqual({ of: "conference", news: "lecture" });
+    expect(news("conference.lecture", { lecture: false })).toEqual({
+      of: "conference",
+      news: "lecture_over",
+    });
+  });
+
+  test("are silent about who talks", () => {
+    expect([news("participant.talking"), news("participant.muted"), news("playback.started")]).toEqual([
+      null,
+      null,
+      null,
+    ]);
   });
 });

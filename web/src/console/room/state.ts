@@ -93,9 +93,14 @@ export function applyEvent(list: Participant[], event: LiveEvent, conference: st
     case "participant.silent":
       return patch(list, id, { talking: false });
     case "participant.held":
-      return patch(list, id, { state: "held", talking: false });
+      // Whoever else it is than the participant's own telephone leads here.
+      return patch(list, id, {
+        state: "held",
+        held_by: event.actor?.id === id ? "self" : "leader",
+        talking: false,
+      });
     case "participant.resumed":
-      return patch(list, id, { state: "in" });
+      return patch(list, id, { state: "in", held_by: null });
     case "participant.changed":
       return patch(list, id, data as Partial<Participant>);
     case "conference.ended":
@@ -117,12 +122,14 @@ export interface Sections {
   waiting: Participant[];
   hands: Participant[];
   called: Participant[];
+  /** Those who are on hold until a leader brings them back; they are in as well. */
+  held: Participant[];
   in: Participant[];
 }
 
 /** Each participant in one section, in the order in which they came; hands in the order in which they were raised. */
 export function sectionsOf(list: Participant[]): Sections {
-  const sections: Sections = { waiting: [], hands: [], called: [], in: [] };
+  const sections: Sections = { waiting: [], hands: [], called: [], held: [], in: [] };
   for (const one of list) {
     if (one.state === "ended") continue;
     if (one.state === "calling" || one.state === "ringing" || one.state === "failed")
@@ -131,6 +138,7 @@ export function sectionsOf(list: Participant[]): Sections {
     else {
       sections.in.push(one);
       if (one.hand_raised_at) sections.hands.push(one);
+      if (one.held_by === "leader") sections.held.push(one);
     }
   }
   sections.hands.sort((a, b) => (a.hand_raised_at ?? "").localeCompare(b.hand_raised_at ?? ""));
@@ -144,6 +152,20 @@ export function isInLobby(one: Participant): boolean {
 
 export function nameOf(one: Pick<Participant, "display_name" | "from" | "to" | "direction">): string {
   return one.display_name || (one.direction === "out" ? one.to : one.from);
+}
+
+/** It is heard talking. */
+export const isTalking = (one: Participant) => one.talking && !one.muted && one.state === "in";
+
+/** It is in by a page, not by a telephone. */
+export function isBrowser(one: Pick<Participant, "admitted_by" | "to">): boolean {
+  return one.admitted_by === "token" || one.admitted_by === "webrtc" || one.to.startsWith("webrtc:");
+}
+
+/** Where somebody can be called who has called or was called; null: nobody knows. */
+export function numberOf(one: Participant): string | null {
+  if (one.direction === "out") return one.to;
+  return !isBrowser(one) && /^\+?[0-9]{4,}$/.test(one.from) ? `tel:${one.from}` : null;
 }
 
 export function matchesFilter(one: Participant, filter: string): boolean {

@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useDeferredValue, useEffect, useRef, useState } from "react";
 import type { LiveEvent } from "../../feed/connection";
 import { useFeed, useLevelsWanted } from "../../feed/useFeed";
+import { t } from "../../texts/pages";
 import {
   type Conference,
   conferenceQuery,
@@ -9,9 +10,9 @@ import {
   participantsQuery,
   readParticipants,
 } from "../conferences";
-import { areSame, type Hint, HintTracker } from "./hints";
+import { areSame, type Hint, HintTracker, newHints } from "./hints";
 import { LevelStore } from "./levels";
-import { applyEvents, changesConference } from "./state";
+import { applyEvents, changesConference, nameOf } from "./state";
 import { useNews } from "./useNews";
 
 /** Statistics are not told by events: participants are read so often. */
@@ -46,7 +47,8 @@ export function useRoom(name: string): RoomData {
   const gathered = useRef<LiveEvent[]>([]);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const [hints, setHints] = useState(new Map<string, Hint[]>());
-  const { news, hear, say } = useNews();
+  const known = useRef(hints);
+  const { news, hear, tell, say } = useNews(name);
   useLevelsWanted();
   useEffect(() => () => clearTimeout(timer.current), []);
 
@@ -73,8 +75,15 @@ export function useRoom(name: string): RoomData {
   useEffect(() => {
     if (!data) return;
     const found = tracker.current.update(data, Date.now());
-    setHints((before) => (areSame(before, found) ? before : found));
-  }, [data]);
+    const before = known.current;
+    if (areSame(before, found)) return;
+    known.current = found;
+    setHints(found);
+    for (const { id, hint } of newHints(before, found)) {
+      const one = data.find((participant) => participant.participant_id === id);
+      if (one) tell("line", `${nameOf(one)}: ${t(`hint.${hint}`)}`);
+    }
+  }, [data, tell]);
 
   const refresh = useCallback(() => {
     void queries.invalidateQueries({ queryKey: ["conference", name] });
