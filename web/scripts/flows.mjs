@@ -346,9 +346,11 @@ export async function outage({ service, step, by, look, leader }, { token }) {
     await leader.goto(`${service.base}/console/bookings/${token}`);
     await by.fill(leader, "form input[type=number]", "41");
     await leader.route(path, (route) => route.abort());
-    // Pages are read again when somebody comes back to them.
-    await leader.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-    await leader.waitForSelector("main [role=alert]");
+    // Pages are read again when they are looked at again after a while.
+    await until("the problem", async () => {
+      await leader.evaluate(() => window.dispatchEvent(new Event("visibilitychange")));
+      return (await leader.locator("main [role=alert]").count()) > 0;
+    });
     await look(leader, "booking-problem");
     if ((await leader.inputValue("form input[type=number]")) !== "41") throw new Error("it is lost");
     await leader.unroute(path);

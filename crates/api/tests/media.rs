@@ -81,7 +81,7 @@ async fn get_as(world: &World, key: &str, path: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn whoever_leads_a_conference_sees_what_can_be_played_there() {
+async fn leaders_see_what_can_be_played_in_their_conference() {
     let world = World::new().await;
     assert_eq!(put(&world, SOUND, wav(2)).await.status, 201);
     world.control.enter(world.account, "Board", "p1");

@@ -143,7 +143,7 @@ pub enum Event {
         /// New value of [`crate::Controls::self_unmute`].
         self_unmute: Option<bool>,
     },
-    /// Asks a participant who is muted to unmute itself: it is told by which key. Whoever has muted it, from then on it is muted by
+    /// Asks a participant who is muted to unmute itself: it is told by which key. From then on it is muted by
     /// itself, so that its key undoes that.
     AskToUnmute {
         /// The conference.

@@ -9,7 +9,7 @@ import {
   Terminal,
   UserRound,
 } from "lucide-react";
-import { lazy, type MouseEvent, memo, Suspense, useEffect, useMemo, useState } from "react";
+import { lazy, type MouseEvent, memo, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { browserFeed, type SharedFeed } from "../feed/shared";
 import { FeedContext, useFeedStatus } from "../feed/useFeed";
 import { t } from "../texts/console";
@@ -43,8 +43,14 @@ export function Shell() {
     setFeed(own);
     return () => own.close();
   }, [reader]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a page that is opened closes the navigation.
-  useEffect(() => setOpen(false), [path]);
+  const seen = useRef(path);
+  useEffect(() => {
+    if (seen.current === path) return;
+    seen.current = path;
+    // A page that is opened closes the navigation, and begins where keyboards and screen readers are then.
+    setOpen(false);
+    document.getElementById("content")?.focus({ preventScroll: true });
+  }, [path]);
   const [dialog, setDialog] = useState<Open | null>(null);
   // A leader's link opens one room: there is nowhere else to go.
   const isByLink = Boolean(session?.leader);
@@ -238,7 +244,7 @@ function FeedBanner() {
   const status = useFeedStatus();
   const queries = useQueryClient();
   const isRefused = status.kind === "refused";
-  // Whoever is signed out is led to the sign-in; whoever has another role sees what that allows.
+  // A person who is signed out is led to the sign-in; another role shows what it allows.
   useEffect(() => {
     if (isRefused) void queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
   }, [isRefused, queries]);

@@ -204,7 +204,7 @@ async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Que
 
 /// Lists sounds that can be announced
 ///
-/// The sounds of the account, by name, for whoever leads a conference: `sound:NAME` in an announcement plays one.
+/// The sounds of the account, by name, for the leaders of a conference: `sound:NAME` in an announcement plays one.
 #[utoipa::path(get, path = "/v1/conferences/{name}/media", operation_id = "list_conference_media", tag = "playbacks",
     params(("name" = String, Path, description = "The conference's name.", example = "Board"), Page),
     security(("bearer" = ["control"])),

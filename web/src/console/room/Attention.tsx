@@ -209,7 +209,7 @@ interface LineRowProps {
 const shownOf = ({ name, mayControl, line: { participant, ...found } }: LineRowProps) =>
   JSON.stringify([name, mayControl, participant.participant_id, nameOf(participant), found]);
 
-/** A line with what is wrong with it, what a click mends, and what has to be said to whoever is at the other end. */
+/** A line with what is wrong with it, what a click mends, and what has to be said to the participant. */
 const LineRow = memo(Row, (before, after) => shownOf(before) === shownOf(after));
 
 function Row({ name, line, mayControl }: LineRowProps) {

@@ -58,7 +58,7 @@ export const stopPlayback = (name: string, playback_id: string) =>
 export const callOne = (name: string, body: Schemas["Call"]) =>
   ok(client.POST("/v1/conferences/{name}/participants", { ...of(name), body }));
 
-/** Calls whoever has a bad line, then ends that line: not before it is sure that they are being called. */
+/** Calls a participant with a bad line, then ends that line: not before the new call is placed. */
 export async function callBack(name: string, one: Participant): Promise<void> {
   const to = numberOf(one);
   if (to === null) return;

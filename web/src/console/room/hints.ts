@@ -72,7 +72,7 @@ export function newHints(
   );
 }
 
-/** What helps: with one click, or what has to be said to whoever is at the other end. */
+/** What helps: with one click, or what has to be said to the participant. */
 export type Remedy = "suppress" | "mute" | "call_back";
 export type Advice = "headset" | "reload" | "network" | "again";
 

@@ -184,7 +184,7 @@ describe("hints", () => {
     expect(tracker.update(suppressed, 10_000).get("1")).toEqual(["echo"]);
   });
 
-  test("have a cure that a click brings, or one that has to be said to whoever is there", () => {
+  test("have a cure that a click brings, or one that has to be said to the participant", () => {
     const telephone = line({}, { from: "+441632960000", admitted_by: "network" });
     const browser = line({}, { from: "Ann+k3v9q", admitted_by: "token" });
     const withheld = line({}, { from: "anonymous", admitted_by: "network" });

@@ -93,7 +93,7 @@ export function applyEvent(list: Participant[], event: LiveEvent, conference: st
     case "participant.silent":
       return patch(list, id, { talking: false });
     case "participant.held":
-      // Whoever else it is than the participant's own telephone leads here.
+      // Unless it is the participant's own telephone, it is a leader or a program.
       return patch(list, id, {
         state: "held",
         held_by: event.actor?.id === id ? "self" : "leader",
@@ -162,7 +162,7 @@ export function isBrowser(one: Pick<Participant, "admitted_by" | "to">): boolean
   return one.admitted_by === "token" || one.admitted_by === "webrtc" || one.to.startsWith("webrtc:");
 }
 
-/** Where somebody can be called who has called or was called; null: nobody knows. */
+/** Where a participant can be called; null: the number is not known. */
 export function numberOf(one: Participant): string | null {
   if (one.direction === "out") return one.to;
   return !isBrowser(one) && /^\+?[0-9]{4,}$/.test(one.from) ? `tel:${one.from}` : null;

@@ -1,4 +1,4 @@
-/** So long a place stays with whoever has fallen silent: people pause, and what is about to be pressed must not jump. */
+/** So long a place stays with a participant who has fallen silent: people pause, and what is about to be pressed must not jump. */
 const KEPT_MS = 3_000;
 
 /** Who talks, each at a place of their own for as long as they do: a place is given away only when it is free. */

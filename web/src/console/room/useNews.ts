@@ -7,7 +7,7 @@ import { nameOf, type Participant } from "./state";
 const GATHER_MS = 1_500;
 const NAMED_MAX = 2;
 
-/** What is told of somebody; many of a kind become a number. */
+/** What is told of participants; many of a kind become a number. */
 export type NewsKind = "entered" | "left" | "hand" | "waiting" | "refused" | "failed" | "line";
 /** What is told of the conference as a whole. */
 type ConferenceNews =

@@ -188,7 +188,7 @@ pub(super) async fn admit(
 
 /// Asks a participant to unmute itself
 ///
-/// A participant who is muted hears by which key it can be heard. Whoever has muted it, it may undo that by its key from then on.
+/// A participant who is muted hears by which key it can be heard. It may undo its mute by that key from then on, also that of a leader.
 #[utoipa::path(post, path = "/v1/conferences/{name}/participants/{id}/ask-to-unmute",
     operation_id = "ask_to_unmute", tag = "participants",
     params(("name" = String, Path, description = "The conference's name.", example = "Board"),
