@@ -40,31 +40,15 @@ export function looker(folder) {
           `${id} (${colorScheme}): ${nodes[0].html.slice(0, 120)} ${nodes[0].any[0]?.message ?? ""}`,
         );
       if (folder) await keep(page, join(folder, `${name}-${colorScheme}-${wide.width}.webp`));
-      const touch = await touched(page);
       for (const size of [smallest, narrow]) {
         await page.setViewportSize(size);
         const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         if (wider > 0) faults.push(`${wider} pixels wider than a screen of ${size.width}`);
       }
       if (folder) await keep(page, join(folder, `${name}-${colorScheme}-${narrow.width}.webp`));
-      await touch.end();
       await page.setViewportSize(wide);
     }
     if (faults.length) throw new Error(`${name}: ${faults.join("; ")}`);
-  };
-}
-
-/** Small screens are pressed by fingers: what is pressed is larger there. */
-async function touched(page) {
-  const session = await page.context().newCDPSession(page);
-  const set = (enabled) => session.send("Emulation.setTouchEmulationEnabled", { enabled, maxTouchPoints: 1 });
-  await set(true);
-  await page.waitForFunction(() => matchMedia("(pointer: coarse)").matches);
-  return {
-    async end() {
-      await set(false);
-      await session.detach();
-    },
   };
 }
 
