@@ -4,6 +4,7 @@ use crate::{
     ChangeError, Store, StoreError,
     access::{Access, AccountRow, Authenticated, CachedKey, KeyId, account, account_columns},
     database::{Base, Write, execute, is_storable, now, random_bytes, read, within},
+    links::link_end,
     lookup_cache::LookupTicket,
     named::at_most,
 };
@@ -128,15 +129,6 @@ pub(crate) fn scopes(key: i64, names: &str) -> Result<Scopes, StoreError> {
     names.parse().map_err(damaged)
 }
 
-/// When a key ends: a leader's link with its reservation, however that is extended or removed.
-macro_rules! key_end {
-    () => {
-        "CASE WHEN api_keys.reservation IS NULL THEN api_keys.expires_at ELSE
-             coalesce((SELECT reservations.ends_at FROM reservations WHERE reservations.token = api_keys.reservation), 0) END"
-    };
-}
-pub(crate) use key_end;
-
 /// A key that is not revoked, as `credentials!` asks for it: an [`AccountRow`]; key id, hash, scopes, conference, its end,
 /// `last_used_at`.
 pub(crate) type CredentialRow = (
@@ -163,7 +155,7 @@ macro_rules! credentials {
             "SELECT ",
             account_columns!(),
             ", api_keys.id, api_keys.hash, api_keys.scopes, api_keys.conference, ",
-            key_end!(),
+            link_end!("api_keys"),
             ", api_keys.last_used_at
              FROM accounts JOIN api_keys ON api_keys.account_id = accounts.id
              WHERE api_keys.revoked_at IS NULL AND NOT accounts.is_disabled AND ",

@@ -19,6 +19,7 @@ mod idempotency;
 mod keys;
 mod leader_links;
 mod limits;
+mod links;
 mod list;
 pub(crate) mod media;
 mod messages;
