@@ -370,6 +370,19 @@ impl Store {
         self.found(cache_key, ticket, found)
     }
 
+    /// What a key lets a request do now, if it is valid; that it is asked is no use of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn key_access(&self, key: KeyId) -> Result<Option<Arc<Access>>, StoreError> {
+        let found: Option<CredentialRow> =
+            read!(self.base, "checking a key", |on| sqlx::query_as(credentials!("api_keys.id = $1"))
+                .bind(key.0)
+                .fetch_optional(on))?;
+        let Some(row) = found else { return Ok(None) };
+        Ok(credential(row)?.0.if_valid())
+    }
+
     /// What a row that was found lets do; it is kept for requests with the same key.
     fn found(
         &self,
@@ -377,37 +390,11 @@ impl Store {
         ticket: LookupTicket,
         found: Option<CredentialRow>,
     ) -> Result<Option<Arc<Access>>, StoreError> {
-        let Some((
-            id,
-            cloud,
-            user,
-            made,
-            days,
-            off,
-            seats,
-            rate,
-            key,
-            _,
-            names,
-            conference,
-            expires_at,
-            last_used_at,
-        )) = found
-        else {
-            return Ok(None);
-        };
-        let row: AccountRow = (id, cloud, user, made, days, off, seats, rate);
-        let access = Access {
-            account: account(row),
-            by: Authenticated::Key(KeyId(key)),
-            scopes: scopes(key, &names)?,
-            only_reads: false,
-            conference: conference.map(ConferenceName::new),
-        };
-        let cached = CachedKey { access: Arc::new(access), expires_at: expires_at.map(Timestamp) };
+        let Some(row) = found else { return Ok(None) };
+        let (cached, key, last_used_at) = credential(row)?;
         let valid = cached.if_valid();
         if valid.is_some() {
-            self.note_use(KeyId(key), last_used_at.map(Timestamp));
+            self.note_use(key, last_used_at);
             self.key_cache.keep(cache_key, ticket, cached);
         }
         Ok(valid)
@@ -455,6 +442,22 @@ impl Store {
             }
         }
     }
+}
+
+/// What a row lets do, its key, and when that was last used.
+fn credential(row: CredentialRow) -> Result<(CachedKey, KeyId, Option<Timestamp>), StoreError> {
+    let (id, cloud, user, made, days, off, seats, rate, key, _, names, conference, expires_at, last_used_at) =
+        row;
+    let row: AccountRow = (id, cloud, user, made, days, off, seats, rate);
+    let access = Access {
+        account: account(row),
+        by: Authenticated::Key(KeyId(key)),
+        scopes: scopes(key, &names)?,
+        only_reads: false,
+        conference: conference.map(ConferenceName::new),
+    };
+    let cached = CachedKey { access: Arc::new(access), expires_at: expires_at.map(Timestamp) };
+    Ok((cached, KeyId(key), last_used_at.map(Timestamp)))
 }
 
 impl CachedKey {

@@ -16,7 +16,7 @@ use axum::{
 };
 use plenary_conference::AccountId;
 use plenary_model::{ConferenceName, Scope};
-use plenary_store::{Access, Authenticated};
+use plenary_store::Access;
 use std::{marker::PhantomData, sync::Arc};
 
 /// A scope as a type.
@@ -78,8 +78,8 @@ impl<S: Needs> FromRequestParts<App> for Caller<S> {
 pub(crate) struct Reader {
     pub(crate) account: AccountId,
     pub(crate) conference: Option<ConferenceName>,
-    /// By what it reads.
-    pub(crate) by: Authenticated,
+    /// What it may do.
+    pub(crate) access: Arc<Access>,
 }
 
 impl FromRequestParts<App> for Reader {
@@ -90,8 +90,7 @@ impl FromRequestParts<App> for Reader {
         if !access.scopes.includes(Scope::Read) {
             return Err(ApiError::lacks(Scope::Read));
         }
-        let (conference, by) = (access.conference.clone(), access.by.clone());
-        Ok(Self { account: access.account.id, conference, by })
+        Ok(Self { account: access.account.id, conference: access.conference.clone(), access })
     }
 }
 
