@@ -78,8 +78,8 @@ pub use personal_data::Redacted;
 pub use recordings::RecordingsQuery;
 pub use records::{CallOutcome, CallsQuery};
 pub use reservations::{
-    MAIL_KEPT_MS, MailContent, MailRecord, NameRule, QueuedMail, ReserveError, StoredSeries,
-    new_reservation_token,
+    GuestLink, LinkPurpose, MAIL_KEPT_MS, MailContent, MailRecord, NameRule, OpenGuestLink, QueuedMail,
+    ReserveError, StoredSeries, new_reservation_token,
 };
 pub use rooms::{PinCaller, PinCheck, PinOutcome, PinSource, RoomError};
 pub use services::{ServiceError, ServiceScope};
