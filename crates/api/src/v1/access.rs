@@ -6,6 +6,7 @@
 use crate::{
     audit::{self, Audited},
     auth,
+    calendar::Recipient,
     error::ApiError,
     params::percent_decode,
     state::App,
@@ -52,6 +53,14 @@ impl<S> Caller<S> {
     /// What is changed by this state is told by events as the key's doing, and its entry of the audit log is written with it.
     pub(crate) fn acting(&self, state: App) -> App {
         audit::acting(&state, &self.access, self.audited.as_ref())
+    }
+
+    /// Events for calendars have a code of a guest's link for those who may make one.
+    pub(crate) fn calendar_recipient(&self) -> Recipient<'static> {
+        match self.access.scopes.includes(Scope::Control) && !self.access.only_reads {
+            true => Recipient::Calendar,
+            false => Recipient::WithoutCode,
+        }
     }
 }
 

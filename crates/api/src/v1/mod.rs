@@ -14,6 +14,7 @@ mod calls;
 pub(crate) mod conditions;
 mod conferences;
 mod events;
+mod guest_links;
 mod history;
 mod idempotency;
 mod keys;
@@ -65,6 +66,7 @@ fn resources() -> OpenApiRouter<App> {
         recording::routes(),
         recordings::routes(),
         calls::routes(),
+        guest_links::routes(),
         history::routes(),
         usage::routes(),
         people::routes(),
