@@ -55,7 +55,8 @@ export function RowShell(props: {
 }
 
 function isBrowser(one: Participant): boolean {
-  return one.admitted_by === "token" || one.admitted_by === "webrtc" || one.to.startsWith("webrtc:");
+  const by = one.admitted_by ?? "";
+  return ["token", "guest", "webrtc"].includes(by) || one.to.startsWith("webrtc:");
 }
 
 function WayIcon({ participant }: { participant: Participant }) {
