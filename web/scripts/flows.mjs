@@ -360,11 +360,46 @@ export async function outage({ service, step, by, look, leader }, { token }) {
   });
 }
 
+/** Somebody without an account joins by the link in the calendar file of a booking that takes place. */
+async function byCalendar({ service, step, by, look, scene, leader, newPage }, token) {
+  const guest = await newPage({ permissions: ["microphone"] });
+  let link;
+  await step("the link in a calendar file leads in, without an account", async () => {
+    const file = await leader.evaluate(
+      (path) => fetch(path).then((answer) => answer.text()),
+      `/v1/reservations/${token}/calendar`,
+    );
+    [link] = /\/join\/[a-z2-7]{32}/.exec(file.replaceAll("\r\n ", "")) ?? [];
+    if (!link) throw new Error(`there is no link in ${file}`);
+    await guest.goto(service.base + link);
+    await guest.waitForSelector(`h1:has-text('${scene.soon}')`);
+    await look(guest, "join-by-calendar");
+    await by.fill(guest, "input[autocomplete=name]", "Gil");
+    await by.press(guest, "button[type=submit]");
+    await until("Gil", () => inConference(service, scene.soon, "Gil"));
+    await isHeard(service, guest, scene.soon, "Gil");
+    await by.press(guest, "button:has-text('Leave')");
+    await guest.waitForSelector("text=You have left");
+  });
+  await step("a link that was revoked says so", async () => {
+    await by.press(leader, "button:has-text('Invite')");
+    await leader.waitForSelector("dialog td:has-text('in calendar files')");
+    await look(leader, "booking-invite");
+    await by.press(leader, "dialog tr:has-text('in calendar files') button:has-text('Revoke')");
+    await leader.waitForSelector("text=The link is revoked");
+    await leader.keyboard.press("Escape");
+    await guest.goto(service.base + link);
+    await guest.waitForSelector("text=This link is not valid any more");
+    await look(guest, "join-revoked");
+  });
+  await guest.context().close();
+}
+
 /** A booking from its page to its end. */
 export async function bookings(world, { token }) {
   const { service, step, by, look, scene, leader, caller } = world;
   const booking = () => service.request("GET", `/v1/reservations/${token}`);
-  await step("a booking is invited to, joined by its link, extended and ended", async () => {
+  await step("a booking is invited to, and joined by its link", async () => {
     await leader.goto(`${service.base}/console/bookings/${token}`);
     await by.press(leader, "button:has-text('Invite')");
     await by.press(leader, "dialog button:has-text('Make link')");
@@ -378,6 +413,9 @@ export async function bookings(world, { token }) {
     // Not before the page has looked whether a call is to be resumed.
     await by.press(caller, "button[type=submit]");
     await until("Fay", () => inConference(service, scene.soon, "Fay"));
+  });
+  await byCalendar(world, token);
+  await step("a booking is extended and ended", async () => {
     await by.press(leader, "a:has-text('Open room')");
     await leader.waitForSelector(`h1:has-text('${scene.soon}')`);
     await by.press(leader, "button:has-text('+15 min')");

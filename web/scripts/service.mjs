@@ -175,8 +175,13 @@ export class Service {
   }
 
   #spawn(args) {
-    // Conferences that begin at once can be booked.
-    const env = { ...process.env, PLENARY_RESERVATIONS_MIN_NOTICE_MINUTES: "0" };
+    const env = {
+      ...process.env,
+      // Conferences that begin at once can be booked.
+      PLENARY_RESERVATIONS_MIN_NOTICE_MINUTES: "0",
+      // What calendar files say to join by.
+      PLENARY_MAIL_JOIN: "https://conference.example.com/join/{code}",
+    };
     const child = spawn(this.program, args, { stdio: "ignore", env });
     this.#children.push(child);
     return child;

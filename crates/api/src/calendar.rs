@@ -1,11 +1,15 @@
 //! Reservations as events of calendars: alone, as a date of a series, and whole series.
 
+use crate::ways::GuestWays;
 use data_encoding::HEXLOWER;
 use plenary_conference::{Reservation, Timestamp, reservation::SeriesDate};
 use plenary_model::{CalendarAddress, CalendarDate, CalendarEvent, SeriesSettings};
 use plenary_store::{Store, StoreError, StoredSeries};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+
+/// What stands for the code of a guest's link.
+const CODE: &str = "{code}";
 
 /// What guests are told of how they join.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,8 +18,19 @@ pub struct Invitations {
     pub mail_from: Option<String>,
     /// The telephone number by which rooms are reached.
     pub number: Option<String>,
-    /// The page by which browsers join; `{conference}` stands for the name.
+    /// The page by which browsers join; `{conference}` stands for the name, `{code}` for the code of a guest's link.
     pub join: Option<String>,
+}
+
+/// For whom it is described how to join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recipient<'a> {
+    /// A guest with this address, by a mail.
+    Guest(&'a str),
+    /// Who reads the reservation from a calendar, and may invite.
+    Calendar,
+    /// Somebody who gets no code.
+    WithoutCode,
 }
 
 /// What an event says beside its times.
@@ -27,12 +42,14 @@ pub struct About {
     pub number: Option<String>,
     /// The number of the room, where callers reach the conference by one.
     pub room: Option<String>,
+    /// Callers are asked for a PIN there, that is sent separately.
+    pub has_pin: bool,
     /// The page by which browsers join.
     pub join: Option<String>,
 }
 
 impl About {
-    /// What guests of this reservation are told.
+    /// What a description of this reservation for the recipient has.
     ///
     /// # Errors
     /// When the database fails.
@@ -40,25 +57,48 @@ impl About {
         store: &Store,
         invitations: &Invitations,
         reservation: &Reservation,
+        to: Recipient<'_>,
+        now: Timestamp,
     ) -> Result<Self, StoreError> {
-        let name = reservation.name.as_str();
-        let room = store.room_of(reservation.account, &reservation.name).await?;
+        let name = &reservation.name;
+        let GuestWays { service, number, room, has_pin, .. } =
+            GuestWays::to(store, invitations, reservation.account, name).await?;
+        let join = match invitations.join.as_deref().filter(|join| join.contains(CODE)) {
+            None => invitations.join.clone(),
+            Some(join) => {
+                let guest = match to {
+                    // A code leads nowhere without a service that takes it.
+                    Recipient::Guest(_) | Recipient::Calendar if service.is_none() => None,
+                    Recipient::Guest(mail) => Some(Some(mail)),
+                    Recipient::Calendar => Some(None),
+                    Recipient::WithoutCode => None,
+                };
+                match guest {
+                    Some(guest) => {
+                        Some(join.replace(CODE, &store.guest_code_for(reservation, guest, now).await?))
+                    }
+                    None => None,
+                }
+            }
+        };
         Ok(Self {
             organizer: invitations
                 .mail_from
                 .clone()
                 .map(|mail| CalendarAddress { mail, name: Some("Plenary".to_owned()) }),
-            number: invitations.number.clone().filter(|_| room.is_some()),
+            number,
             room,
-            join: invitations.join.as_ref().map(|join| join.replace("{conference}", name)),
+            has_pin,
+            join: join.map(|join| join.replace("{conference}", name.as_str())),
         })
     }
 
-    /// The same in words, a line each; `words`: for the page, the number and the room.
+    /// The same in words, a line each; `words`: for the page, the number and the room, and what is said of a PIN.
     #[must_use]
-    pub fn lines(&self, [page, number, room]: [&str; 3]) -> Vec<String> {
+    pub fn lines(&self, [page, number, room, pin]: [&str; 4]) -> Vec<String> {
         let named = [(page, &self.join), (number, &self.number), (room, &self.room)];
-        named.into_iter().filter_map(|(word, what)| Some(format!("{word}: {}", what.as_ref()?))).collect()
+        let lines = named.into_iter().filter_map(|(word, what)| Some(format!("{word}: {}", what.as_ref()?)));
+        lines.chain(self.has_pin.then(|| pin.to_owned())).collect()
     }
 
     fn event(&self, reservation: &Reservation, stamp: Timestamp) -> CalendarEvent {
@@ -70,7 +110,9 @@ impl About {
             starts_at: reservation.starts_at,
             ends_at: reservation.ends_at(),
             summary: title.to_owned(),
-            description: self.lines(["Join", "Telephone", "Room"]).join("\n"),
+            description: self
+                .lines(["Join", "Telephone", "Room", "You receive the PIN separately."])
+                .join("\n"),
             location: self.join.clone().or_else(|| self.number.clone()),
             organizer: self.organizer.clone(),
             attendees: Vec::new(),

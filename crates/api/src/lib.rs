@@ -36,6 +36,7 @@ mod server;
 mod state;
 mod time;
 mod v1;
+mod ways;
 mod web;
 mod webhooks;
 

@@ -8,10 +8,17 @@ use axum::{
     http::Request,
 };
 use futures_util::StreamExt;
-use plenary_model::{AccountEvent, Actor, ConferenceName, EventKind, EventRecord, ParticipantId, Timestamp};
+use plenary_model::{
+    AccountEvent, Actor, ConferenceName, EventKind, EventRecord, KeySettings, ParticipantId, PersonSettings,
+    Role, Scope, Scopes, Timestamp,
+};
+use plenary_store::{Account, AccountSettings, KeyId};
 use serde_json::{Value, json};
-use std::time::Duration;
-use support::World;
+use std::{convert::Infallible, time::Duration};
+use support::{
+    World,
+    browser::{OWN, ask, by, own},
+};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
@@ -54,10 +61,20 @@ impl Stream {
         path: &str,
         last_event_id: Option<&str>,
     ) -> Result<Self, u16> {
+        Self::open_by(world, ("Authorization", &format!("Bearer {key}")), path, last_event_id).await
+    }
+
+    /// Of who shows this header.
+    async fn open_by(
+        world: &World,
+        shown: (&str, &str),
+        path: &str,
+        last_event_id: Option<&str>,
+    ) -> Result<Self, u16> {
         let mut request = Request::get(path)
             .header("Host", "conference.example.com")
             .header("Accept", "text/event-stream")
-            .header("Authorization", format!("Bearer {key}"));
+            .header(shown.0, shown.1);
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
         }
@@ -277,4 +294,129 @@ async fn who_comes_while_somebody_talks_is_told_at_once() {
     let mut third = Stream::open(&world, "/v1/events", None).await.unwrap();
     assert_eq!(third.id().await, 2);
     assert_eq!(told(&third.next().await.unwrap()), talking("Tea", "a.2"));
+}
+
+/// A person of this role in the account who has signed in: the number, and the cookie.
+async fn signed_in(world: &World, role: &str) -> (i64, String) {
+    let person = json!({"name": "Eve", "mail": "eve@example.com",
+        "roles": [{"account": world.account.0, "role": role}]});
+    let made = own(world, "POST", "/v1/people", Some(person)).await.body;
+    let path = made["invitation"]["path"].as_str().unwrap();
+    let code = path.strip_prefix("/console/welcome#").unwrap();
+    let body = json!({"code": code, "password": "correct horse"});
+    let cookie = ask(world, "POST", "/v1/invitations/accept", &[OWN], Some(body)).await.cookie();
+    (made["id"].as_i64().unwrap(), cookie)
+}
+
+/// A stream that goes on ends within ten seconds of what takes the right away.
+async fn ends_with(world: &World, shown: (&str, &str), takes_away: impl AsyncFnOnce()) {
+    let mut stream = Stream::open_by(world, shown, "/v1/events", None).await.unwrap();
+    stream.id().await;
+    write(world, &["Board"]).await;
+    stream.id().await;
+    takes_away().await;
+    let ended = async { while stream.next().await.is_some() {} };
+    timeout(Duration::from_secs(10), ended).await.expect("it ends");
+    let again = Stream::open_by(world, shown, "/v1/events", None).await.err();
+    assert!(matches!(again, Some(401 | 403) | None), "{again:?}");
+}
+
+#[tokio::test]
+async fn who_loses_the_role_follows_no_longer() {
+    let world = World::new().await;
+    let (id, cookie) = signed_in(&world, "organiser").await;
+    ends_with(&world, ("cookie", &cookie), async || {
+        let (other, _) = world.store.create_account_login("3-4-5/ann@example.com").await.unwrap();
+        let elsewhere = [(other.id, Role::Admin)].into();
+        let id = plenary_store::PersonId(id);
+        let change = world.store.change_person(id, |person| {
+            Ok::<_, Infallible>(PersonSettings { roles: elsewhere, ..person.settings() })
+        });
+        change.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_works_in_another_account_follows_the_first_no_longer() {
+    let world = World::new().await;
+    let (id, cookie) = signed_in(&world, "admin").await;
+    let (other, _) = world.store.create_account_login("3-4-5/ann@example.com").await.unwrap();
+    let both = [(world.account, Role::Admin), (other.id, Role::Admin)].into();
+    let id = plenary_store::PersonId(id);
+    let change = world
+        .store
+        .change_person(id, |person| Ok::<_, Infallible>(PersonSettings { roles: both, ..person.settings() }));
+    change.await.unwrap();
+    ends_with(&world, ("cookie", &cookie), async || {
+        let switched =
+            by(&world, &cookie, "PATCH", "/v1/session", Some(json!({"account": other.id.0}))).await;
+        assert_eq!(switched.status, 200, "{}", switched.text);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn people_and_keys_of_an_account_that_is_disabled_follow_no_longer() {
+    let world = World::new().await;
+    let (_, cookie) = signed_in(&world, "admin").await;
+    let bearer = format!("Bearer {}", world.key);
+    let disable = async || {
+        let change = world.store.change_account(world.account, |account: &Account| {
+            Ok::<_, Infallible>(AccountSettings { is_disabled: true, ..account.settings })
+        });
+        change.await.unwrap();
+    };
+    tokio::join!(
+        ends_with(&world, ("cookie", &cookie), &disable),
+        ends_with(&world, ("authorization", &bearer), &disable),
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_or_changed_follows_no_longer() {
+    let world = World::new().await;
+    let key = async |scopes: Scopes| {
+        let settings = KeySettings { scopes, ..KeySettings::default() };
+        let (info, key) = world.store.key_new(world.account, &settings).await.unwrap();
+        (info.id, format!("Bearer {}", key.as_str()))
+    };
+    let [revoked, lacking, bound] =
+        [key(Scopes::account()).await, key(Scopes::account()).await, key(Scopes::conference()).await];
+    let change = async |id: KeyId, settings: KeySettings| {
+        world.store.change_key(world.account, id, |_| Ok::<_, Infallible>(settings)).await.unwrap().unwrap();
+    };
+    tokio::join!(
+        ends_with(&world, ("authorization", &revoked.1), async || {
+            assert!(world.store.key_revoke(world.account, revoked.0).await.unwrap());
+        }),
+        ends_with(&world, ("authorization", &lacking.1), async || {
+            let scopes = [Scope::Book].into_iter().collect();
+            change(lacking.0, KeySettings { scopes, ..KeySettings::default() }).await;
+        }),
+        // Bound to a conference it may follow that, by another stream.
+        ends_with(&world, ("authorization", &bound.1), async || {
+            let conference = Some(ConferenceName::new("Board"));
+            let scopes = Scopes::conference();
+            change(bound.0, KeySettings { scopes, conference, ..KeySettings::default() }).await;
+        }),
+    );
+}
+
+#[tokio::test]
+async fn who_may_still_read_follows_on() {
+    let world = World::new().await;
+    let (id, cookie) = signed_in(&world, "admin").await;
+    let mut stream = Stream::open_by(&world, ("cookie", &cookie), "/v1/events", None).await.unwrap();
+    stream.id().await;
+    let id = plenary_store::PersonId(id);
+    let lower = world.store.change_person(id, |person| {
+        let roles = [(world.account, Role::Auditor)].into();
+        Ok::<_, Infallible>(PersonSettings { roles, ..person.settings() })
+    });
+    lower.await.unwrap();
+    // Past a look at what the session allows: the next comment comes later than that.
+    timeout(Duration::from_secs(20), stream.body.next()).await.expect("a comment").unwrap().unwrap();
+    write(&world, &["Board"]).await;
+    assert_eq!(stream.id().await, 1);
 }

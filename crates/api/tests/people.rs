@@ -125,7 +125,10 @@ async fn a_change_with_the_cookie_counts_only_from_a_page_of_ours() {
             let is_sign_in = method == "POST"
                 && matches!(
                     path.as_str(),
-                    "/v1/session" | "/v1/invitations/accept" | "/v1/leader-links/open"
+                    "/v1/session"
+                        | "/v1/invitations/accept"
+                        | "/v1/leader-links/open"
+                        | "/v1/guest-links/open"
                 );
             if !path.starts_with("/v1/") || matches!(method.as_str(), "GET" | "HEAD") || is_sign_in {
                 continue;

@@ -10,8 +10,11 @@ use crate::{
     number::CallNumber,
     registrations::{REGISTRATION_S, TokenFault},
 };
-use plenary_conference::AccountId;
-use plenary_model::{CallToken, ClientToken, EndedBy, InboundService, Token, WebRtcKey, is_same_name};
+use plenary_conference::{AccountId, ConferenceKey};
+use plenary_model::{
+    Action, CallToken, ClientToken, EndedBy, GuestToken, InboundService, ServiceName, Token, WebRtcKey,
+    is_same_name,
+};
 use plenary_sip::{
     AddrSpec, Caller, Registration, Transport,
     digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
@@ -74,6 +77,11 @@ enum Decision {
     NotByKey(KeyRefusal),
     /// What it brought as a token is not good.
     InvalidToken(TokenFault),
+    /// A guest of a conference that has not started; early callers go to that service.
+    TooEarly {
+        conference: ConferenceKey,
+        divert: Option<ServiceName>,
+    },
     No,
 }
 
@@ -106,6 +114,7 @@ struct Known {
     user: Option<KnownUser>,
     token: Option<CallToken>,
     client: Option<ClientToken>,
+    guest: Option<GuestToken>,
     fault: Option<TokenFault>,
     /// Something was brought that is no good.
     wrong: Option<Wrong>,
@@ -120,7 +129,7 @@ struct Wrong {
 impl Known {
     /// It is known who this is.
     fn is_known(&self) -> bool {
-        self.user.is_some() || self.token.is_some() || self.client.is_some()
+        self.user.is_some() || self.token.is_some() || self.client.is_some() || self.guest.is_some()
     }
 
     /// The decision about a caller whose token is not valid.
@@ -140,6 +149,7 @@ impl Calls {
         match claims.token {
             Some(Token::Call(token)) => known.token = Some(token),
             Some(Token::Client(token)) => known.client = Some(token),
+            Some(Token::Guest(guest)) => known.guest = Some(guest),
             Some(Token::Expired) => known.fault = Some(TokenFault::Expired),
             Some(Token::Unknown) => known.fault = Some(TokenFault::Unknown),
             None => {}
@@ -190,7 +200,7 @@ impl Calls {
         let dialled_cloud_id = looked.dialled_cloud_id.as_deref();
         let (known, caller) = (self.know(looked.claims, source), looked.caller);
         let user = known.user.as_ref().map(|user| user.name.clone());
-        let Some((service, _)) = &looked.service else {
+        let Some((service, rest)) = &looked.service else {
             if user.is_some() {
                 self.out.report_success(flow, caller);
             }
@@ -220,10 +230,13 @@ impl Calls {
         let by_token = known.token.as_ref().is_some_and(|token| {
             access.tokens && token.account == service.account && is_for(token, dialled, service)
         });
+        let guest = known.guest.as_ref().filter(|guest| access.tokens && is_guest_of(guest, service, rest));
+        let by_guest = guest.is_some_and(|guest| !guest.is_early);
         // What a caller has shown says more than where it comes from.
         let ways = [
             (by_password, AdmittedBy::User),
             (by_token, AdmittedBy::Token),
+            (by_guest, AdmittedBy::Guest),
             (by_trunk, AdmittedBy::Trunk),
             (by_network, AdmittedBy::Network),
         ];
@@ -233,18 +246,22 @@ impl Calls {
             NamedKey::Known(key, _) if access.webrtc && key_opens(key, service) => Some(key.key.clone()),
             NamedKey::Known(..) | NamedKey::Unknown(_) | NamedKey::None => None,
         };
-        let decision = match (by, by_key) {
-            (Some(by), _) => Decision::Admission { by, key: None },
-            (None, Some(key)) => Decision::Admission { by: AdmittedBy::WebRtc, key: Some(key) },
+        let decision = match (by, by_key, guest) {
+            (Some(by), ..) => Decision::Admission { by, key: None },
+            (None, Some(key), _) => Decision::Admission { by: AdmittedBy::WebRtc, key: Some(key) },
+            (None, None, Some(early)) => Decision::TooEarly {
+                conference: ConferenceKey { account: early.account, name: early.conference.clone() },
+                divert: early.divert.clone(),
+            },
             // Not for this one, and who it is is known: no password helps.
-            (None, None) if known.is_known() => Decision::No,
-            (None, None) if known.fault.is_some() => known.refusal(),
-            (None, None) if is_by_key => refused_key(&looked.key, Some(service), dialled_cloud_id),
-            (None, None) if !has_users => Decision::No,
-            (None, None) => Decision::Challenge { stale: known.is_stale() },
+            (None, None, None) if known.is_known() => Decision::No,
+            (None, None, None) if known.fault.is_some() => known.refusal(),
+            (None, None, None) if is_by_key => refused_key(&looked.key, Some(service), dialled_cloud_id),
+            (None, None, None) if !has_users => Decision::No,
+            (None, None, None) => Decision::Challenge { stale: known.is_stale() },
         };
         // A token that is good for what was dialled shows as much as a password.
-        if user.is_some() || by_token {
+        if user.is_some() || by_token || guest.is_some() {
             self.out.report_success(flow, caller);
         }
         Decided { decision, user }
@@ -339,6 +356,19 @@ impl Calls {
                 info!(call = number.0, %source, %dialled, fault = fault.text(), "not permitted");
                 self.refuse_token(number, fault, caller, is_reached);
             }
+            Decision::TooEarly { conference, divert } => {
+                info!(call = number.0, %source, conference = %conference.name, "a guest is early");
+                match divert {
+                    Some(service) => {
+                        if let Some(call) = self.calls.get_mut(&number) {
+                            call.admitted_by = Some(AdmittedBy::Guest);
+                        }
+                        self.out.ring(number);
+                        self.divert(number, &conference, service);
+                    }
+                    None => self.refuse(number, 486, "The conference has not started"),
+                }
+            }
             Decision::No => {
                 info!(call = number.0, %source, %dialled, "not permitted");
                 self.out.report_failure(flow, caller, is_reached);
@@ -372,6 +402,8 @@ impl Calls {
                 }
                 Err((401, fault.challenge(&self.settings.realm)))
             }
+            // Nothing can be followed of what has not begun.
+            Decision::TooEarly { .. } => Err((403, Vec::new())),
             Decision::No | Decision::NotByKey(_) => {
                 self.out.report_failure(flow, caller, is_reached);
                 Err((403, Vec::new()))
@@ -501,4 +533,10 @@ fn network_of(flow: Flow) -> Option<IpAddr> {
 fn is_for(token: &CallToken, dialled: &str, service: &InboundService) -> bool {
     let name = service.name.as_str();
     is_same_name(&token.service, dialled) || (!name.ends_with('*') && is_same_name(&token.service, name))
+}
+
+/// A guest's link is good for the services that lead to its conference, and for none that asks where to.
+fn is_guest_of(guest: &GuestToken, service: &InboundService, rest: &str) -> bool {
+    let Action::Conference(action) = &service.action else { return false };
+    guest.account == service.account && action.conference_name(rest).as_ref() == Some(&guest.conference)
 }

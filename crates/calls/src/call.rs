@@ -136,6 +136,8 @@ pub(crate) enum AdmittedBy {
     Trunk,
     User,
     Token,
+    /// The code of a guest's link.
+    Guest,
     /// The access key of a browser.
     WebRtc,
 }
@@ -148,6 +150,7 @@ impl AdmittedBy {
             Self::Trunk => "trunk",
             Self::User => "user",
             Self::Token => "token",
+            Self::Guest => "guest",
             Self::WebRtc => "webrtc",
         }
     }

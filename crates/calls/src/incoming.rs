@@ -9,7 +9,7 @@ use crate::{
     Calls,
     audio_choice::AudioChoice,
     browser_keys::BrowserClaim,
-    call::{ANONYMOUS, Call, Purpose, Session, Stage},
+    call::{ANONYMOUS, AdmittedBy, Call, Purpose, Session, Stage},
     keypad::state::ServiceVoice,
     lookup::{Lookup, Pending, StoreFailed},
     media::{CallKind, NoMedia, OpenedAt, PlayNumber, PlayTo, Reach, RoomNumber},
@@ -162,7 +162,11 @@ impl Calls {
                 call.refer = conference.refer;
                 call.voice = ServiceVoice::of(&conference);
                 let key = ConferenceKey { account: service.account, name };
-                self.admit(number, key, conference.participant);
+                let options = match call.admitted_by {
+                    Some(AdmittedBy::Guest) => conference.participant.of_guest(),
+                    _ => conference.participant,
+                };
+                self.admit(number, key, options);
             }
         }
     }
@@ -278,7 +282,7 @@ impl Calls {
 
     /// An early caller goes to the inbound service that the reservation names: of the same account, and the caller may reach
     /// the conference, so it may hear why it does not. Once: a service that leads to another early conference ends there.
-    fn divert(&mut self, number: CallNumber, key: &ConferenceKey, service: ServiceName) {
+    pub(crate) fn divert(&mut self, number: CallNumber, key: &ConferenceKey, service: ServiceName) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Stage::Routing { diverted, .. } = &mut call.stage else { return };
         if *diverted {

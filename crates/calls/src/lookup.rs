@@ -179,6 +179,7 @@ impl CallerLookup {
         let of_token = match &claims.token {
             Some(Token::Call(token)) => Some(token.account),
             Some(Token::Client(token)) => Some(token.account),
+            Some(Token::Guest(guest)) => Some(guest.account),
             Some(Token::Expired | Token::Unknown) | None => None,
         };
         let of_password =

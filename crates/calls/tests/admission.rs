@@ -4,11 +4,11 @@ mod support;
 
 use plenary_calls::question::{Answer, ParticipantsQuestion, Question};
 use plenary_conference::{AccountId, ConferenceName, conferences::ConferenceRef};
-use plenary_model::{Access, WebRtcKey};
+use plenary_model::{Access, Action, InboundService, Token, WebRtcKey};
 use plenary_sip::Transport;
 use support::{
-    ACCOUNT, EPOCH, From, PASSWORD, World, all_users, announcement, bearer, browser, flow, from_networks,
-    from_trunks, no_access, service, token, trunk,
+    ACCOUNT, EPOCH, From, PASSWORD, World, all_users, announcement, bearer, browser, entry, flow,
+    from_networks, from_trunks, guest, no_access, service, token, trunk,
 };
 
 /// What admitted each participant, and who they are.
@@ -156,6 +156,83 @@ fn tokens_open_the_name_that_they_were_made_for() {
     assert_eq!(world.said(), ["success", "ring 4", "answer 4"]);
     world.confirm(call);
     assert_eq!(admitted_by(&mut world), [("bob".to_owned(), Some("token"))]);
+}
+
+#[test]
+fn the_code_of_a_guests_link_opens_its_conference_alone() {
+    let mut world = World::new();
+    let for_guests = Access { tokens: true, ..no_access() };
+    world.store.services.push(service("open-*", for_guests.clone()));
+    world.store.services.push(service("closed-*", no_access()));
+    world.store.services.push(InboundService { access: for_guests, ..entry("rooms") });
+    world.store.tokens.insert("tea".to_owned(), guest(ACCOUNT, "Tea", None));
+    world.store.tokens.insert("foreign".to_owned(), guest(AccountId(2), "Tea", None));
+    world.store.tokens.insert("over".to_owned(), Token::Expired);
+    let with = |token: &str| From { authorizations: bearer(token), ..at([203, 0, 113, 1]) };
+    for (number, dialled, code, said) in [
+        (1, "open-Coffee", "tea", "reject 1 403"),
+        (2, "closed-Tea", "tea", "reject 2 403"),
+        (3, "rooms", "tea", "reject 3 403"),
+        (4, "open-Tea", "foreign", "reject 4 403"),
+    ] {
+        world.incoming(dialled, with(code));
+        assert_eq!(world.said(), ["failure", said], "{number}: {dialled} with {code}");
+    }
+    world.incoming("open-Tea", with("over"));
+    assert_eq!(world.said(), ["reject 5 401"], "an old link is no guess");
+    world.incoming("open-Tea", with("made up"));
+    assert_eq!(world.said(), ["failure", "reject 6 401"]);
+    let call = world.incoming("open-Tea", with("tea"));
+    assert_eq!(world.said(), ["success", "ring 7", "answer 7"]);
+    world.confirm(call);
+    assert_eq!(admitted_by(&mut world), [("bob".to_owned(), Some("guest"))]);
+    // A telephone does not register with it.
+    world.register("bob", flow(Transport::Udp, [203, 0, 113, 1], 5060), bearer("tea"));
+    assert_eq!(world.said(), ["failure", "refuse 101 403"]);
+}
+
+#[test]
+fn a_guest_is_no_leader_by_whichever_service() {
+    let mut world = World::new();
+    let mut leads = service("lead-*", Access { tokens: true, ..no_access() });
+    let Action::Conference(action) = &mut leads.action else { panic!() };
+    action.participant.destroy_on_exit = true;
+    world.store.services.push(leads);
+    world.store.tokens.insert("guest".to_owned(), guest(ACCOUNT, "Tea", None));
+    world.store.tokens.insert("token".to_owned(), token(ACCOUNT, "lead-Tea"));
+    let with = |token: &str| From { authorizations: bearer(token), ..at([203, 0, 113, 1]) };
+    for token in ["guest", "token"] {
+        let call = world.incoming("lead-Tea", with(token));
+        world.confirm(call);
+    }
+    let which = ConferenceRef::Name(ConferenceName::new("Tea"));
+    let question =
+        world.ask(Question::Participants { account: ACCOUNT, which, what: ParticipantsQuestion::Roster });
+    let Answer::Roster(Ok(reports)) = world.answer_to(question) else { panic!() };
+    let leaders: Vec<_> = reports.into_iter().map(|report| (report.admitted_by, report.is_leader)).collect();
+    assert_eq!(leaders, [(Some("guest"), false), (Some("token"), true)]);
+}
+
+#[test]
+fn a_guest_who_is_early_is_diverted_or_hears_that_it_has_not_started() {
+    let mut world = World::new();
+    world.store.services.push(service("open-*", Access { tokens: true, ..no_access() }));
+    world.store.services.push(announcement("later", &["wait.wav"]));
+    world.store.tokens.insert("early".to_owned(), guest(ACCOUNT, "Tea", Some(None)));
+    world.store.tokens.insert("diverted".to_owned(), guest(ACCOUNT, "Tea", Some(Some("later"))));
+    let with = |token: &str| From { authorizations: bearer(token), ..at([203, 0, 113, 1]) };
+    // Another conference of this name takes place now.
+    let call = world.incoming("conf-Tea", From::default());
+    world.confirm(call);
+    world.said();
+    world.incoming("open-Tea", with("early"));
+    assert_eq!(world.said(), ["success", "reject 2 486"]);
+    world.incoming("open-Tea", with("diverted"));
+    assert_eq!(world.said(), ["success", "ring 3", "answer 3"]);
+    assert_eq!(world.roster("Tea"), [1], "neither is in it");
+    // Who may come without the link comes without it.
+    world.incoming("conf-Tea", From { authorizations: bearer("early"), ..From::default() });
+    assert_eq!(world.said(), ["ring 4", "answer 4"]);
 }
 
 fn access_key(key: &str, services: Option<&[&str]>, revoked: bool) -> (WebRtcKey, String) {

@@ -60,7 +60,7 @@ pub struct CallRecord {
     pub is_outgoing: bool,
     /// The trunk that it came or went through.
     pub trunk: Option<String>,
-    /// What admitted the caller: `network`, `trunk`, `user`, `token`, `webrtc`; `None`: we called.
+    /// What admitted the caller: `network`, `trunk`, `user`, `token`, `guest`, `webrtc`; `None`: we called.
     pub admitted_by: Option<String>,
 }
 

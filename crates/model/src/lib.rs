@@ -93,7 +93,7 @@ pub use service::{
 };
 pub use statistics::{CallStats, OneWay};
 pub use time::{Civil, Timestamp};
-pub use token::{CallToken, ClientToken, Token};
+pub use token::{CallToken, ClientToken, GuestToken, Token};
 pub use transfer::TransferProgress;
 pub use trunk::{GivenPassword, SipUri, StoredTrunk, Trunk, TrunkRegistration, TrunkSettings, is_host};
 pub use usage::{Usage, UsageBy, UsageKey, UsageTable, UsedCall, UsedConference, UsedSeat};

@@ -286,6 +286,15 @@ impl ParticipantOptions {
     pub fn is_leader(&self) -> bool {
         self.start_on_entry && self.destroy_on_exit
     }
+
+    /// The same without the rights of a leader.
+    #[must_use]
+    pub fn of_guest(self) -> Self {
+        match self.is_leader() {
+            true => Self { start_on_entry: false, destroy_on_exit: false, ..self },
+            false => self,
+        }
+    }
 }
 
 impl Default for ParticipantOptions {

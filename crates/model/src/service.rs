@@ -83,7 +83,7 @@ pub struct Access {
     /// These SIP users of the account, by digest authentication; true: every one.
     #[schema(inline)]
     pub users: Selection,
-    /// Callers with a token for the name that they dial.
+    /// Callers with a token for the name that they dial, or with the code of a guest's link for the conference that it leads to.
     pub tokens: bool,
     /// Browsers over WebSockets whose From names an access key of the account, within the limits that are configured for them.
     pub webrtc: bool,
@@ -195,6 +195,19 @@ impl ConferenceAction {
     pub fn conference_name(&self, rest: &str) -> Option<ConferenceName> {
         let name = self.name.replace("{rest}", rest);
         is_conference_name(&name).then(|| ConferenceName::new(name))
+    }
+
+    /// What the `*` of the service's name has to stand for, so that callers get to this conference. `None`: they never do.
+    #[must_use]
+    pub fn rest_for(&self, conference: &ConferenceName) -> Option<String> {
+        let Some((before, _)) = self.name.split_once("{rest}") else {
+            return (self.name == conference.as_str()).then(String::new);
+        };
+        let places = self.name.matches("{rest}").count();
+        let others = self.name.len() - places * "{rest}".len();
+        let length = conference.as_str().len().checked_sub(others)? / places;
+        let rest = conference.as_str().get(before.len()..before.len() + length)?;
+        (self.conference_name(rest).as_ref() == Some(conference)).then(|| rest.to_owned())
     }
 
     /// What is wrong with its name, the service's name ending in `*` or not.
@@ -322,6 +335,29 @@ mod tests {
         }
         // What they mean where they are left out, no value of theirs means.
         assert_eq!((defaults("networks"), defaults("trunks")), (None, None));
+    }
+
+    #[test]
+    fn what_the_rest_of_a_name_has_to_be_for_a_conference_is_found() {
+        let rest = |name: &str, conference: &str| {
+            let body = json!({ "conference": { "name": name } });
+            let service = InboundService::new(AccountId(1), "conf-*", &body).unwrap();
+            let Action::Conference(action) = service.action else { panic!("{body}") };
+            action.rest_for(&ConferenceName::new(conference))
+        };
+        for (name, conference, expected) in [
+            ("{rest}", "Board", Some("Board")),
+            ("Board", "Board", Some("")),
+            ("Board", "Tea", None),
+            ("Team{rest}", "TeamA", Some("A")),
+            ("Team{rest}", "Team", Some("")),
+            ("Team{rest}", "A", None),
+            ("{rest}x{rest}", "abxab", Some("ab")),
+            ("{rest}x{rest}", "abxac", None),
+            ("{rest}{rest}", "aba", None),
+        ] {
+            assert_eq!(rest(name, conference).as_deref(), expected, "{name}: {conference}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Tokens: what one that is ours lets its holder do.
 
-use crate::{AccountId, Timestamp};
+use crate::{AccountId, ConferenceName, ServiceName, Timestamp};
 
 /// What a valid token for calls says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,19 @@ impl ClientToken {
     }
 }
 
+/// What the code of a guest's link says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestToken {
+    /// Whose conference it is.
+    pub account: AccountId,
+    /// The conference that may be called.
+    pub conference: ConferenceName,
+    /// It counts from a time to come on.
+    pub is_early: bool,
+    /// The service that early callers go to.
+    pub divert: Option<ServiceName>,
+}
+
 /// What a token is good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token {
@@ -42,6 +55,8 @@ pub enum Token {
     Call(CallToken),
     /// A client in a browser.
     Client(ClientToken),
+    /// Calls to one conference, as a guest.
+    Guest(GuestToken),
     /// It is one of ours and has ended.
     Expired,
     /// It is none of ours.

@@ -10,7 +10,11 @@ use std::{
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
-use support::{Server, certificate, text, wait_for};
+use support::{
+    Server, certificate,
+    peer::{Peer, SDP},
+    text, wait_for,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     net::TcpListener,
@@ -156,7 +160,12 @@ fn ahead(hours: i64) -> String {
 
 #[track_caller]
 fn book(server: &Server, guests: &Value) -> String {
-    let body = json!({"conference": "Board", "max_participants": 40, "starts_at": ahead(24), "duration_min": 30,
+    book_of(server, "Board", guests)
+}
+
+#[track_caller]
+fn book_of(server: &Server, conference: &str, guests: &Value) -> String {
+    let body = json!({"conference": conference, "max_participants": 40, "starts_at": ahead(24), "duration_min": 30,
         "title": "Weekly <b>tea</b>", "guests": guests});
     let (status, made) = server.curl(&["-d", &body.to_string()], "/v1/reservations");
     assert_eq!(status, 201, "{made}");
@@ -222,6 +231,79 @@ fn guests_get_an_invitation_an_update_and_a_cancellation_with_the_event() {
         assert!(cancelled.contains(part), "{part}: {cancelled}");
     }
     assert_eq!(uid(&cancelled), uid(&ann));
+}
+
+/// The code of the link in a mail.
+#[track_caller]
+fn code_in(mail: &Arrived) -> String {
+    let text = unfolded(&mail.message);
+    let (_, rest) = text.split_once("/join/").unwrap_or_else(|| panic!("{text}"));
+    rest.chars().take_while(char::is_ascii_alphanumeric).collect()
+}
+
+#[test]
+fn who_opens_the_link_of_a_mail_is_let_in_while_the_conference_lasts_until_it_is_revoked() {
+    let mail = MailServer::start(0, None);
+    let join = "https://conference.example.com/join/conf-{conference}";
+    let config = configured(mail.port).replace(join, "https://conference.example.com/join/{code}");
+    // Loopback is a stranger here, as a guest is.
+    let no_trust = "[signalling]\ntrusted = []\n[reservations]\nmin_notice_minutes = 0\n";
+    let server = Server::start(&format!("{no_trust}{config}"));
+    let service = r#"{"conference": {"name": "{rest}"}, "access": {"networks": [], "tokens": true}}"#;
+    server.put_service("conf-*", service);
+    let room = json!({"conference": "Board", "pin": "482913"}).to_string();
+    assert_eq!(server.curl(&["-X", "PUT", "-d", &room], "/v1/rooms/1001").0, 201);
+    let guests = json!([{"mail": "ann@example.com"}]);
+    book_of(&server, "Later", &guests);
+    let early = code_in(&mail.wait(1)[0]);
+    let token = server.reserve_now("Board");
+    let path = format!("/v1/reservations/{token}");
+    let invite = json!({"guests": guests}).to_string();
+    assert_eq!(server.curl(&["-X", "PATCH", "-d", &invite], &path).0, 200);
+    let arrived = mail.wait(2);
+    let code = code_in(&arrived[1]);
+    assert!(arrived[1].message.contains("You receive the PIN for the telephone separately."));
+
+    // What the page asks for: nobody is signed in.
+    let open =
+        |code: &str| server.curl_as("", &["-d", &json!({"code": code}).to_string()], "/v1/guest-links/open");
+    let (status, opened) = open(&code);
+    assert_eq!((status, &opened["service"]), (200, &json!("conf-Board")), "{opened}");
+    assert_eq!((&opened["room"], &opened["has_pin"]), (&json!("1001"), &json!(true)));
+    assert_eq!((&opened["number"], &opened["title"]), (&json!("+44 1908 273800"), &json!("Board")));
+    assert_eq!(open(&early).1["service"], "conf-Later");
+
+    // And what it calls with.
+    let guest = Peer::new(&server);
+    let with = |code: &str| format!("Authorization: Bearer {code}\r\n");
+    guest.call("conf-Board", "in", &with(&code));
+    server.wait_for_participants("Board", 1);
+    let refused = |user: &str, call_id: &str, code: &str, status: &str| {
+        let extra = format!("{}Content-Type: application/sdp\r\n", with(code));
+        guest.say("INVITE", user, call_id, 1, "", &extra, SDP);
+        guest.wait(&format!("SIP/2.0 {status}"));
+    };
+    refused("conf-Later", "early", &early, "486");
+    refused("conf-Later", "wrong", &code, "403");
+    let links = server.get(&format!("/v1/guest-links?reservation={token}"))["items"].take();
+    assert_eq!(
+        (&links[0]["purpose"], &links[0]["guest"]),
+        (&json!("mail"), &json!("ann@example.com")),
+        "{links}"
+    );
+    let (status, _) = server.curl(&["-X", "DELETE"], &format!("/v1/guest-links/{}", links[0]["id"]));
+    assert_eq!(status, 204);
+    refused("conf-Board", "revoked", &code, "401");
+    assert_eq!(open(&code).0, 404);
+    assert_eq!(server.participants("Board").len(), 1, "who is in stays in");
+    for file in ["plenary.db", "plenary.db-wal"] {
+        let stored = std::fs::read(server.data().join(file)).unwrap_or_default();
+        assert!(
+            !stored.windows(code.len()).any(|window| window == code.as_bytes()),
+            "only a hash is in {file}"
+        );
+    }
+    assert!(!server.log().contains(&code), "no code is in the log");
 }
 
 #[test]

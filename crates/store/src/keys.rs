@@ -4,6 +4,7 @@ use crate::{
     ChangeError, Store, StoreError,
     access::{Access, AccountRow, Authenticated, CachedKey, KeyId, account, account_columns},
     database::{Base, Write, execute, is_storable, now, random_bytes, read, within},
+    links::link_end,
     lookup_cache::LookupTicket,
     named::at_most,
 };
@@ -128,15 +129,6 @@ pub(crate) fn scopes(key: i64, names: &str) -> Result<Scopes, StoreError> {
     names.parse().map_err(damaged)
 }
 
-/// When a key ends: a leader's link with its reservation, however that is extended or removed.
-macro_rules! key_end {
-    () => {
-        "CASE WHEN api_keys.reservation IS NULL THEN api_keys.expires_at ELSE
-             coalesce((SELECT reservations.ends_at FROM reservations WHERE reservations.token = api_keys.reservation), 0) END"
-    };
-}
-pub(crate) use key_end;
-
 /// A key that is not revoked, as `credentials!` asks for it: an [`AccountRow`]; key id, hash, scopes, conference, its end,
 /// `last_used_at`.
 pub(crate) type CredentialRow = (
@@ -163,7 +155,7 @@ macro_rules! credentials {
             "SELECT ",
             account_columns!(),
             ", api_keys.id, api_keys.hash, api_keys.scopes, api_keys.conference, ",
-            key_end!(),
+            link_end!("api_keys"),
             ", api_keys.last_used_at
              FROM accounts JOIN api_keys ON api_keys.account_id = accounts.id
              WHERE api_keys.revoked_at IS NULL AND NOT accounts.is_disabled AND ",
@@ -378,6 +370,19 @@ impl Store {
         self.found(cache_key, ticket, found)
     }
 
+    /// What a key lets a request do now, if it is valid; that it is asked is no use of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn key_access(&self, key: KeyId) -> Result<Option<Arc<Access>>, StoreError> {
+        let found: Option<CredentialRow> =
+            read!(self.base, "checking a key", |on| sqlx::query_as(credentials!("api_keys.id = $1"))
+                .bind(key.0)
+                .fetch_optional(on))?;
+        let Some(row) = found else { return Ok(None) };
+        Ok(credential(row)?.0.if_valid())
+    }
+
     /// What a row that was found lets do; it is kept for requests with the same key.
     fn found(
         &self,
@@ -385,37 +390,11 @@ impl Store {
         ticket: LookupTicket,
         found: Option<CredentialRow>,
     ) -> Result<Option<Arc<Access>>, StoreError> {
-        let Some((
-            id,
-            cloud,
-            user,
-            made,
-            days,
-            off,
-            seats,
-            rate,
-            key,
-            _,
-            names,
-            conference,
-            expires_at,
-            last_used_at,
-        )) = found
-        else {
-            return Ok(None);
-        };
-        let row: AccountRow = (id, cloud, user, made, days, off, seats, rate);
-        let access = Access {
-            account: account(row),
-            by: Authenticated::Key(KeyId(key)),
-            scopes: scopes(key, &names)?,
-            only_reads: false,
-            conference: conference.map(ConferenceName::new),
-        };
-        let cached = CachedKey { access: Arc::new(access), expires_at: expires_at.map(Timestamp) };
+        let Some(row) = found else { return Ok(None) };
+        let (cached, key, last_used_at) = credential(row)?;
         let valid = cached.if_valid();
         if valid.is_some() {
-            self.note_use(KeyId(key), last_used_at.map(Timestamp));
+            self.note_use(key, last_used_at);
             self.key_cache.keep(cache_key, ticket, cached);
         }
         Ok(valid)
@@ -463,6 +442,22 @@ impl Store {
             }
         }
     }
+}
+
+/// What a row lets do, its key, and when that was last used.
+fn credential(row: CredentialRow) -> Result<(CachedKey, KeyId, Option<Timestamp>), StoreError> {
+    let (id, cloud, user, made, days, off, seats, rate, key, _, names, conference, expires_at, last_used_at) =
+        row;
+    let row: AccountRow = (id, cloud, user, made, days, off, seats, rate);
+    let access = Access {
+        account: account(row),
+        by: Authenticated::Key(KeyId(key)),
+        scopes: scopes(key, &names)?,
+        only_reads: false,
+        conference: conference.map(ConferenceName::new),
+    };
+    let cached = CachedKey { access: Arc::new(access), expires_at: expires_at.map(Timestamp) };
+    Ok((cached, KeyId(key), last_used_at.map(Timestamp)))
 }
 
 impl CachedKey {

@@ -6,20 +6,17 @@ use crate::{
     Store, StoreError,
     access::{AccountRow, account, account_columns},
     database::{execute, read, storable, within},
-    keys::{ApiKey, hash, insert_key, key_end, random_text, scopes},
+    keys::{ApiKey, hash, insert_key, random_text, scopes},
+    links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, link_end},
     named::at_most,
     people::sessions::{USED_RESOLUTION_MS, kept_user_agent},
 };
-use plenary_model::{AccountId, ConferenceName, KeySettings, ReservationToken, Scopes, Timestamp};
+use plenary_model::{AccountId, ConferenceName, ReservationToken, Timestamp};
 
 /// What the cookie of a session that began with a link starts with.
 pub const LEADER_SECRET_PREFIX: &str = "leader.";
-/// Links of an account that are not revoked, at the most.
-const LINKS_MAX: i64 = 10_000;
 /// Browsers that may have opened one link at a time; a further one ends the oldest session.
 const SESSIONS_MAX: usize = 20;
-/// Rows that are over which a new one deletes at the most.
-const DELETED_AT_ONCE: i64 = 100;
 
 /// A leader's link, without its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,32 +35,6 @@ pub struct LeaderLink {
     pub expires_at: Option<Timestamp>,
     /// When it was last used; accurate to a minute.
     pub last_used_at: Option<Timestamp>,
-}
-
-/// A link that is to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewLeaderLink {
-    /// Whose it is, as people call it.
-    pub label: Option<String>,
-    /// The conference that it opens.
-    pub conference: ConferenceName,
-    /// The reservation with which it ends; then it has no end of its own.
-    pub reservation: Option<ReservationToken>,
-    /// Until when it counts.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// Links that a question finds, the oldest first. What is `None` is not asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LeaderLinksQuery {
-    /// Of this conference.
-    pub conference: Option<ConferenceName>,
-    /// Of this reservation.
-    pub reservation: Option<ReservationToken>,
-    /// After the one with this number.
-    pub after: Option<KeyId>,
-    /// So many at the most.
-    pub limit: usize,
 }
 
 /// A browser that has opened a link.
@@ -98,7 +69,7 @@ macro_rules! link_columns {
     () => {
         concat!(
             "api_keys.id, api_keys.label, api_keys.conference, api_keys.reservation, api_keys.created_at, ",
-            key_end!(),
+            link_end!("api_keys"),
             ", api_keys.last_used_at"
         )
     };
@@ -130,7 +101,7 @@ macro_rules! links {
             link_columns!(),
             " FROM api_keys JOIN accounts ON accounts.id = api_keys.account_id
              WHERE api_keys.leader_link AND api_keys.revoked_at IS NULL AND NOT accounts.is_disabled AND (",
-            key_end!(),
+            link_end!("api_keys"),
             " > $1 OR (api_keys.reservation IS NULL AND api_keys.expires_at IS NULL)) AND ",
             $condition
         )
@@ -145,25 +116,16 @@ impl Store {
     pub async fn leader_link_new(
         &self,
         account: AccountId,
-        new: &NewLeaderLink,
+        new: &LinkSettings,
         now: Timestamp,
     ) -> Result<(LeaderLink, ApiKey), StoreError> {
-        let settings = KeySettings {
-            label: new.label.clone(),
-            scopes: Scopes::conference(),
-            conference: Some(new.conference.clone()),
-            expires_at: new.expires_at,
-        };
-        let errors = settings.check_new(now);
-        if !errors.is_empty() {
-            return Err(StoreError::KeySettings(errors));
-        }
+        let settings = new.key(now)?;
         let doing = "making a leader's link";
         let mut transaction = self.write(doing).await?;
         // Those of reservations that are gone or over are nobody's any more.
         let over = concat!(
             "SELECT api_keys.id FROM api_keys WHERE api_keys.account_id = $1 AND api_keys.leader_link AND ",
-            key_end!(),
+            link_end!("api_keys"),
             " < $2 ORDER BY api_keys.id LIMIT $3"
         );
         let over: Vec<i64> = within!(transaction, doing, |on| sqlx::query_scalar(over)
@@ -204,7 +166,7 @@ impl Store {
     pub async fn leader_links(
         &self,
         account: AccountId,
-        query: &LeaderLinksQuery,
+        query: &LinksQuery,
         now: Timestamp,
     ) -> Result<Vec<LeaderLink>, StoreError> {
         let conference = query.conference.as_ref().map(|name| storable(name.as_str()).into_owned());
@@ -215,7 +177,7 @@ impl Store {
         ))
         .bind(now.0)
         .bind(account.0)
-        .bind(query.after.map_or(i64::MIN, |id| id.0))
+        .bind(query.after.unwrap_or(i64::MIN))
         .bind(conference.as_deref())
         .bind(reservation.as_deref())
         .bind(at_most(query.limit))

@@ -31,6 +31,7 @@ mod history;
 mod idempotency;
 mod keys;
 mod leader_links;
+mod links;
 mod lookup_cache;
 mod media;
 mod named;
@@ -65,7 +66,8 @@ pub use events::{EventBounds, StoredEvent};
 pub use history::HistoryQuery;
 pub use idempotency::Begun;
 pub use keys::{ApiKey, KeyInfo};
-pub use leader_links::{LEADER_SECRET_PREFIX, LeaderLink, LeaderLinksQuery, LeaderSession, NewLeaderLink};
+pub use leader_links::{LEADER_SECRET_PREFIX, LeaderLink, LeaderSession};
+pub use links::{LinkSettings, LinksQuery};
 pub use media::{MediaError, NewMedia, UploadedMedia};
 pub use named::Before;
 pub use people::{
@@ -76,8 +78,8 @@ pub use personal_data::Redacted;
 pub use recordings::RecordingsQuery;
 pub use records::{CallOutcome, CallsQuery};
 pub use reservations::{
-    MAIL_KEPT_MS, MailContent, MailRecord, NameRule, QueuedMail, ReserveError, StoredSeries,
-    new_reservation_token,
+    GuestLink, LinkPurpose, MAIL_KEPT_MS, MailContent, MailRecord, NameRule, OpenGuestLink, QueuedMail,
+    ReserveError, StoredSeries, new_reservation_token,
 };
 pub use rooms::{PinCaller, PinCheck, PinOutcome, PinSource, RoomError};
 pub use services::{ServiceError, ServiceScope};

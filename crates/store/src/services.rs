@@ -8,12 +8,15 @@ use crate::{
     named::{Before, Kind, Statements, statements},
 };
 use plenary_model::{
-    AccountId, FieldError, InboundService, Likeness, Number, SERVICE_NAME_CHARS_MAX, ServiceName,
-    StoredService, Timestamp, likeness, merge,
+    AccountId, Action, ConferenceAction, ConferenceName, FieldError, InboundService, Likeness, Number,
+    SERVICE_NAME_CHARS_MAX, ServiceName, StoredService, Timestamp, likeness, merge,
 };
 use serde_json::Value;
 use std::cmp::Reverse;
 use thiserror::Error;
+
+/// Services of an account that are looked through for one by which guests come.
+const FOR_GUESTS_MAX: usize = 1000;
 
 /// The services of these names (1) and of these numbers (2), among those of an account (3; null: those that need nothing but
 /// their name) and of a cloud id (4; null: any).
@@ -253,6 +256,52 @@ impl Store {
             StoreError::Damaged { what: format!("inbound service {name}: {}", listed(&errors)) }
         })?;
         Ok(Some((service, rest)))
+    }
+
+    /// How guests call a conference of an account: the service that leads there and admits callers with tokens, and what is dialled
+    /// for it. `None`: there is none. Those come first that make no leaders, then those that lead nowhere else.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn service_for_guests(
+        &self,
+        account: AccountId,
+        conference: &ConferenceName,
+    ) -> Result<Option<(String, Box<ConferenceAction>)>, StoreError> {
+        let scope = ServiceScope { account: Some(account), cloud_id: None };
+        let mut found = Vec::new();
+        for stored in self.services_after(account, None, FOR_GUESTS_MAX).await? {
+            let name = stored.name.as_str();
+            let Ok(service) = InboundService::new(account, name, &stored.body) else { continue };
+            let Action::Conference(action) = service.action else { continue };
+            if !service.access.tokens {
+                continue;
+            }
+            if let Some(rest) = action.rest_for(conference) {
+                let dialled = match name.strip_suffix('*') {
+                    Some(prefix) => format!("{prefix}{rest}"),
+                    None => name.to_owned(),
+                };
+                found.push((action.participant.is_leader(), name.ends_with('*'), dialled, action));
+            }
+        }
+        found.sort_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2)));
+        for (_, _, dialled, action) in found {
+            // Another service may stand before it for what is dialled.
+            let matched = self.match_service_in(scope, &dialled).await?;
+            let leads_there = matched.is_some_and(|(service, rest)| match service.action {
+                Action::Conference(other) => {
+                    service.access.tokens
+                        && other.conference_name(&rest).as_ref() == Some(conference)
+                        && other.participant.is_leader() == action.participant.is_leader()
+                }
+                Action::Announcement(_) | Action::Entry(_) => false,
+            });
+            if leads_there {
+                return Ok(Some((dialled, action)));
+            }
+        }
+        Ok(None)
     }
 }
 

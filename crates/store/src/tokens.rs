@@ -8,6 +8,7 @@
 use crate::{
     Store, StoreError,
     database::{execute, random_bytes, read, within},
+    reservations::guest_links::is_code,
 };
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, Mac};
@@ -92,15 +93,18 @@ impl Store {
     ) -> Result<Option<CallToken>, StoreError> {
         Ok(match self.check_token(token, now).await? {
             Token::Call(call) => Some(call),
-            Token::Client(_) | Token::Expired | Token::Unknown => None,
+            Token::Client(_) | Token::Guest(_) | Token::Expired | Token::Unknown => None,
         })
     }
 
-    /// What a token says.
+    /// What a token says, or the code of a guest's link.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn check_token(&self, token: &str, now: Timestamp) -> Result<Token, StoreError> {
+        if is_code(token) {
+            return self.check_guest_code(token, now).await;
+        }
         let key = self.secret(KEY_NAME).await?;
         Ok(check(&key, token, now).unwrap_or(Token::Unknown))
     }
@@ -133,7 +137,7 @@ impl Store {
     }
 }
 
-fn mac(key: &[u8], said: &str) -> Hmac<Sha256> {
+pub(crate) fn mac(key: &[u8], said: &str) -> Hmac<Sha256> {
     let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(said.as_bytes());
     mac

@@ -96,6 +96,7 @@ async fn fill(store: &Store) -> String {
             divert,
         };
         store.reserve(&reservation, 3500, 5, NOW).await.unwrap();
+        store.guest_code_for(&reservation, Some("ann@example.com"), NOW).await.unwrap();
     }
     for key in [[1; 32], [2; 32]] {
         assert_eq!(store.idempotent_begin(bob.id, &key, &[3; 32]).await.unwrap(), Begun::First);
@@ -197,6 +198,7 @@ async fn everything_goes_to_postgres_and_back() {
         ("accounts", 2),
         ("api_keys", 3),
         ("leader_sessions", 0),
+        ("guest_links", 2),
         ("webrtc_keys", 2),
         ("inbound_services", 4),
         ("trunks", 1),
@@ -205,7 +207,7 @@ async fn everything_goes_to_postgres_and_back() {
         ("pin_tries", 4),
         ("media", 1),
         ("media_pieces", 6),
-        ("secrets", 2),
+        ("secrets", 3),
         ("series", 0),
         ("reservations", 2),
         ("mails", 0),

@@ -10,9 +10,8 @@ use plenary_model::{
     PersonSettings, Repeat, Role, Scopes, SeriesSettings, TimeZone,
 };
 use plenary_store::{
-    Account, AccountSettings, Authenticated, LeaderLinksQuery, MailContent, NameRule, NewLeaderLink,
-    PasswordChange, SESSION_IDLE_MS, SESSION_MS, SignIn, SignInFrom, Store, StoreError,
-    new_reservation_token,
+    Account, AccountSettings, Authenticated, LinkSettings, LinksQuery, MailContent, NameRule, PasswordChange,
+    SESSION_IDLE_MS, SESSION_MS, SignIn, SignInFrom, Store, StoreError, new_reservation_token,
 };
 use std::convert::Infallible;
 use support::Database;
@@ -63,8 +62,8 @@ async fn reserve(store: &Store, reservation: &Reservation) {
     store.reserve_by(reservation, NameRule::NonOverlapping, 1000, NOW).await.unwrap();
 }
 
-fn link_of(conference: &str) -> NewLeaderLink {
-    NewLeaderLink {
+fn link_of(conference: &str) -> LinkSettings {
+    LinkSettings {
         label: Some("Ann".to_owned()),
         conference: ConferenceName::new(conference),
         reservation: None,
@@ -72,8 +71,8 @@ fn link_of(conference: &str) -> NewLeaderLink {
     }
 }
 
-fn all() -> LeaderLinksQuery {
-    LeaderLinksQuery { limit: 100, ..LeaderLinksQuery::default() }
+fn all() -> LinksQuery {
+    LinksQuery { limit: 100, ..LinksQuery::default() }
 }
 
 async fn a_leaders_link_lets_lead_its_conference_until_it_is_revoked(database: &Database) {
@@ -97,7 +96,7 @@ async fn a_leaders_link_lets_lead_its_conference_until_it_is_revoked(database: &
     assert_eq!(store.authenticate("1-2-0/bob@example.com", code.as_str()).await.unwrap(), None);
     assert_eq!(store.keys(account).await.unwrap().len(), 1);
     assert!(!store.key_revoke(account, link.id).await.unwrap());
-    let board = LeaderLinksQuery { conference: Some(ConferenceName::new("Board")), ..all() };
+    let board = LinksQuery { conference: Some(ConferenceName::new("Board")), ..all() };
     let listed = store.leader_links(account, &board, NOW).await.unwrap();
     assert_eq!(listed.iter().map(|link| link.id).collect::<Vec<_>>(), [link.id]);
     assert_eq!(store.leader_links(AccountId(account.0 + 1), &all(), NOW).await.unwrap(), []);
@@ -114,7 +113,7 @@ async fn a_leaders_link_lets_lead_its_conference_until_it_is_revoked(database: &
     assert_eq!(store.open_leader_link(code.as_str(), FROM, NOW).await.unwrap(), None);
     let left = store.leader_links(account, &all(), NOW).await.unwrap();
     assert_eq!(left.iter().map(|link| link.id).collect::<Vec<_>>(), [tea.id]);
-    let long = NewLeaderLink { label: Some("x".repeat(101)), ..link_of("Board") };
+    let long = LinkSettings { label: Some("x".repeat(101)), ..link_of("Board") };
     let refused = store.leader_link_new(account, &long, NOW).await;
     assert!(matches!(refused, Err(StoreError::KeySettings(_))), "{refused:?}");
 }
@@ -124,7 +123,7 @@ async fn a_link_of_a_reservation_ends_with_it(database: &Database) {
     let account = account(&store).await;
     let booked = reservation(account, &[]);
     reserve(&store, &booked).await;
-    let new = NewLeaderLink { reservation: Some(booked.token.clone()), ..link_of("Board") };
+    let new = LinkSettings { reservation: Some(booked.token.clone()), ..link_of("Board") };
     let (link, code) = store.leader_link_new(account, &new, NOW).await.unwrap();
     assert_eq!(link.expires_at, Some(booked.ends_at()));
     let open = async |at: Timestamp| store.open_leader_link(code.as_str(), FROM, at).await.unwrap();
@@ -134,7 +133,7 @@ async fn a_link_of_a_reservation_ends_with_it(database: &Database) {
     assert!(open(THEN.plus_minutes(60)).await.is_none());
     assert!(store.leader_session(secret.as_str(), THEN.plus_minutes(59)).await.unwrap().is_some());
     assert!(store.leader_session(secret.as_str(), THEN.plus_minutes(60)).await.unwrap().is_none());
-    let of = LeaderLinksQuery { reservation: Some(booked.token.clone()), ..all() };
+    let of = LinksQuery { reservation: Some(booked.token.clone()), ..all() };
     assert_eq!(store.leader_links(account, &of, NOW).await.unwrap().len(), 1);
     assert!(store.remove(&booked.token, 1000).await.unwrap());
     assert!(open(booked.starts_at).await.is_none());

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CalendarPlus, DoorOpen, Link2, Lock, Presentation, Radio } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { t } from "../texts/console";
 import { dateTime } from "../texts/format";
 import { Button } from "../ui/Button";
@@ -10,8 +10,12 @@ import { List, Loaded, withData } from "../ui/List";
 import { Badge, Empty, Page, Section, type Tone } from "../ui/Page";
 import { type Conference, conferencesQuery, reservationsQuery, useRefreshedBy } from "./conferences";
 import css from "./Home.module.css";
-import { InviteDialog } from "./InviteDialog";
 import { useMay } from "./session";
+import { withTexts } from "./withTexts";
+
+const InviteDialog = lazy(
+  withTexts(async () => ({ default: (await import("./InviteDialog")).InviteDialog })),
+);
 
 const matters = (type: string) =>
   /^(conference|reservation|recording)\./.test(type) ||
@@ -77,7 +81,16 @@ export function Home() {
           )}
         />
       </Section>
-      {invited !== null && <InviteDialog conference={invited} onClose={() => setInvited(null)} />}
+      {invited !== null && (
+        <Suspense>
+          <InviteDialog
+            of={{ conference: invited }}
+            conference={invited}
+            title={invited}
+            onClose={() => setInvited(null)}
+          />
+        </Suspense>
+      )}
     </Page>
   );
 }

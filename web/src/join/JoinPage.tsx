@@ -11,9 +11,12 @@ import type { JoinSession } from "./session";
 export function JoinPage({
   invitation,
   session,
+  failed,
 }: {
   invitation: Invitation | null;
   session: JoinSession | null;
+  /** Why there is no invitation, where there is none. */
+  failed: string;
 }) {
   return (
     <div className={css.page}>
@@ -26,7 +29,7 @@ export function JoinPage({
       ) : (
         <main className={css.card}>
           <h1>{t("failed")}</h1>
-          <p>{t("failed.404")}</p>
+          <p>{failed}</p>
         </main>
       )}
     </div>

@@ -1,6 +1,7 @@
 import { Headphones, Mic, Phone, Volume2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import { canChooseSpeaker } from "../sip/audio";
+import { dateTime } from "../texts/format";
 import { t } from "../texts/join";
 import { Button } from "../ui/Button";
 import { CheckField, SelectField, TextField } from "../ui/Field";
@@ -40,6 +41,9 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
       >
         {isOver && <Outcome state={view.state} />}
         <h1>{invitation.title ? t("heading.named", { title: invitation.title }) : t("heading")}</h1>
+        {invitation.startsAt && (
+          <p>{t("when", { from: dateTime(invitation.startsAt), to: dateTime(invitation.endsAt) })}</p>
+        )}
         <TextField
           label={t("name")}
           hint={t("name.hint")}
@@ -183,23 +187,29 @@ export function Speaker({ session, view }: { session: JoinSession; view: Session
 function ByTelephone({ invitation }: { invitation: Invitation }) {
   const number = invitation.number ?? "";
   const called = number.replace(/[^+0-9]/g, "");
-  const keys = [invitation.room, invitation.pin].filter(Boolean).map((part) => `${part}%23`);
+  const keys = [invitation.phoneRoom, invitation.pin].filter(Boolean).map((part) => `${part}%23`);
   return (
     <aside className={css.aside} aria-labelledby="by-telephone">
       <h2 id="by-telephone">{t("phone.heading")}</h2>
       <dl className={css.numbers}>
         <dt>{t("phone.number")}</dt>
         <dd>{number}</dd>
-        {invitation.room && (
+        {invitation.phoneRoom && (
           <>
             <dt>{t("phone.room")}</dt>
-            <dd>{invitation.room} #</dd>
+            <dd>{invitation.phoneRoom} #</dd>
           </>
         )}
         {invitation.pin && (
           <>
             <dt>{t("phone.pin")}</dt>
             <dd>{invitation.pin} #</dd>
+          </>
+        )}
+        {invitation.asksPhonePin && (
+          <>
+            <dt>{t("phone.pin")}</dt>
+            <dd>{t("phone.pin.apart")}</dd>
           </>
         )}
       </dl>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { addresses, entryKeys, readLink } from "./link";
+import { addresses, entryKeys, invitationOf, readCode, readLink } from "./link";
 
 describe("a link", () => {
   test("says what to call and with what", () => {
@@ -16,6 +16,53 @@ describe("a link", () => {
       title: "Weekly",
       hasKeys: true,
     });
+  });
+
+  test("has no token that would end a header", () => {
+    expect(readLink("/join/a", "#token=a.b-c_d~e%2Bf%2Fg%3D")).toMatchObject({ token: "a.b-c_d~e+f/g=" });
+    for (const token of ["a%0d%0aX-Evil:%201", "a%20b", "a%00", "", "a%22b", "x".repeat(5000)]) {
+      expect(readLink("/join/a", `#token=${token}`)).toMatchObject({ token: null });
+    }
+  });
+
+  test("of a guest is a code, and the service says the rest", () => {
+    const code = "abcdefghijklmnopqrstuvwxyz234567";
+    expect(readCode(`/join/${code}`, "")).toBe(code);
+    expect(readCode(`/join/${code}/`, "#")).toBe(code);
+    for (const path of [
+      "/join/conf-Board",
+      `/join/${code}a`,
+      `/join/${code.toUpperCase()}`,
+      `/join/${code}/x`,
+    ]) {
+      expect(readCode(path, "")).toBeNull();
+    }
+    // A service may have such a name: then the link says with what it is called.
+    expect(readCode(`/join/${code}`, "#token=a.b.c")).toBeNull();
+    const opened = {
+      title: "Weekly",
+      starts_at: "2030-06-20T15:15:00Z",
+      ends_at: "2030-06-20T15:45:00Z",
+      service: "conf-Board",
+      keys: true,
+      number: "+44 1632 960000",
+      room: "1001",
+      has_pin: true,
+    };
+    expect(invitationOf(code, opened)).toMatchObject({
+      service: "conf-Board",
+      token: code,
+      title: "Weekly",
+      startsAt: "2030-06-20T15:15:00Z",
+      number: "+44 1632 960000",
+      phoneRoom: "1001",
+      asksPhonePin: true,
+      // The browser comes by the service, not by the entry: it keys nothing in.
+      room: null,
+      pin: null,
+      hasKeys: true,
+    });
+    expect(invitationOf(code, { ...opened, service: null })).toBeNull();
   });
 
   test("names a service, and nothing that would change the address", () => {

@@ -1,6 +1,8 @@
+import type { Schemas } from "../api/client";
+
 /**
- * What an invitation's link says: `/join/SERVICE#token=…`. Browsers do not send what is behind `#`, so no log and no proxy sees the
- * token and the PIN.
+ * What an invitation's link says. `/join/CODE` is a guest's link: the service says where it leads to. `/join/SERVICE#token=…` says
+ * it itself; browsers do not send what is behind `#`, so no log and no proxy sees the token and the PIN.
  */
 export interface Invitation {
   /** The inbound service to call. */
@@ -12,12 +14,48 @@ export interface Invitation {
   /** Of a room behind an entry: keyed in by itself. */
   room: string | null;
   pin: string | null;
-  /** The telephone number of the same conference. */
+  /** The telephone number of the same conference, and the room that callers key in there. */
   number: string | null;
+  phoneRoom: string | null;
+  /** Callers by telephone are asked for a PIN that the link does not name. */
+  asksPhonePin: boolean;
   title: string | null;
+  /** When it takes place, where that is known. */
+  startsAt: string | null;
+  endsAt: string | null;
   /** Whether the participants have a menu of keys: mute, hand. */
   hasKeys: boolean;
 }
+
+/** A code of a guest's link, by which all else is asked for; null: the link says it itself. */
+export function readCode(pathname: string, hash: string): string | null {
+  const code = /^\/join\/([a-z2-7]{32})\/?$/.exec(pathname)?.[1] ?? null;
+  return hash.length > 1 ? null : code;
+}
+
+/** Where a guest's link leads to. Null: to nothing that browsers can call. */
+export function invitationOf(code: string, opened: Schemas["OpenedGuestLink"]): Invitation | null {
+  const { service, title, starts_at, ends_at, keys, number, room, has_pin } = opened;
+  if (!service) return null;
+  return {
+    service,
+    token: code,
+    key: null,
+    cloud: null,
+    room: null,
+    pin: null,
+    number: number ?? null,
+    phoneRoom: room ?? null,
+    asksPhonePin: has_pin,
+    title,
+    startsAt: starts_at ?? null,
+    endsAt: ends_at ?? null,
+    hasKeys: keys,
+  };
+}
+
+/** A token as it may stand in a header: nothing that would end it. */
+const token = (text: string | null) => (text && /^[\w.~+/=-]{1,4096}$/.test(text) ? text : null);
 
 const digits = (text: string | null) => (text && /^[0-9]{1,12}$/.test(text) ? text : null);
 
@@ -35,13 +73,17 @@ export function readLink(pathname: string, hash: string): Invitation | null {
   const room = digits(said.get("room"));
   return {
     service,
-    token: said.get("token"),
+    token: token(said.get("token")),
     key: /^[a-z0-9]{1,63}$/.test(said.get("key") ?? "") ? said.get("key") : null,
     cloud: /^[0-9]+-[0-9]+-[0-9]+$/.test(said.get("cloud") ?? "") ? said.get("cloud") : null,
     room,
     pin: digits(said.get("pin")),
     number: /^\+?[0-9 ()/.-]{2,30}$/.test(said.get("number") ?? "") ? said.get("number") : null,
+    phoneRoom: room,
+    asksPhonePin: false,
     title: said.get("title")?.slice(0, 100) || null,
+    startsAt: null,
+    endsAt: null,
     hasKeys: said.get("keys") === "1" || room !== null || said.get("pin") !== null,
   };
 }

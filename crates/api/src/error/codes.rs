@@ -64,6 +64,9 @@ codes! {
     UNKNOWN_SERIES = "1143", 404, "There is no such series";
     PASSWORDS_OFF = "1144", 403, "Passwords are switched off";
     OIDC_OFF = "1145", 404, "Signing in at a provider is not configured";
+    UNKNOWN_GUEST_LINK = "1146", 404, "There is no such guest's link";
+    BAD_GUEST_LINK = "1147", 404, "The guest's link does not count";
+    NO_GUEST_SERVICE = "1148", 409, "No inbound service takes guests to the conference";
     EVENTS_GONE = "1115", 410, "The events are not kept any more";
     UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
     UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";

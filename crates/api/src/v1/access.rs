@@ -6,6 +6,7 @@
 use crate::{
     audit::{self, Audited},
     auth,
+    calendar::Recipient,
     error::ApiError,
     params::percent_decode,
     state::App,
@@ -16,7 +17,7 @@ use axum::{
 };
 use plenary_conference::AccountId;
 use plenary_model::{ConferenceName, Scope};
-use plenary_store::{Access, Authenticated};
+use plenary_store::Access;
 use std::{marker::PhantomData, sync::Arc};
 
 /// A scope as a type.
@@ -53,6 +54,14 @@ impl<S> Caller<S> {
     pub(crate) fn acting(&self, state: App) -> App {
         audit::acting(&state, &self.access, self.audited.as_ref())
     }
+
+    /// Events for calendars have a code of a guest's link for those who may make one.
+    pub(crate) fn calendar_recipient(&self) -> Recipient<'static> {
+        match self.access.scopes.includes(Scope::Control) && !self.access.only_reads {
+            true => Recipient::Calendar,
+            false => Recipient::WithoutCode,
+        }
+    }
 }
 
 impl<S: Needs> FromRequestParts<App> for Caller<S> {
@@ -78,8 +87,8 @@ impl<S: Needs> FromRequestParts<App> for Caller<S> {
 pub(crate) struct Reader {
     pub(crate) account: AccountId,
     pub(crate) conference: Option<ConferenceName>,
-    /// By what it reads.
-    pub(crate) by: Authenticated,
+    /// What it may do.
+    pub(crate) access: Arc<Access>,
 }
 
 impl FromRequestParts<App> for Reader {
@@ -90,8 +99,7 @@ impl FromRequestParts<App> for Reader {
         if !access.scopes.includes(Scope::Read) {
             return Err(ApiError::lacks(Scope::Read));
         }
-        let (conference, by) = (access.conference.clone(), access.by.clone());
-        Ok(Self { account: access.account.id, conference, by })
+        Ok(Self { account: access.account.id, conference: access.conference.clone(), access })
     }
 }
 

@@ -49,20 +49,23 @@ pub(super) fn file(calendar: String, name: &str) -> Response<HttpBody> {
 
 /// Shows a reservation as an event for calendars
 ///
-/// iCalendar (RFC 5545). `SEQUENCE` rises with each change. A date of a series has `RECURRENCE-ID` and the `UID` of the series.
+/// iCalendar (RFC 5545), with the code of a guest's link for those who may make one (`control`), where `mail.join` takes one. `SEQUENCE`
+/// rises with each change. A date of a series has `RECURRENCE-ID` and the `UID` of the series.
 #[utoipa::path(get, path = "/v1/reservations/{token}/calendar", operation_id = "get_reservation_calendar", tag = "reservations",
     params(("token" = String, Path, description = "The reservation's token.")),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "The event.", body = String, content_type = "text/calendar")))]
 async fn one(caller: Caller<Read>, State(state): State<App>, Segments([token]): Segments<1>) -> Answer {
     let (reservation, _) = state.control.reservation(caller.account, ReservationToken::new(token)).await?;
-    let about = About::new(&state.store, &state.invitations, &reservation).await?;
+    let now = state.control.now();
+    let about =
+        About::new(&state.store, &state.invitations, &reservation, caller.calendar_recipient(), now).await?;
     let series = match reservation.series {
         Some(date) => state.store.series(caller.account, date.series).await?,
         None => None,
     };
     let settings = series.as_ref().map(|series| &series.settings);
-    let event = reservation_event(&reservation, settings, &about, state.control.now());
+    let event = reservation_event(&reservation, settings, &about, now);
     let zone = settings.map(|settings| &settings.time_zone);
     let calendar = written(Some(CalendarMethod::Publish), None, zone, &[event]);
     Ok(file(calendar, reservation.name.as_str()))

@@ -38,7 +38,8 @@ struct CallRecord {
     /// The name or number that was called; null: removed.
     #[schema(example = "board")]
     to: Option<String>,
-    /// What let the caller in: `network`, `trunk`, `user`, `token`, or `webrtc` (an access key of browsers); null: we called.
+    /// What let the caller in: `network`, `trunk`, `user`, `token`, `guest` (the code of a guest's link), or `webrtc` (an access key of
+    /// browsers); null: we called.
     admitted_by: Option<String>,
     /// The inbound service it came by; null: we called.
     service: Option<String>,

@@ -16,11 +16,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use futures_util::stream;
-use plenary_model::{ActorKind, EVENT_TYPES};
-use plenary_store::{Authenticated, EventBounds};
+use plenary_model::{ActorKind, EVENT_TYPES, Scope};
+use plenary_store::{Access, Authenticated, EventBounds};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::{convert::Infallible, time::Duration};
-use tokio::time::Instant;
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
@@ -217,7 +217,9 @@ async fn follow(state: App, reader: &Reader, topics: Topics, after: Option<i64>)
         }
         Err(NotFollowed::Store(error)) => return Err(error.into()),
     };
-    let feed = Feed { follower, by: reader.by.clone(), state, looked_at: Instant::now() };
+    let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let feed = Feed { follower, access: reader.access.clone(), state, look };
     let chunks = stream::unfold(feed, |mut feed| async {
         feed.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), feed))
     });
@@ -229,34 +231,52 @@ async fn follow(state: App, reader: &Reader, topics: Topics, after: Option<i64>)
     Ok(response)
 }
 
-/// How often is looked whether a session that follows still counts.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often is looked whether who follows still may.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Events on their way to a client.
 struct Feed {
     follower: Follower,
-    /// By what it reads: by a session no longer than that lasts.
-    by: Authenticated,
+    /// What the client might do when it began: it follows no longer than that holds.
+    access: Arc<Access>,
     state: App,
-    looked_at: Instant,
+    look: Interval,
 }
 
 impl Feed {
     async fn next(&mut self) -> Option<Bytes> {
-        let chunk = self.follower.next().await?;
-        if self.looked_at.elapsed() >= LOOK_EVERY {
-            self.looked_at = Instant::now();
-            let (store, now) = (&self.state.store, self.state.control.now());
-            let counts = match self.by {
-                Authenticated::Person { session, .. } => store.session_counts(session, now).await,
-                Authenticated::Leader { session, .. } => store.leader_session_counts(session, now).await,
-                Authenticated::Key(_) => Ok(true),
-            };
-            // Where the database does not answer, the next chunk asks again.
-            if let Ok(false) = counts {
-                return None;
+        let Self { follower, access, state, look } = self;
+        let mut chunk = pin!(follower.next());
+        loop {
+            tokio::select! {
+                biased;
+                _ = look.tick() => {
+                    if !still_lets(state, access).await {
+                        return None;
+                    }
+                }
+                chunk = &mut chunk => return chunk,
             }
         }
-        Some(chunk)
     }
+}
+
+/// Whether a session or a key lets read the same events as when it was shown. Where the database does not answer, the next look asks
+/// again.
+async fn still_lets(state: &App, before: &Access) -> bool {
+    let (store, now) = (&state.store, state.control.now());
+    let found = match before.by {
+        Authenticated::Person { session, .. } => store.session_access(session, now).await,
+        Authenticated::Key(key) => store.key_access(key).await.map(|found| found.map(Arc::unwrap_or_clone)),
+        Authenticated::Leader { session, .. } => {
+            let counts = store.leader_session_counts(session, now).await;
+            counts.map(|counts| counts.then(|| before.clone()))
+        }
+    };
+    let lets = |access: Access| {
+        access.account.id == before.account.id
+            && access.conference == before.conference
+            && access.scopes.includes(Scope::Read)
+    };
+    found.map_or(true, |found| found.is_some_and(lets))
 }

@@ -4,7 +4,8 @@
 use super::{
     access::{Caller, Control},
     body::Body,
-    list::{Cursor, Limit, List, Page, Query},
+    links::{Filter, conference_of},
+    list::{List, Page, Query},
     moment::Moment,
     session::{Admitted, Origin, Shown as ShownSession, shown_leader},
 };
@@ -13,18 +14,18 @@ use crate::{
     audit::{Audit, Doer},
     auth,
     cookie::Channel,
-    error::{ApiError, BAD_LEADER_LINK, UNKNOWN_LEADER_LINK, WRONG_STATE},
+    error::{ApiError, BAD_LEADER_LINK, UNKNOWN_LEADER_LINK},
     extract::Segments,
     json::json,
     state::App,
     time,
 };
 use axum::{extract::State, http::StatusCode};
-use plenary_conference::{ReservationToken, State as ConferenceState};
-use plenary_model::{ConferenceName, FieldError};
-use plenary_store::{KeyId, LeaderLink as Stored, LeaderLinksQuery, NewLeaderLink};
+use plenary_conference::ReservationToken;
+use plenary_model::ConferenceName;
+use plenary_store::{KeyId, LeaderLink as Stored, LinkSettings, LinksQuery};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -99,25 +100,6 @@ struct LinkBody {
     expires_at: Option<Moment>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Filter {
-    /// Only those of this conference.
-    #[param(value_type = String, required = false)]
-    conference: Option<ConferenceName>,
-    /// Only those of the reservation with this token.
-    #[param(value_type = String, required = false)]
-    reservation: Option<ReservationToken>,
-    /// Items at the most.
-    #[serde(default)]
-    #[param(value_type = u32, required = false, minimum = 1, maximum = 500, default = 100)]
-    limit: Limit,
-    /// `next` of the page before.
-    #[param(value_type = String, required = false, pattern = "^[A-Za-z0-9_-]{2,400}$")]
-    cursor: Option<Cursor>,
-}
-
 /// Lists leaders' links
 ///
 /// Those that count, the oldest first.
@@ -127,8 +109,8 @@ struct Filter {
 async fn list(caller: Caller<Control>, State(state): State<App>, Query(filter): Query<Filter>) -> Answer {
     let Filter { conference, reservation, limit, cursor } = filter;
     let page = Page { limit, cursor };
-    let after = page.after_as(|key| key.parse().ok().map(KeyId))?;
-    let query = LeaderLinksQuery { conference, reservation, after, limit: page.to_fetch() };
+    let after = page.after_as(|key| key.parse().ok())?;
+    let query = LinksQuery { conference, reservation, after, limit: page.to_fetch() };
     let found = state.store.leader_links(caller.account, &query, state.control.now()).await?;
     page.answer(found, |link| link.id.to_string(), LeaderLink::from)
 }
@@ -146,25 +128,11 @@ async fn list(caller: Caller<Control>, State(state): State<App>, Query(filter): 
 async fn make(caller: Caller<Control>, State(state): State<App>, Body(body): Body<LinkBody>) -> Answer {
     let state = caller.acting(state);
     let LinkBody { conference, reservation, label, expires_at } = body;
-    let wrong = |pointer: &str, detail: &str| ApiError::members(vec![FieldError::new(pointer, detail)]);
     let expires_at = expires_at.map(|Moment(at)| at);
-    let conference = match (conference, &reservation) {
-        (Some(conference), None) => conference,
-        (None, Some(_)) if expires_at.is_some() => {
-            return Err(wrong("/expires_at", "is the end of the reservation"));
-        }
-        (None, Some(token)) => {
-            let (found, phase) = state.control.reservation(caller.account, token.clone()).await?;
-            if phase == ConferenceState::Completed {
-                return Err(ApiError::coded(WRONG_STATE, "the reservation is over"));
-            }
-            found.name
-        }
-        (Some(_), Some(_)) => return Err(wrong("/conference", "may not be named beside a reservation")),
-        (None, None) => return Err(wrong("/conference", "is missing, or a reservation")),
-    };
+    let conference =
+        conference_of(&state, caller.account, conference, reservation.as_ref(), expires_at).await?;
     to_the_end(async move {
-        let new = NewLeaderLink { label, conference, reservation, expires_at };
+        let new = LinkSettings { label, conference, reservation, expires_at };
         let (link, code) = state.store.leader_link_new(caller.account, &new, state.control.now()).await?;
         let path = format!("/console/leader#{}", code.as_str());
         Ok(json(StatusCode::CREATED, &NewLink { path, link: link.into() }))

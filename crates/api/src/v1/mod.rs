@@ -14,11 +14,13 @@ mod calls;
 pub(crate) mod conditions;
 mod conferences;
 mod events;
+mod guest_links;
 mod history;
 mod idempotency;
 mod keys;
 mod leader_links;
 mod limits;
+mod links;
 mod list;
 pub(crate) mod media;
 mod messages;
@@ -64,6 +66,7 @@ fn resources() -> OpenApiRouter<App> {
         recording::routes(),
         recordings::routes(),
         calls::routes(),
+        guest_links::routes(),
         history::routes(),
         usage::routes(),
         people::routes(),

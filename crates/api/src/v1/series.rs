@@ -377,11 +377,14 @@ async fn one(caller: Caller<Read>, State(state): State<App>, Segments([number]):
     responses((status = 200, description = "The series.", body = String, content_type = "text/calendar")))]
 async fn calendar(caller: Caller<Read>, State(state): State<App>, Segments([number]): Segments<1>) -> Answer {
     let (series, reservations) = found(&state, caller.account, &number).await?;
+    let now = state.control.now();
     let about = match reservations.first() {
-        Some(any) => About::new(&state.store, &state.invitations, any).await?,
+        Some(any) => {
+            About::new(&state.store, &state.invitations, any, caller.calendar_recipient(), now).await?
+        }
         None => About::default(),
     };
-    let events = series_events(&series, &reservations, &about, state.control.now());
+    let events = series_events(&series, &reservations, &about, now);
     let zone = Some(&series.settings.time_zone);
     let text = written(Some(CalendarMethod::Publish), None, zone, &events);
     Ok(file(text, series.settings.conference.as_str()))

@@ -35,8 +35,9 @@ use std::{convert::Infallible, net::IpAddr};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// Paths by which a person signs in who is not known yet.
-pub(super) const SIGN_IN: [&str; 3] = ["/v1/session", "/v1/invitations/accept", "/v1/leader-links/open"];
+/// Paths by which a person comes in who is not known yet.
+pub(super) const SIGN_IN: [&str; 4] =
+    ["/v1/session", "/v1/invitations/accept", "/v1/leader-links/open", "/v1/guest-links/open"];
 /// The page on which people sign in.
 pub(super) const SIGN_IN_PAGE: &str = "/console/sign-in";
 /// Accounts that are shown to a person who may work in all of them, at the most.

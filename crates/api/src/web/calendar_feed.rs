@@ -3,7 +3,7 @@
 use crate::{
     answer::Answer,
     auth,
-    calendar::{About, single_event},
+    calendar::{About, Recipient, single_event},
     error::ApiError,
     extract::Segments,
     methods::only,
@@ -45,9 +45,10 @@ async fn feed(State(state): State<App>, Segments([name]): Segments<1>, parts: Pa
     for (reservation, _) in &reservations {
         let about = match known.entry(&reservation.name) {
             Entry::Occupied(about) => about.into_mut(),
-            Entry::Vacant(place) => {
-                place.insert(About::new(&state.store, &state.invitations, reservation).await?)
-            }
+            Entry::Vacant(place) => place.insert(
+                About::new(&state.store, &state.invitations, reservation, Recipient::WithoutCode, now)
+                    .await?,
+            ),
         };
         events.push(single_event(reservation, about, now));
     }

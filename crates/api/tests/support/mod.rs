@@ -602,15 +602,21 @@ impl World {
     }
 
     pub async fn with_limits(limits: ReservationLimits) -> Self {
-        Self::with(limits, None).await
+        Self::with(limits, None, None).await
     }
 
     /// People sign in at a provider.
     pub async fn with_oidc(oidc: plenary_api::OidcSettings) -> Self {
-        Self::with(ReservationLimits::default(), Some(plenary_api::Oidc::new(oidc, trusts_nobody()))).await
+        let oidc = plenary_api::Oidc::new(oidc, trusts_nobody());
+        Self::with(ReservationLimits::default(), Some(oidc), None).await
     }
 
-    async fn with(limits: ReservationLimits, oidc: Option<plenary_api::Oidc>) -> Self {
+    /// Guests are told this page to join by.
+    pub async fn with_join(join: &str) -> Self {
+        Self::with(ReservationLimits::default(), None, Some(join.to_owned())).await
+    }
+
+    async fn with(limits: ReservationLimits, oidc: Option<plenary_api::Oidc>, join: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).await.unwrap();
         let (account, key) = store.create_account_login(LOGIN).await.unwrap();
@@ -634,6 +640,7 @@ impl World {
             trusted_proxies: plenary_api::TrustedProxies::default(),
             invitations: plenary_api::Invitations {
                 mail_from: Some("conferences@example.com".to_owned()),
+                join,
                 ..plenary_api::Invitations::default()
             },
             max_body_bytes: 65_536,

@@ -24,8 +24,8 @@ use plenary_conference::{
 };
 use plenary_model::{
     Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, ConferenceRecordingId,
-    EventRecord, HistoryEntry, InboundService, OngoingKind, RecordingId, Refer, Room, Selection, SipSecret,
-    SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
+    EventRecord, GuestToken, HistoryEntry, InboundService, OngoingKind, RecordingId, Refer, Room, Selection,
+    SipSecret, SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
 };
 use plenary_sip::{
     AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, Reason, ReferTo, Referred,

@@ -76,6 +76,15 @@ pub fn token(account: AccountId, service: &str) -> Token {
     Token::Call(CallToken { account, service: service.to_owned() })
 }
 
+pub fn guest(account: AccountId, conference: &str, early: Option<Option<&str>>) -> Token {
+    Token::Guest(GuestToken {
+        account,
+        conference: ConferenceName::new(conference),
+        is_early: early.is_some(),
+        divert: early.flatten().map(ServiceName::new),
+    })
+}
+
 pub fn client(id: &str, may_call: Option<&str>) -> Token {
     Token::Client(ClientToken {
         account: ACCOUNT,

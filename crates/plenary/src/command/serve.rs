@@ -117,7 +117,8 @@ async fn demo_account(store: &Store) -> anyhow::Result<Option<DemoAccount>> {
         return Ok(None);
     }
     let (account, key) = store.create_account_login(DEMO_LOGIN).await?;
-    let body = serde_json::json!({ "conference": { "name": "{rest}" } });
+    // Guests' links lead there as well.
+    let body = serde_json::json!({ "conference": { "name": "{rest}" }, "access": { "tokens": true } });
     store.put_service(account.id, DEMO_SERVICE, &body).await?;
     let mut invitation = None;
     if plenary_web::has_console() {

@@ -18,7 +18,7 @@ use lettre::{
 };
 use plenary_api::{
     Invitations,
-    calendar::{About, reservation_event, series_events},
+    calendar::{About, Recipient, reservation_event, series_events},
 };
 use plenary_conference::Reservation;
 use plenary_model::{
@@ -212,11 +212,15 @@ impl Sender {
             is_series,
             about,
         };
+        let recipient = match first.kind {
+            MailKind::Invitation | MailKind::Update => Recipient::Guest(&first.guest.mail),
+            MailKind::Cancellation => Recipient::WithoutCode,
+        };
         if let MailContent::Series(id) = &first.content {
             let Some(series) = self.store.series(first.account, *id).await? else { return Ok(None) };
             let dates = self.store.series_reservations(first.account, *id).await?;
             let Some(any) = dates.first() else { return Ok(None) };
-            let about = About::new(&self.store, &self.invitations, any).await?;
+            let about = About::new(&self.store, &self.invitations, any, recipient, now).await?;
             let events = series_events(&series, &dates, &about, now);
             return Ok(Some(letter(events, series.settings.time_zone, true, about)));
         }
@@ -232,7 +236,7 @@ impl Sender {
             Some(date) => self.store.series(any.account, date.series).await?.map(|series| series.settings),
             None => None,
         };
-        let about = About::new(&self.store, &self.invitations, any).await?;
+        let about = About::new(&self.store, &self.invitations, any, recipient, now).await?;
         let events =
             reservations.iter().map(|one| reservation_event(one, series.as_ref(), &about, now)).collect();
         let zone = series.map_or_else(|| self.zone.clone(), |series| series.time_zone);

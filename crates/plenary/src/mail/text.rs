@@ -22,7 +22,7 @@ struct Words {
     when: &'static str,
     repeats: &'static str,
     more: &'static str,
-    how: [&'static str; 3],
+    how: [&'static str; 4],
     end: &'static str,
     months: [&'static str; 12],
 }
@@ -38,7 +38,12 @@ const ENGLISH: Words = Words {
     when: "When",
     repeats: "It repeats; the attached calendar file has all dates.",
     more: "and more; the attached calendar file has all dates",
-    how: ["Join in the browser", "Telephone", "Room number"],
+    how: [
+        "Join in the browser",
+        "Telephone",
+        "Room number",
+        "You receive the PIN for the telephone separately.",
+    ],
     end: "This mail was sent by a conferencing service. Replies may not be read.",
     months: [
         "January",
@@ -67,7 +72,7 @@ const GERMAN: Words = Words {
     when: "Wann",
     repeats: "Die Konferenz wiederholt sich; alle Termine stehen in der angehängten Kalenderdatei.",
     more: "und weitere; alle Termine stehen in der angehängten Kalenderdatei",
-    how: ["Im Browser teilnehmen", "Telefon", "Raumnummer"],
+    how: ["Im Browser teilnehmen", "Telefon", "Raumnummer", "Die PIN für das Telefon erhalten Sie getrennt."],
     end: "Diese Nachricht kommt von einem Konferenzdienst. Antworten werden unter Umständen nicht gelesen.",
     months: [
         "Januar",
@@ -279,6 +284,7 @@ mod tests {
                 organizer: None,
                 number: Some("+49 30 123456".to_owned()),
                 room: Some("1001".to_owned()),
+                has_pin: true,
                 join: Some("https://conference.example.com/join/conf-Board".to_owned()),
             },
         }
@@ -294,6 +300,7 @@ mod tests {
             "Telephone: +49 30 123456",
             "Room number: 1001",
             "/join/conf-Board",
+            "You receive the PIN for the telephone separately.",
         ] {
             assert!(said.plain.contains(part), "{part}: {}", said.plain);
         }
@@ -306,6 +313,7 @@ mod tests {
     fn a_cancellation_does_not_say_how_to_join() {
         let said = Said::of(&letter(MailKind::Cancellation, "en", "Weekly"));
         assert!(said.subject.starts_with("Cancelled: Weekly"));
+        assert!(!said.plain.contains("PIN"));
         assert!(!said.plain.contains("1001") && !said.html.contains("1001"));
     }
 

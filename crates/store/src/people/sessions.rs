@@ -130,26 +130,37 @@ impl Store {
         )
         .bind(&given[..])
         .fetch_optional(on))?;
-        let Some(session) = row.map(session).filter(|session| !session.is_over(now)) else { return Ok(None) };
-        let person = self.person(session.person).await?.filter(|person| !person.is_disabled);
-        let Some(person) = person else { return Ok(None) };
+        let Some((session, person)) = self.counting(row, now).await? else { return Ok(None) };
         if !(0..USED_RESOLUTION_MS).contains(&now.0.saturating_sub(session.last_used_at.0)) {
             self.note("UPDATE web_sessions SET last_used_at = $1 WHERE id = $2", now, session.id.0);
         }
         Ok(Some((session, person)))
     }
 
-    /// Whether a session still counts; that it is asked is no use of it.
+    /// What a session lets do now, if it still counts and there is an account to work in; that it is asked is no use of it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn session_counts(&self, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn session_access(&self, id: SessionId, now: Timestamp) -> Result<Option<Access>, StoreError> {
         let row: Option<SessionRow> = read!(self.base, "looking up a session", |on| sqlx::query_as(
             concat!("SELECT ", session_columns!(), " FROM web_sessions WHERE id = $1")
         )
         .bind(id.0)
         .fetch_optional(on))?;
-        Ok(row.map(session).is_some_and(|session| !session.is_over(now)))
+        let Some((session, person)) = self.counting(row, now).await? else { return Ok(None) };
+        let account = self.account_of(&session, &person).await?;
+        Ok(account.map(|account| session.access(&person, account)))
+    }
+
+    /// A session with its person, if it counts.
+    async fn counting(
+        &self,
+        row: Option<SessionRow>,
+        now: Timestamp,
+    ) -> Result<Option<(Session, Person)>, StoreError> {
+        let Some(session) = row.map(session).filter(|session| !session.is_over(now)) else { return Ok(None) };
+        let person = self.person(session.person).await?.filter(|person| !person.is_disabled);
+        Ok(person.map(|person| (session, person)))
     }
 
     /// The account that a session works in: the one that was chosen, as long as the person may work there; else the first of

@@ -1,5 +1,6 @@
 //! Reservations: names and seats, booked, changed and released in one transaction.
 
+pub(crate) mod guest_links;
 mod ledger;
 mod mails;
 mod request;
@@ -8,6 +9,7 @@ mod statements;
 mod told;
 pub(crate) mod worker;
 
+pub use guest_links::{GuestLink, LinkPurpose, OpenGuestLink};
 pub use mails::{MAIL_KEPT_MS, MailContent, MailRecord, QueuedMail};
 pub use request::{NameRule, ReserveError};
 pub use series::StoredSeries;

@@ -66,12 +66,12 @@ impl Store {
         &self,
         account: AccountId,
         conference: &ConferenceName,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<(String, bool)>, StoreError> {
         let select = self.base.text(
-            "SELECT number FROM rooms WHERE account_id = $1 AND body ->> 'conference' = $2 ORDER BY number LIMIT 1",
-            "SELECT number FROM rooms WHERE account_id = $1 AND body::json ->> 'conference' = $2 ORDER BY number LIMIT 1",
+            "SELECT number, pin_hash IS NOT NULL FROM rooms WHERE account_id = $1 AND body ->> 'conference' = $2 ORDER BY number LIMIT 1",
+            "SELECT number, pin_hash IS NOT NULL FROM rooms WHERE account_id = $1 AND body::json ->> 'conference' = $2 ORDER BY number LIMIT 1",
         );
-        read!(self.base, "looking for a room", |on| sqlx::query_scalar(select)
+        read!(self.base, "looking for a room", |on| sqlx::query_as(select)
             .bind(account.0)
             .bind(conference.as_str())
             .fetch_optional(on))

@@ -33,7 +33,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-pub(super) const TABLES: [Table; 36] = [
+pub(super) const TABLES: [Table; 37] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -82,6 +82,26 @@ pub(super) const TABLES: [Table; 36] = [
             ("last_used_at", Integer),
             ("address", Text),
             ("user_agent", Text),
+        ],
+        counted: Some("id"),
+    },
+    Table {
+        name: "guest_links",
+        keys: 1,
+        columns: &[
+            ("id", Integer),
+            ("account_id", Integer),
+            ("hash", Bytes),
+            ("salt", Bytes),
+            ("label", Text),
+            ("conference", Text),
+            ("reservation", Text),
+            ("series", Integer),
+            ("guest", Text),
+            ("created_at", Integer),
+            ("expires_at", Integer),
+            ("last_used_at", Integer),
+            ("revoked_at", Integer),
         ],
         counted: Some("id"),
     },

@@ -19,6 +19,7 @@ import { limitsQuery, useRefreshedBy } from "../conferences";
 import { phaseTone } from "../Home";
 import { InviteDialog } from "../InviteDialog";
 import { LeaderLinksDialog } from "../LeaderLinksDialog";
+import { telephoneFacts, waysQuery } from "../links";
 import { useMay } from "../session";
 import css from "./Booking.module.css";
 import { type Booking, bookingQuery, changeBooking, type Mail, mailsQuery, removeBooking } from "./bookings";
@@ -40,6 +41,7 @@ function Shown({ booking }: { booking: Booking }) {
   const mayControl = useMay("control");
   const [open, setOpen] = useState<"invite" | "leaders" | "remove" | null>(null);
   const { token, conference, title } = booking;
+  const ways = useQuery(waysQuery(conference));
   const isOver = booking.state === "completed";
   const remove = async () => {
     await removeBooking(token);
@@ -96,6 +98,7 @@ function Shown({ booking }: { booking: Booking }) {
               [t("booking.duration"), t("minutes", { count: booking.duration_min })],
               [t("booking.seats"), amount(booking.max_participants)],
               [t("booking.divert"), booking.divert ?? "–"],
+              ...telephoneFacts(ways.data),
               ...(booking.series
                 ? ([
                     [
@@ -114,7 +117,12 @@ function Shown({ booking }: { booking: Booking }) {
       {booking.guests.length > 0 && <Mails token={token} />}
       {mayBook && !isOver && <Change key={token} booking={booking} onRemove={() => setOpen("remove")} />}
       {open === "invite" && (
-        <InviteDialog conference={conference} {...(title ? { title } : {})} onClose={() => setOpen(null)} />
+        <InviteDialog
+          of={{ reservation: token }}
+          conference={conference}
+          title={title || conference}
+          onClose={() => setOpen(null)}
+        />
       )}
       {open === "leaders" && (
         <LeaderLinksDialog

@@ -145,7 +145,12 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
       </div>
       {mayControl && <Bar name={name} conference={conference} onOpen={setDialog} />}
       {dialog?.kind === "invite" ? (
-        <InviteDialog conference={name} onClose={() => setDialog(null)} />
+        <InviteDialog
+          of={{ conference: name }}
+          conference={name}
+          title={name}
+          onClose={() => setDialog(null)}
+        />
       ) : dialog?.kind === "leaders" ? (
         <LeaderLinksDialog of={{ conference: name }} title={name} onClose={() => setDialog(null)} />
       ) : (

@@ -1,0 +1,45 @@
+//! How guests reach a conference.
+
+use crate::calendar::Invitations;
+use plenary_model::{AccountId, ConferenceName};
+use plenary_store::{Store, StoreError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How guests reach a conference.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct GuestWays {
+    /// What a browser calls: a name of the inbound service that leads to the conference and admits callers with tokens; null: there
+    /// is none, and the code of a guest's link leads nowhere.
+    #[schema(example = "conf-Board")]
+    pub(crate) service: Option<String>,
+    /// Who calls it has keys: to mute, to raise a hand.
+    pub(crate) keys: bool,
+    /// The telephone number by which the room is reached; null: it has no room, or no number is configured.
+    #[schema(example = "+44 1908 273800")]
+    pub(crate) number: Option<String>,
+    /// The number of the room that callers key in; null: it has none.
+    #[schema(example = "1001")]
+    pub(crate) room: Option<String>,
+    /// Callers are asked for a PIN. It is stored as a hash, so it cannot be shown.
+    pub(crate) has_pin: bool,
+}
+
+impl GuestWays {
+    pub(crate) async fn to(
+        store: &Store,
+        invitations: &Invitations,
+        account: AccountId,
+        conference: &ConferenceName,
+    ) -> Result<Self, StoreError> {
+        let service = store.service_for_guests(account, conference).await?;
+        let room = store.room_of(account, conference).await?;
+        Ok(Self {
+            keys: service.as_ref().is_some_and(|(_, action)| action.menus().is_some()),
+            service: service.map(|(dialled, _)| dialled),
+            number: invitations.number.clone().filter(|_| room.is_some()),
+            has_pin: room.as_ref().is_some_and(|(_, has_pin)| *has_pin),
+            room: room.map(|(number, _)| number),
+        })
+    }
+}
