@@ -64,6 +64,8 @@ codes! {
     UNKNOWN_SERIES = "1143", 404, "There is no such series";
     PASSWORDS_OFF = "1144", 403, "Passwords are switched off";
     OIDC_OFF = "1145", 404, "Signing in at a provider is not configured";
+    RECORDING_NOT_WRITTEN = "1157", 503, "The recording cannot be written";
+    FILES_LEFT = "1158", 503, "The files of the recording are not deleted yet";
     EVENTS_GONE = "1115", 410, "The events are not kept any more";
     UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
     UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";

@@ -7,7 +7,7 @@ pub(crate) mod problem;
 
 pub(crate) use codes::{
     ACCOUNT_EXISTS, BAD_AUDIO, BAD_BODY, BAD_INVITATION, BAD_LEADER_LINK, BAD_SERVICE, BAD_TARGET,
-    CHANGED_MEANWHILE, EVENTS_GONE, FOREIGN_PAGE, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED,
+    CHANGED_MEANWHILE, EVENTS_GONE, FILES_LEFT, FOREIGN_PAGE, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED,
     LACKS_SCOPE, MAIL_OFF, MAIL_TAKEN, MALFORMED, MEDIA_FULL, MISSING, NOT_OUR_PAGE, OIDC_OFF,
     OTHER_CONFERENCE, OUT_OF_RANGE, PASSWORDS_OFF, RECORDING_RUNS, REPEATED, ROLE_FORBIDS,
     SERVICE_NAME_TAKEN, TOO_MANY, UNKNOWN_ACCOUNT, UNKNOWN_BAN, UNKNOWN_CALL, UNKNOWN_DELIVERY, UNKNOWN_KEY,
@@ -26,12 +26,12 @@ use axum::{
 };
 pub(crate) use codes::{
     ALREADY_RECORDED, NAME_TAKEN, NAME_TOKEN_MISMATCH, NO_SEATS, NOBODY_TO_RECORD, NOT_NOW, NOT_PERMITTED,
-    NOT_RECORDED, NOT_REGISTERED, RECORDING_OFF, STORAGE_FULL, TOO_LATE_TO_EXTEND, TOO_LATE_TO_REMOVE,
-    TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_PLAYBACK, UNKNOWN_RESERVATION,
-    WRONG_STATE,
+    NOT_RECORDED, NOT_REGISTERED, RECORDING_NOT_WRITTEN, RECORDING_OFF, STORAGE_FULL, TOO_LATE_TO_EXTEND,
+    TOO_LATE_TO_REMOVE, TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_PLAYBACK,
+    UNKNOWN_RESERVATION, WRONG_STATE,
 };
 use plenary_conference::Refused;
-use plenary_model::{FieldError, Scope};
+use plenary_model::{FieldError, RecordingFailure, Scope};
 use plenary_store::{ChangeError, PersonError, StoreError};
 use std::{fmt::Write, sync::Arc};
 
@@ -303,8 +303,8 @@ impl From<Refused> for ApiError {
             Refused::NotRecorded => coded(NOT_RECORDED),
             Refused::NobodyToRecord => coded(NOBODY_TO_RECORD),
             Refused::RecordingOff => coded(RECORDING_OFF),
-            Refused::RecordingFailed { is_full: true } => coded(STORAGE_FULL),
-            Refused::RecordingFailed { is_full: false } => Self::plain(StatusCode::SERVICE_UNAVAILABLE, text),
+            Refused::RecordingFailed { failure: RecordingFailure::StorageFull } => coded(STORAGE_FULL),
+            Refused::RecordingFailed { .. } => coded(RECORDING_NOT_WRITTEN),
             Refused::AlreadyAdmitted => Self::plain(StatusCode::INTERNAL_SERVER_ERROR, text),
         }
     }
