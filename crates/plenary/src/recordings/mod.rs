@@ -54,6 +54,8 @@ impl Recordings {
         };
         let transcribes = !transcripts.command.is_empty();
         let archive = Archive::new(folder.clone(), keys.clone(), transcribes);
+        // First, so that none of them is taken for one that was cut off.
+        plenary_api::delete_left_files(store, &archive).await?;
         let cut_off = tokio::task::spawn_blocking(move || archive.repair()).await?;
         for manifest in &cut_off {
             store.write_recording(manifest).await?;

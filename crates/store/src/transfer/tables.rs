@@ -33,7 +33,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-pub(super) const TABLES: [Table; 36] = [
+pub(super) const TABLES: [Table; 37] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -267,6 +267,12 @@ pub(super) const TABLES: [Table; 36] = [
             ("ended_at", Integer),
             ("manifest", Text),
         ],
+        counted: None,
+    },
+    Table {
+        name: "deleted_recordings",
+        keys: 1,
+        columns: &[("id", Text), ("account_id", Integer), ("deleted_at", Integer)],
         counted: None,
     },
     Table {
