@@ -572,3 +572,53 @@ fn a_transcript_is_made_of_an_encrypted_recording_and_what_failed_is_made_at_the
     assert_eq!(server.curl(&["-X", "DELETE"], &of_recording).0, 204);
     assert!(!account.join(&id).exists());
 }
+
+/// A process has ended, be it that nobody has asked how.
+fn is_over(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
+
+#[test]
+fn the_program_that_makes_a_transcript_ends_with_its_recording_and_with_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    fs::write(&keys, "5a".repeat(32)).unwrap();
+    fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let program = folder.path().join("transcribe");
+    let says = folder.path().join("pid");
+    fs::write(&program, format!("echo $$ >'{0}.new'; mv '{0}.new' '{0}'; exec sleep 300", says.display()))
+        .unwrap();
+    let config = format!(
+        "drain_seconds = 0\n{CONFIG}key_file = \"{}\"\n[transcripts]\ncommand = [\"sh\", \"{}\"]\n",
+        keys.display(),
+        program.display()
+    );
+    let mut server = Server::start(&config);
+    let talk = Talk::begin(&server, "Board");
+    let work = server.data().join("recordings/work");
+    let transcribed = |server: &Server| {
+        let id = start(server, &json!({"announce": false}));
+        std::thread::sleep(Duration::from_millis(500));
+        stop(server, &id);
+        let pid = wait_for("the program", || fs::read_to_string(&says).ok());
+        fs::remove_file(&says).unwrap();
+        assert!(work.join(&id).join("mixed.opus").exists(), "it is given what was decrypted");
+        (id, pid.trim().to_owned())
+    };
+    let (id, process) = transcribed(&server);
+    assert_eq!(server.curl(&["-X", "DELETE"], &format!("/v1/recordings/{id}")).0, 204);
+    assert!(!work.join(&id).exists(), "it is gone when the answer comes");
+    wait_for("the program to end", || is_over(&process).then_some(()));
+
+    let (id, process) = transcribed(&server);
+    server.kill();
+    drop(talk);
+    wait_for("the program to end", || is_over(&process).then_some(()));
+    server.start_again();
+    // Once more, for the next start makes what was not made. What was left is not what it is given.
+    let pid = wait_for("the program", || fs::read_to_string(&says).ok());
+    assert!(work.join(&id).exists());
+    assert!(server.terminate().success());
+    assert!(is_over(pid.trim()) && !work.exists());
+}
