@@ -379,8 +379,8 @@ fn one_that_was_paused_before_a_kill_goes_on_paused_and_records_nothing_until_it
     assert!(told(&server).contains(&format!("recording.paused {next} -")));
     // So long would be enough for some pages.
     std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(server.curl(&["-X", "PATCH", "-d", r#"{"paused": false}"#], BOARD).0, 200);
     let resumed = Instant::now();
+    assert_eq!(server.curl(&["-X", "PATCH", "-d", r#"{"paused": false}"#], BOARD).0, 200);
     std::thread::sleep(Duration::from_millis(700));
     let recording = stop(&server, &next);
     let spoken_ms = resumed.elapsed().as_millis() as u64;
@@ -410,8 +410,8 @@ fn one_that_was_stopped_does_not_go_on_after_a_kill_before_its_files_were_comple
     fs::write(account.join(&id).join("manifest.json"), manifest.to_string()).unwrap();
     server.start_again();
     assert_eq!(server.get(&format!("/v1/recordings/{id}"))["end_reason"], "interrupted");
+    // It would have begun with the conference.
     let talk = Talk::begin(&server, "Board");
-    std::thread::sleep(Duration::from_secs(1));
     assert_eq!(server.curl(&[], BOARD).0, 404, "{:?}", told(&server));
     assert_eq!(server.get("/v1/recordings")["items"].as_array().unwrap().len(), 1);
     drop(talk);
