@@ -63,7 +63,7 @@ quality: build
 	@./scripts/need quality
 	@./bench/talk-off
 	@./bench/quality
-	@./bench/recording
+	@./bench/recording speech
 	@./bench/prompts
 	@./bench/dialogue
 	@./bench/transcript

@@ -62,5 +62,5 @@ pub use router::router;
 pub use server::{ConnectionLimits, serve};
 pub use state::{ApiState, MediaLimits, Recordings};
 pub use time::with_seconds as platform_time;
-pub use v1::delete_recording;
+pub use v1::{DeleteRecordingError, delete_left_files, delete_recording};
 pub use webhooks::{Running as RunningWebhooks, Webhooks};

@@ -185,6 +185,41 @@ async fn deleting_takes_files_and_entry_and_not_of_one_that_runs() {
     let folder = world.folder.path().join("recordings").join(world.account.0.to_string()).join(ID);
     assert!(!folder.exists(), "nothing is left on the disk");
     assert_eq!(send(&world, "DELETE", &path, &[], &Value::Null).await.status, 404);
+    let events = get(&world, "/v1/events").await.json();
+    let [deleted] = &events["items"].as_array().unwrap()[..] else { panic!("one event: {events}") };
+    assert_eq!(
+        (&deleted["type"], &deleted["data"]["recording_id"], &deleted["conference"], &deleted["reason"]),
+        (&json!("recording.deleted"), &json!(ID), &json!("Board"), &Value::Null)
+    );
+    assert_eq!(deleted["actor"]["kind"], "key");
+    assert!(world.store.deleted_recordings(None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_recording_whose_files_stay_is_deleted_all_the_same_and_its_files_are_tried_again() {
+    let world = World::new().await;
+    stored(&world, ID, "Board").await;
+    let folder = world.folder.path().join("recordings").join(world.account.0.to_string()).join(ID);
+    std::fs::remove_dir_all(&folder).unwrap();
+    // It cannot be removed as a folder.
+    std::fs::write(&folder, "a file").unwrap();
+    let path = format!("/v1/recordings/{ID}");
+    let answer = send(&world, "DELETE", &path, &[], &Value::Null).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("1158")), "{}", answer.json());
+    assert_eq!(get(&world, &path).await.status, 404, "nobody is given it any more");
+    assert_eq!(get(&world, "/v1/events").await.json()["items"][0]["type"], "recording.deleted");
+    let archive = plenary_recording::Archive::new(
+        world.folder.path().join("recordings"),
+        plenary_recording::Keys::none(),
+        false,
+    );
+    plenary_api::delete_left_files(&world.store, &archive).await.unwrap();
+    assert_eq!(world.store.deleted_recordings(None, 10).await.unwrap(), [(world.account, ID.to_owned())]);
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("mixed.opus"), AUDIO).unwrap();
+    plenary_api::delete_left_files(&world.store, &archive).await.unwrap();
+    assert!(!folder.exists() && world.store.deleted_recordings(None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

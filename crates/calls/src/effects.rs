@@ -186,8 +186,8 @@ impl Calls {
             Notice::RecordingStopped { conference, recording, by } => {
                 info!(conference = %conference.name, %recording, ?by, "recording stopped");
             }
-            Notice::RecordingFailed { conference, recording, is_full } => {
-                warn!(conference = %conference.name, ?recording, is_full, "a conference is not recorded any more");
+            Notice::RecordingFailed { conference, recording, failure } => {
+                warn!(conference = %conference.name, ?recording, reason = failure.name(), "a conference is not recorded any more");
             }
             Notice::ControlsChanged { conference, controls } => {
                 info!(conference = %conference.name, ?controls, "conference controls changed");

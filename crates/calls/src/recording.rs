@@ -7,7 +7,7 @@ use crate::{
     number::CallNumber,
 };
 use plenary_conference::{ConferenceKey, ParticipantId, RecordingCommand, RecordingReport, ToHome};
-use plenary_model::{ConferenceRecordingId, RecordingSettings};
+use plenary_model::{ConferenceRecordingId, RecordingFailure, RecordingSettings};
 use plenary_speech::Prompt;
 use std::collections::BTreeMap;
 use tracing::{info, warn};
@@ -25,6 +25,8 @@ pub enum RecorderCommand {
         settings: RecordingSettings,
         /// The recording that it goes on with, and which part that was.
         continues: Option<(ConferenceRecordingId, u32)>,
+        /// Nothing is recorded before it is resumed.
+        is_paused: bool,
     },
     /// Records nothing for now, or goes on.
     Pause {
@@ -72,15 +74,22 @@ pub enum RecorderEvent {
     NotOpened {
         /// The conference.
         conference: ConferenceKey,
-        /// There is too little space.
-        is_full: bool,
+        /// Why; `None`: nobody is left to be recorded.
+        failure: Option<RecordingFailure>,
+    },
+    /// Audio was lost; silence is in its place.
+    Lost {
+        /// Of which one.
+        recording: ConferenceRecordingId,
+        /// How much since the last time, in milliseconds over all tracks.
+        ms: u64,
     },
     /// It ends by itself.
     Failed {
         /// Which one.
         recording: ConferenceRecordingId,
-        /// There is too little space.
-        is_full: bool,
+        /// Why.
+        failure: RecordingFailure,
     },
 }
 
@@ -96,13 +105,19 @@ impl Calls {
     /// The home of a conference decides about its recording.
     pub(crate) fn command_recording(&mut self, conference: ConferenceKey, command: RecordingCommand) {
         match command {
-            RecordingCommand::Open { settings, continues } => {
+            RecordingCommand::Open { settings, continues, is_paused } => {
                 let Some(room) = self.rooms.get(&conference).map(|room| room.number) else {
                     // Its last call has ended meanwhile.
-                    let report = RecordingReport::NotOpened { is_full: false };
+                    let report = RecordingReport::NotOpened { failure: None };
                     return self.out.home(ToHome::Recording { conference, report });
                 };
-                self.out.record_room(RecorderCommand::Open { conference, room, settings, continues });
+                self.out.record_room(RecorderCommand::Open {
+                    conference,
+                    room,
+                    settings,
+                    continues,
+                    is_paused,
+                });
             }
             RecordingCommand::Pause { recording, is_paused } => {
                 self.out.record_room(RecorderCommand::Pause { recording, is_paused });
@@ -137,22 +152,27 @@ impl Calls {
                 }
                 (conference, RecordingReport::Opened { recording })
             }
-            RecorderEvent::NotOpened { conference, is_full } => {
-                (conference, RecordingReport::NotOpened { is_full })
+            RecorderEvent::NotOpened { conference, failure } => {
+                (conference, RecordingReport::NotOpened { failure })
             }
-            RecorderEvent::Failed { recording, is_full } => {
-                let mut running = self.recordings.running.iter();
-                let Some(conference) =
-                    running.find(|(_, running)| **running == recording).map(|(key, _)| key.clone())
-                else {
-                    return;
-                };
-                warn!(conference = %conference.name, account = conference.account.0, %recording, is_full, "the recording of a conference has ended by itself");
+            RecorderEvent::Lost { recording, ms } => {
+                let Some(conference) = self.recorded_into(&recording) else { return };
+                (conference, RecordingReport::Lost { recording, ms })
+            }
+            RecorderEvent::Failed { recording, failure } => {
+                let Some(conference) = self.recorded_into(&recording) else { return };
+                warn!(conference = %conference.name, account = conference.account.0, %recording, reason = failure.name(), "the recording of a conference has ended by itself");
                 self.recordings.running.remove(&conference);
-                (conference, RecordingReport::Failed { recording, is_full })
+                (conference, RecordingReport::Failed { recording, failure })
             }
         };
         self.out.home(ToHome::Recording { conference, report });
+    }
+
+    /// The conference of a recording that runs.
+    fn recorded_into(&self, recording: &ConferenceRecordingId) -> Option<ConferenceKey> {
+        let mut running = self.recordings.running.iter();
+        running.find(|(_, running)| *running == recording).map(|(conference, _)| conference.clone())
     }
 
     /// A participant is in a conference: the recording, if there is one, gets to know whose track is whose.

@@ -7,7 +7,7 @@ use plenary_calls::{
     question::{Answer, HomeQuestion, Question},
 };
 use plenary_conference::{Event, Refused};
-use plenary_model::{ConferenceRecordingId, RecordingSettings};
+use plenary_model::{ConferenceRecordingId, EventKind, RecordingFailure, RecordingSettings};
 use serde_json::json;
 use support::{World, entry, key, room};
 
@@ -94,8 +94,12 @@ fn a_program_is_answered_when_it_runs_or_why_it_does_not() {
     let (mut world, _, _) = two(json!({}));
     let settings = RecordingSettings::default();
     let begin = |world: &mut World| world.control(Event::StartRecording { conference: key("Tea"), settings });
-    world.recorder_fails = Some(true);
-    assert_eq!(begin(&mut world), Err(Refused::RecordingFailed { is_full: true }));
+    for failure in [RecordingFailure::StorageFull, RecordingFailure::StorageFailed] {
+        world.recorder_fails = Some(Some(failure));
+        assert_eq!(begin(&mut world), Err(Refused::RecordingFailed { failure }));
+    }
+    world.recorder_fails = Some(None);
+    assert_eq!(begin(&mut world), Err(Refused::NobodyToRecord));
     world.recorder_fails = None;
     assert_eq!(begin(&mut world), Ok(()));
     assert_eq!(begin(&mut world), Err(Refused::AlreadyRecorded));
@@ -104,8 +108,13 @@ fn a_program_is_answered_when_it_runs_or_why_it_does_not() {
     let Answer::Overview(Some(overview)) = world.answer_to(question) else { panic!("another answer") };
     let recording = overview.recording.expect("it is recorded");
     assert_eq!(recording.recording, Some(ConferenceRecordingId("rec1".into())));
-    let failed = RecorderEvent::Failed { recording: ConferenceRecordingId("rec1".into()), is_full: true };
-    world.input(Input::Recorder(failed));
+    let recording = ConferenceRecordingId("rec1".into());
+    world.input(Input::Recorder(RecorderEvent::Lost { recording: recording.clone(), ms: 40 }));
+    let failure = RecordingFailure::StorageFull;
+    world.input(Input::Recorder(RecorderEvent::Failed { recording: recording.clone(), failure }));
+    let told: Vec<_> = world.events.iter().map(|event| &event.kind).rev().take(2).collect();
+    let failed = EventKind::RecordingFailed { recording_id: Some(recording.clone()) };
+    assert_eq!(told, [&failed, &EventKind::RecordingThinned { recording_id: recording, lost_ms: 40 }]);
     assert_eq!(to_all(&mut world).last().unwrap(), "play room 2 prompt:en/record.failed");
     assert_eq!(world.control(Event::StopRecording { conference: key("Tea") }), Err(Refused::NotRecorded));
 }
@@ -113,7 +122,7 @@ fn a_program_is_answered_when_it_runs_or_why_it_does_not() {
 #[test]
 fn a_leader_hears_that_it_could_not_begin() {
     let (mut world, leader, _) = two(json!({}));
-    world.recorder_fails = Some(false);
+    world.recorder_fails = Some(Some(RecordingFailure::StorageFailed));
     world.press(leader, "*21");
     assert_eq!(world.heard(leader).last().unwrap(), "key.failed");
 }

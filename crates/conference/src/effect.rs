@@ -8,7 +8,7 @@ use crate::{
     participant::PlayList,
     recording::RecordingCommand,
 };
-use plenary_model::{ConferenceRecordingId, NameId, RecordingSettings};
+use plenary_model::{ConferenceRecordingId, NameId, RecordingFailure, RecordingSettings};
 use serde::{Deserialize, Serialize};
 
 /// An output of [`crate::Conferences::poll_effect`]; carried out in order by the wiring.
@@ -379,7 +379,7 @@ pub enum Notice {
         conference: ConferenceKey,
         /// `None`: it could not even begin.
         recording: Option<ConferenceRecordingId>,
-        is_full: bool,
+        failure: RecordingFailure,
     },
 }
 

@@ -1,7 +1,7 @@
 //! Recordings of a conference, as home and edge speak of them.
 
 use crate::{id::ParticipantId, time::Timestamp};
-use plenary_model::{ConferenceRecordingId, RecordingSettings};
+use plenary_model::{ConferenceRecordingId, RecordingFailure, RecordingSettings};
 use serde::{Deserialize, Serialize};
 
 /// What is configured about recordings.
@@ -30,6 +30,8 @@ pub struct CutOffRecording {
     pub part: u32,
     /// How it was made.
     pub settings: RecordingSettings,
+    /// It was paused: what follows on it begins paused.
+    pub is_paused: bool,
 }
 
 /// What an edge is to do about the recording of a conference.
@@ -41,6 +43,8 @@ pub enum RecordingCommand {
         settings: RecordingSettings,
         /// The recording that it goes on with, and which part that was.
         continues: Option<(ConferenceRecordingId, u32)>,
+        /// Nothing is recorded before it is resumed.
+        is_paused: bool,
     },
     /// Records nothing for now, or goes on.
     Pause {
@@ -73,15 +77,22 @@ pub enum RecordingReport {
     },
     /// It could not begin.
     NotOpened {
-        /// There is too little space.
-        is_full: bool,
+        /// Why; `None`: nobody is left to be recorded.
+        failure: Option<RecordingFailure>,
+    },
+    /// Audio of it was lost, because the disk or the processor is too slow; silence is in its place.
+    Lost {
+        /// Of which one.
+        recording: ConferenceRecordingId,
+        /// How much since the last report, in milliseconds over all tracks.
+        ms: u64,
     },
     /// It has ended by itself.
     Failed {
         /// Which one.
         recording: ConferenceRecordingId,
-        /// There is too little space.
-        is_full: bool,
+        /// Why.
+        failure: RecordingFailure,
     },
     /// A participant has heard that the conference is recorded.
     Told {

@@ -2,6 +2,7 @@
 //! web-service error code and one SIP answer, chosen in one place each.
 
 use crate::{id::ServiceName, state::State, time::Timestamp};
+use plenary_model::RecordingFailure;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use thiserror::Error;
@@ -100,10 +101,14 @@ pub enum Refused {
     #[error("nobody is in the conference, so there is nothing to record")]
     NobodyToRecord,
     /// A recording could not be begun.
-    #[error("the recording could not be begun: {}", if *.is_full { "too little disk space is left" } else { "the disk cannot be written to; see the log" })]
+    #[error("the recording could not be begun: {}", match .failure {
+        RecordingFailure::StorageFull => "too little disk space is left",
+        RecordingFailure::StorageFailed => "the disk or the database cannot be written to; see the log",
+        RecordingFailure::TooLong => "its files have no room",
+    })]
     RecordingFailed {
-        /// There is too little space.
-        is_full: bool,
+        /// Why.
+        failure: RecordingFailure,
     },
     /// A participant id was used twice; a broken promise of the wiring, reported instead of a panic.
     #[error("this call is in a conference already")]

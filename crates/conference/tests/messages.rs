@@ -12,7 +12,7 @@ use plenary_conference::{
 };
 use plenary_model::{
     Actor, Announce, AutoRecord, CallDirection, ConferenceRecordingId, InbandDtmf, Introduction,
-    LanguageCode, NameId, RecordedTracks, RecordingFormat, RecordingSettings,
+    LanguageCode, NameId, RecordedTracks, RecordingFailure, RecordingFormat, RecordingSettings,
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -129,7 +129,7 @@ fn refused() -> impl Strategy<Value = Refused> {
             Refused::NotAsked(NotAsked::NotMuted),
             Refused::NotAsked(NotAsked::NoKey),
         ]),
-        any::<bool>().prop_map(|is_full| Refused::RecordingFailed { is_full }),
+        recording_failure().prop_map(|failure| Refused::RecordingFailed { failure }),
     ]
 }
 
@@ -189,14 +189,18 @@ fn notice() -> impl Strategy<Value = Notice> {
             .prop_map(|(conference, recording, by)| Notice::RecordingResumed { conference, recording, by }),
         (conference(), recording(), option::of(participant()))
             .prop_map(|(conference, recording, by)| Notice::RecordingStopped { conference, recording, by }),
-        (conference(), option::of(recording()), any::<bool>()).prop_map(
-            |(conference, recording, is_full)| Notice::RecordingFailed { conference, recording, is_full }
+        (conference(), option::of(recording()), recording_failure()).prop_map(
+            |(conference, recording, failure)| Notice::RecordingFailed { conference, recording, failure }
         ),
     ]
 }
 
 fn recording() -> impl Strategy<Value = ConferenceRecordingId> {
     text().prop_map(ConferenceRecordingId)
+}
+
+fn recording_failure() -> impl Strategy<Value = RecordingFailure> {
+    select(vec![RecordingFailure::StorageFull, RecordingFailure::StorageFailed, RecordingFailure::TooLong])
 }
 
 fn recording_settings() -> impl Strategy<Value = RecordingSettings> {
@@ -211,8 +215,9 @@ fn recording_settings() -> impl Strategy<Value = RecordingSettings> {
 
 fn recording_command() -> impl Strategy<Value = RecordingCommand> {
     prop_oneof![
-        (recording_settings(), option::of((recording(), any::<u32>())))
-            .prop_map(|(settings, continues)| RecordingCommand::Open { settings, continues }),
+        (recording_settings(), option::of((recording(), any::<u32>())), any::<bool>()).prop_map(
+            |(settings, continues, is_paused)| RecordingCommand::Open { settings, continues, is_paused }
+        ),
         (recording(), any::<bool>())
             .prop_map(|(recording, is_paused)| RecordingCommand::Pause { recording, is_paused }),
         recording().prop_map(|recording| RecordingCommand::End { recording }),
@@ -224,9 +229,10 @@ fn recording_command() -> impl Strategy<Value = RecordingCommand> {
 fn recording_report() -> impl Strategy<Value = RecordingReport> {
     prop_oneof![
         recording().prop_map(|recording| RecordingReport::Opened { recording }),
-        any::<bool>().prop_map(|is_full| RecordingReport::NotOpened { is_full }),
-        (recording(), any::<bool>())
-            .prop_map(|(recording, is_full)| RecordingReport::Failed { recording, is_full }),
+        option::of(recording_failure()).prop_map(|failure| RecordingReport::NotOpened { failure }),
+        (recording(), any::<u64>()).prop_map(|(recording, ms)| RecordingReport::Lost { recording, ms }),
+        (recording(), recording_failure())
+            .prop_map(|(recording, failure)| RecordingReport::Failed { recording, failure }),
         participant().prop_map(|participant| RecordingReport::Told { participant }),
     ]
 }

@@ -8,7 +8,10 @@ use plenary_conference::{
     effect::{Announcement, Audience, Notice},
     recording::CutOffRecording,
 };
-use plenary_model::{AutoRecord, ConferenceRecordingId, RecordedTracks, RecordingSettings};
+use plenary_model::{
+    ActorKind, AutoRecord, ConferenceRecordingId, EventKind, RecordedTracks, RecordingFailure,
+    RecordingSettings,
+};
 use support::*;
 
 const SETTINGS: RecordingSettings = RecordingSettings {
@@ -55,7 +58,24 @@ fn do_it(what: RecordingCommand) -> Effect {
 }
 
 fn open(settings: RecordingSettings) -> Effect {
-    do_it(RecordingCommand::Open { settings, continues: None })
+    do_it(RecordingCommand::Open { settings, continues: None, is_paused: false })
+}
+
+/// What the log says about recordings since the last time: the event, its reason, and how much was lost.
+fn logged(world: &mut World) -> Vec<String> {
+    let events = std::iter::from_fn(|| world.conferences.poll_event()).map(|event| event.event);
+    let of_recordings = events.filter(|event| event.kind.name().starts_with("recording."));
+    let line = of_recordings.map(|event| match event.kind {
+        EventKind::RecordingThinned { recording_id, lost_ms } => {
+            assert_eq!(event.actor.kind, ActorKind::System);
+            format!("thinned {recording_id} {lost_ms}")
+        }
+        kind => {
+            let name = kind.name().trim_start_matches("recording.");
+            event.reason.map_or(name.to_owned(), |reason| format!("{name} {reason}"))
+        }
+    });
+    line.collect()
 }
 
 fn announce(what: Announcement) -> Effect {
@@ -208,25 +228,70 @@ fn without_announcements_the_one_who_asked_is_told_alone() {
 fn what_cannot_begin_is_told_to_the_leader_and_the_program() {
     let mut world = two(RecordingRules::default());
     assert_eq!(world.command("boss", Command::Record { is_confirmed: true }), Outcome::Done);
-    let failed = RecordingReport::NotOpened { is_full: true };
-    assert_eq!(report(&mut world, failed), Err(Refused::RecordingFailed { is_full: true }));
+    let failure = RecordingFailure::StorageFull;
+    let failed = RecordingReport::NotOpened { failure: Some(failure) };
+    assert_eq!(report(&mut world, failed), Err(Refused::RecordingFailed { failure }));
     assert_eq!(world.told(), [("boss".to_owned(), News::RecordingNotBegun)]);
+    assert_eq!(logged(&mut world), ["failed storage_full"]);
     assert_eq!(shown(&world), None);
     start(&mut world, SETTINGS).expect("it may be tried again");
+    let nobody = RecordingReport::NotOpened { failure: None };
+    assert_eq!(report(&mut world, nobody), Err(Refused::NobodyToRecord));
+    assert!(logged(&mut world).is_empty(), "nothing has failed: all had left");
 }
 
 #[test]
 fn one_that_fails_is_announced_with_the_reason_and_the_conference_goes_on() {
-    for (is_full, what) in [(true, Announcement::RecordingFull), (false, Announcement::RecordingOff)] {
+    for (failure, what, told) in [
+        (RecordingFailure::StorageFull, Announcement::RecordingFull, "failed storage_full"),
+        (RecordingFailure::StorageFailed, Announcement::RecordingOff, "failed storage_failed"),
+        (RecordingFailure::TooLong, Announcement::RecordingOff, "failed too_long"),
+    ] {
         let mut world = two(RecordingRules::default());
         recorded(&mut world);
-        report(&mut world, RecordingReport::Failed { recording: id("other"), is_full }).unwrap();
+        report(&mut world, RecordingReport::Failed { recording: id("other"), failure }).unwrap();
         world.assert_deeds(&[]);
-        report(&mut world, RecordingReport::Failed { recording: id("r1"), is_full }).unwrap();
+        report(&mut world, RecordingReport::Failed { recording: id("r1"), failure }).unwrap();
         world.assert_deeds(&[announce(what)]);
+        assert_eq!(logged(&mut world), ["started", told]);
         assert_eq!(shown(&world), None);
         assert_eq!(world.names("Class"), ["boss", "a"]);
     }
+}
+
+#[test]
+fn audio_that_is_lost_is_told_at_once_and_then_every_five_seconds() {
+    let mut world = two(RecordingRules::default());
+    recorded(&mut world);
+    assert_eq!(logged(&mut world), ["started"]);
+    let lost = |world: &mut World, name: &str, ms| {
+        report(world, RecordingReport::Lost { recording: id(name), ms }).unwrap();
+    };
+    lost(&mut world, "other", 20);
+    assert!(logged(&mut world).is_empty(), "it is of another recording");
+    lost(&mut world, "r1", 60);
+    assert_eq!(logged(&mut world), ["thinned r1 60"]);
+    for _ in 0..40 {
+        world.pass_ms(100);
+        lost(&mut world, "r1", 20);
+    }
+    assert!(logged(&mut world).is_empty());
+    world.pass_ms(1000);
+    assert_eq!(logged(&mut world), ["thinned r1 860"], "of all that was lost so far");
+    world.pass_ms(60_000);
+    assert!(logged(&mut world).is_empty(), "nothing more was lost");
+    lost(&mut world, "r1", 20);
+    lost(&mut world, "r1", 20);
+    assert_eq!(logged(&mut world), ["thinned r1 880"]);
+    world.handle(Event::StopRecording { conference: key("Class") }).unwrap();
+    assert_eq!(logged(&mut world), ["thinned r1 900", "stopped"], "the rest comes before its end");
+    lost(&mut world, "r1", 20);
+    world.pass_ms(60_000);
+    assert!(logged(&mut world).is_empty());
+    start(&mut world, SETTINGS).unwrap();
+    opened(&mut world, "r2").unwrap();
+    lost(&mut world, "r2", 40);
+    assert_eq!(logged(&mut world), ["started", "thinned r2 40"], "each counts its own");
 }
 
 #[test]
@@ -303,7 +368,7 @@ fn a_reserved_conference_whose_recording_was_cut_off_goes_on_with_the_next_part(
     let mut world = World::new();
     world.reserve(reservation("Class", 5, 60));
     world.pass_minutes(6);
-    let cut_off = CutOffRecording { recording: id("r1"), part: 2, settings: SETTINGS };
+    let cut_off = CutOffRecording { recording: id("r1"), part: 2, settings: SETTINGS, is_paused: false };
     let now = world.now();
     assert!(!world.conferences.resume_recording(&key("Other"), cut_off.clone(), now));
     assert!(world.conferences.resume_recording(&key("Class"), cut_off, now));
@@ -312,6 +377,50 @@ fn a_reserved_conference_whose_recording_was_cut_off_goes_on_with_the_next_part(
     world.effects();
     world.enter("a", "Class", plain());
     let continues = Some((id("r1"), 2));
-    let next = do_it(RecordingCommand::Open { settings: SETTINGS, continues });
+    let next = do_it(RecordingCommand::Open { settings: SETTINGS, continues, is_paused: false });
     assert!(world.deeds().contains(&next));
+}
+
+#[test]
+fn what_follows_on_a_recording_that_was_paused_begins_paused_and_goes_on_when_it_is_resumed() {
+    let mut world = World::new();
+    world.reserve(reservation("Class", 5, 60));
+    world.pass_minutes(6);
+    let cut_off = CutOffRecording { recording: id("r0"), part: 1, settings: SETTINGS, is_paused: true };
+    let now = world.now();
+    assert!(world.conferences.resume_recording(&key("Class"), cut_off, now));
+    world.enter("boss", "Class", leader());
+    world.enter("a", "Class", plain());
+    let continues = Some((id("r0"), 1));
+    let next = do_it(RecordingCommand::Open { settings: SETTINGS, continues, is_paused: true });
+    assert!(world.deeds().contains(&next), "nothing is recorded between its beginning and its pause");
+    opened(&mut world, "r1").unwrap();
+    world.assert_deeds(&[announce(Announcement::RecordingPaused)]);
+    assert_eq!(shown(&world), Some((Some("r1".into()), true)));
+    assert_eq!(logged(&mut world), ["started", "paused"]);
+    world.enter("late", "Class", plain());
+    world.assert_deeds(&[voice("Class", "late", true, true)]);
+    assert_eq!(world.command("boss", Command::Record { is_confirmed: false }), Outcome::Done);
+    let resumed = do_it(RecordingCommand::Pause { recording: id("r1"), is_paused: false });
+    let all_told = ["boss", "a", "late"].map(note_told);
+    let mut deeds = vec![resumed, announce(Announcement::RecordingResumed)];
+    deeds.extend(all_told);
+    world.assert_deeds(&deeds);
+    assert_eq!(logged(&mut world), ["resumed"]);
+}
+
+#[test]
+fn who_has_a_conference_recorded_that_was_paused_before_a_crash_has_it_recorded() {
+    let mut world = World::new();
+    world.reserve(reservation("Class", 5, 60));
+    world.pass_minutes(6);
+    let cut_off = CutOffRecording { recording: id("r0"), part: 1, settings: SETTINGS, is_paused: true };
+    let now = world.now();
+    assert!(world.conferences.resume_recording(&key("Class"), cut_off, now));
+    // One alone does not start the conference, but can be recorded.
+    world.enter("boss", "Class", leader());
+    world.effects();
+    start(&mut world, SETTINGS).unwrap();
+    let continues = Some((id("r0"), 1));
+    world.assert_deeds(&[do_it(RecordingCommand::Open { settings: SETTINGS, continues, is_paused: false })]);
 }

@@ -1,22 +1,28 @@
 //! Measures the cost of calls: `cargo run --release -p plenary-media --example cost -- PARTICIPANTS ROOMS TALKERS
-//! SECONDS [PROMPTS [CODEC [KEYS]]]`.
+//! SECONDS [PROMPTS [CODEC [KEYS [TRACKS]]]]`.
 //!
 //! All participants send all the time: TALKERS of each room noise of their own, the others silence, in CODEC: pcmu, g722 or
 //! opus. The first PROMPTS of them hear a prompt each, over and over, each another one. On the lines of the first KEYS telephone keys are
-//! looked for as tones. Prints the CPU time of the media threads, how evenly packets leave, and, with one talker, the delay of a packet through the bridge. The
+//! looked for as tones. With TRACKS, mixed or separate, the first room is recorded and not recorded in turn, three times, and what the recording
+//! adds is printed. Otherwise prints the CPU time of the media threads, how evenly packets leave, and, with one talker, the delay of a packet through the bridge. The
 //! generator runs in the same process, on threads whose CPU time is not counted; its own lateness is printed too.
 
 #![allow(clippy::print_stdout)]
 
 use plenary_audio::{codec::Encoder, opus, tone::tone};
 use plenary_media::{
-    Clip, Codec, InbandDtmf, MediaCallId, MediaConfig, MediaPlane, PlayId, PlayTo, RoomId, StreamParams,
+    Clip, Codec, FeedId, InbandDtmf, MediaCallId, MediaConfig, MediaHandle, MediaPlane, PlayId, PlayTo,
+    RoomId, StreamParams,
 };
+use plenary_model::{RecordedTracks, RecordingSettings};
+use plenary_recording::{Keys, OpenRequest, Recorder, RecorderConfig, RecorderEvent};
 use plenary_rtp::source::Source;
 use std::{
     collections::HashMap,
     fs,
     net::UdpSocket,
+    path::PathBuf,
+    sync::{Arc, mpsc::channel},
     thread,
     time::{Duration, Instant},
 };
@@ -35,7 +41,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Vec<usize> = arguments.iter().take(5).map(|text| text.parse().expect("a number")).collect();
     let [participants, rooms, talkers, seconds, of_prompts @ ..] = numbers.as_slice() else {
-        println!("usage: cost PARTICIPANTS ROOMS TALKERS SECONDS [PROMPTS [CODEC [KEYS]]]");
+        println!("usage: cost PARTICIPANTS ROOMS TALKERS SECONDS [PROMPTS [CODEC [KEYS [TRACKS]]]]");
         return;
     };
     let prompts = of_prompts.first().copied().unwrap_or(0).min(*participants);
@@ -46,6 +52,11 @@ fn main() {
         Some(other) => panic!("{other}: pcmu, g722 or opus"),
     };
     let keys: usize = arguments.get(6).map_or(0, |text| text.parse().expect("a number"));
+    let tracks = arguments.get(7).map(|text| match text.as_str() {
+        "mixed" => RecordedTracks::Mixed,
+        "separate" => RecordedTracks::Separate,
+        other => panic!("{other}: mixed or separate"),
+    });
     let folder = tempfile::tempdir().expect("a folder");
     let media_dir = folder.path().to_owned();
     let config = MediaConfig { rtp_ports: 20_000..=31_999, media_dir, ..MediaConfig::default() };
@@ -82,10 +93,17 @@ fn main() {
     }
     let said = Said::new(codec);
     run(&mut phones, &said, 2, *talkers);
-    let (before, began) = (cpu_ms(), Instant::now());
+    if let Some(tracks) = tracks {
+        println!("{participants} participants, {rooms} rooms, {talkers} talkers each, {codec:?}");
+        let recordings = folder.path().join("recordings");
+        record_in_turn(&media, tracks, recordings, || drop(run(&mut phones, &said, *seconds, *talkers)));
+        media.shutdown();
+        return;
+    }
+    let (before, began) = (cpu_ms("media-"), Instant::now());
     let load_before = media.load();
     let measured = run(&mut phones, &said, *seconds, *talkers);
-    let (cpu, wall) = (cpu_ms() - before, began.elapsed().as_secs_f64());
+    let (cpu, wall) = (cpu_ms("media-") - before, began.elapsed().as_secs_f64());
     let load = media.load();
     let percent = cpu / wall / 10.0;
     println!(
@@ -109,6 +127,53 @@ fn main() {
     }
     media.shutdown();
     while events.try_recv().is_ok() {}
+}
+
+/// Has the first room recorded and not recorded in turn, as the service does by default, and prints the share of a core that its threads
+/// need each time.
+fn record_in_turn(media: &MediaHandle, tracks: RecordedTracks, folder: PathBuf, mut talk: impl FnMut()) {
+    let config = RecorderConfig {
+        folder,
+        keep_free_bytes: 0,
+        opus_bitrate: 32_000,
+        threads: 0,
+        keys: Keys::none(),
+        transcribes: false,
+    };
+    let (events, received) = channel();
+    let on_event = move |event| drop(events.send(event));
+    let recorder = Recorder::start(config, Arc::new(on_event)).expect("it starts");
+    let mut shares = || {
+        let before = (cpu_ms("media-"), cpu_ms("recording-"), Instant::now());
+        talk();
+        let per_cent = before.2.elapsed().as_secs_f64() * 10.0;
+        ((cpu_ms("media-") - before.0) / per_cent, (cpu_ms("recording-") - before.1) / per_cent)
+    };
+    for round in 1..=3 {
+        let (without, _) = shares();
+        let request = OpenRequest {
+            account: 1,
+            conference: "Cost".into(),
+            settings: RecordingSettings { tracks, ..RecordingSettings::default() },
+            continues: None,
+            is_paused: false,
+        };
+        let (_, feed) = recorder.open(request).expect("it begins");
+        assert!(media.record_room(RoomId(0), FeedId(round), feed), "the room is there");
+        let (with, recording) = shares();
+        media.end_room_recording(RoomId(0), FeedId(round));
+        let lost_ms = loop {
+            if let RecorderEvent::Ended(manifest) = received.recv().expect("it ends") {
+                break manifest.lost_ms;
+            }
+        };
+        println!(
+            "  {tracks:?}: media threads {without:.2} % of a core, recorded {with:.2} %; recording threads {recording:.2} %; \
+             together {:+.2} %; {lost_ms} ms lost",
+            with + recording - without
+        );
+    }
+    recorder.shutdown();
 }
 
 #[derive(Default)]
@@ -231,13 +296,13 @@ fn print(what: &str, values: &[f64]) {
     println!("{what}: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms", at(0.5), at(0.99), at(0.999));
 }
 
-/// CPU time of the media threads, in milliseconds.
-fn cpu_ms() -> f64 {
+/// CPU time of the threads whose names begin like this, in milliseconds.
+fn cpu_ms(threads: &str) -> f64 {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else { return 0.0 };
     let mut total = 0.0;
     for task in tasks.flatten() {
         let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        if name.starts_with("media-") {
+        if name.starts_with(threads) {
             let times = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             let nanoseconds: f64 =
                 times.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0.0);

@@ -282,8 +282,14 @@ pub enum EventKind {
     RecordingResumed { recording_id: ConferenceRecordingId },
     #[serde(rename = "recording.stopped")]
     RecordingStopped { recording_id: ConferenceRecordingId },
+    /// Audio was lost: so much in all, in milliseconds over all tracks. Silence is in its place.
+    #[serde(rename = "recording.thinned")]
+    RecordingThinned { recording_id: ConferenceRecordingId, lost_ms: u64 },
     #[serde(rename = "recording.failed")]
     RecordingFailed { recording_id: Option<ConferenceRecordingId> },
+    /// Its files and what was known of it are deleted.
+    #[serde(rename = "recording.deleted")]
+    RecordingDeleted { recording_id: ConferenceRecordingId },
     #[serde(rename = "playback.started")]
     PlaybackStarted { playback_id: String },
     #[serde(rename = "playback.ended")]
@@ -299,7 +305,7 @@ pub enum EventKind {
 }
 
 /// The names of all events that the log may hold, and of those that are only sent live.
-pub const EVENT_TYPES: [&str; 41] = [
+pub const EVENT_TYPES: [&str; 43] = [
     "reservation.created",
     "reservation.changed",
     "reservation.extended",
@@ -336,7 +342,9 @@ pub const EVENT_TYPES: [&str; 41] = [
     "recording.paused",
     "recording.resumed",
     "recording.stopped",
+    "recording.thinned",
     "recording.failed",
+    "recording.deleted",
     "playback.started",
     "playback.ended",
     "call.failed",
@@ -384,7 +392,9 @@ impl EventKind {
             Self::RecordingPaused { .. } => "recording.paused",
             Self::RecordingResumed { .. } => "recording.resumed",
             Self::RecordingStopped { .. } => "recording.stopped",
+            Self::RecordingThinned { .. } => "recording.thinned",
             Self::RecordingFailed { .. } => "recording.failed",
+            Self::RecordingDeleted { .. } => "recording.deleted",
             Self::PlaybackStarted { .. } => "playback.started",
             Self::PlaybackEnded { .. } => "playback.ended",
             Self::CallFailed { .. } => "call.failed",
@@ -452,9 +462,14 @@ impl EventRecord {
             EventKind::RecordingStarted { recording_id, .. } => {
                 vec![(one(Kind::Recording, &recording_id.0), true)]
             }
+            EventKind::RecordingPaused { recording_id } => vec![(one(Kind::Pause, &recording_id.0), true)],
+            EventKind::RecordingResumed { recording_id } => vec![(one(Kind::Pause, &recording_id.0), false)],
             EventKind::RecordingStopped { recording_id }
             | EventKind::RecordingFailed { recording_id: Some(recording_id) } => {
-                vec![(one(Kind::Recording, &recording_id.0), false)]
+                vec![
+                    (one(Kind::Pause, &recording_id.0), false),
+                    (one(Kind::Recording, &recording_id.0), false),
+                ]
             }
             EventKind::PlaybackStarted { playback_id } => vec![(one(Kind::Playback, playback_id), true)],
             EventKind::PlaybackEnded { playback_id } => vec![(one(Kind::Playback, playback_id), false)],
@@ -476,9 +491,9 @@ impl EventRecord {
             | EventKind::ParticipantResumed {}
             | EventKind::ParticipantChanged(_)
             | EventKind::KeyPressed { .. }
-            | EventKind::RecordingPaused { .. }
-            | EventKind::RecordingResumed { .. }
+            | EventKind::RecordingThinned { .. }
             | EventKind::RecordingFailed { recording_id: None }
+            | EventKind::RecordingDeleted { .. }
             | EventKind::EventsLost { .. }
             | EventKind::WebhookTest {} => Vec::new(),
         }
@@ -504,6 +519,8 @@ pub enum OngoingKind {
     Call,
     Waiting,
     Participant,
+    /// Of the recording of this id: it ends with it at the latest.
+    Pause,
     Recording,
     Started,
     Conference,
@@ -511,11 +528,12 @@ pub enum OngoingKind {
 }
 
 impl OngoingKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Playback,
         Self::Call,
         Self::Waiting,
         Self::Participant,
+        Self::Pause,
         Self::Recording,
         Self::Started,
         Self::Conference,
@@ -530,6 +548,7 @@ impl OngoingKind {
             Self::Call => "call",
             Self::Waiting => "waiting",
             Self::Participant => "participant",
+            Self::Pause => "pause",
             Self::Recording => "recording",
             Self::Started => "started",
             Self::Conference => "conference",
@@ -545,7 +564,8 @@ impl OngoingKind {
 }
 
 impl Ongoing {
-    /// The event by which a restart closes it. `reservation`: what its event told, where it is one.
+    /// The event by which a restart closes it; `None`: that of something else does. `reservation`: what its event told, where it is
+    /// one.
     #[must_use]
     pub fn closing(&self, at: Timestamp, reservation: Option<ReservationData>) -> Option<EventRecord> {
         let playback_id = || self.id.clone();
@@ -555,6 +575,7 @@ impl Ongoing {
             OngoingKind::Call => (EventKind::CallFailed { status: None }, INTERRUPTED),
             OngoingKind::Waiting => (EventKind::ParticipantRefused {}, INTERRUPTED),
             OngoingKind::Participant => (EventKind::ParticipantLeft {}, INTERRUPTED),
+            OngoingKind::Pause => return None,
             OngoingKind::Recording => {
                 (EventKind::RecordingStopped { recording_id: recording_id() }, INTERRUPTED)
             }
@@ -707,7 +728,9 @@ mod tests {
             EventKind::RecordingPaused { recording_id: recording_id.clone() },
             EventKind::RecordingResumed { recording_id: recording_id.clone() },
             EventKind::RecordingStopped { recording_id: recording_id.clone() },
-            EventKind::RecordingFailed { recording_id: Some(recording_id) },
+            EventKind::RecordingThinned { recording_id: recording_id.clone(), lost_ms: 480 },
+            EventKind::RecordingFailed { recording_id: Some(recording_id.clone()) },
+            EventKind::RecordingDeleted { recording_id },
             EventKind::PlaybackStarted { playback_id: playback_id.clone() },
             EventKind::PlaybackEnded { playback_id },
             EventKind::CallFailed { status: Some(486) },
@@ -737,9 +760,17 @@ mod tests {
                 _ => None,
             };
             for (ongoing, _) in record(kind).changes().into_iter().filter(|(_, begins)| *begins) {
-                let closing = ongoing.closing(Timestamp(0), data.clone()).unwrap();
-                assert!(closing.changes().contains(&(ongoing.clone(), false)), "{ongoing:?} {closing:?}");
                 assert_eq!(OngoingKind::of_name(ongoing.kind.name()), Some(ongoing.kind));
+                let Some(closing) = ongoing.closing(Timestamp(0), data.clone()) else {
+                    // A pause ends with its recording.
+                    let id = ConferenceRecordingId(ongoing.id.clone());
+                    let stopped = record(EventKind::RecordingStopped { recording_id: id });
+                    assert!(
+                        ongoing.kind == OngoingKind::Pause && stopped.changes().contains(&(ongoing, false))
+                    );
+                    continue;
+                };
+                assert!(closing.changes().contains(&(ongoing.clone(), false)), "{ongoing:?} {closing:?}");
             }
         }
     }

@@ -79,8 +79,9 @@ pub use personal_data::{Redaction, Said, is_of_person, redact_json};
 pub use playback::PlaybackRequest;
 pub use read::{FieldError, json, read, read_value};
 pub use recording::{
-    ConferenceRecordingId, RecordedParticipant, RecordedTrack, RecordedTracks, RecordingEnd, RecordingFormat,
-    RecordingManifest, RecordingPause, RecordingSettings, RecordingState, TranscriptState,
+    ConferenceRecordingId, RecordedParticipant, RecordedTrack, RecordedTracks, RecordingEnd,
+    RecordingFailure, RecordingFormat, RecordingManifest, RecordingPause, RecordingSettings, RecordingState,
+    TranscriptState,
 };
 pub use room::{
     Announce, AutoRecord, Early, GivenPin, GivenPins, PIN_DIGITS, Pin, ROOM_NUMBER_DIGITS, Room,

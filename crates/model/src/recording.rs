@@ -104,6 +104,40 @@ pub enum RecordingEnd {
     Interrupted,
 }
 
+/// Why a recording cannot begin, or ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingFailure {
+    /// The disk has no more than the space that is to be kept free.
+    StorageFull,
+    /// The disk, or the database, could not be written to.
+    StorageFailed,
+    /// A file is as long as its format allows.
+    TooLong,
+}
+
+impl RecordingFailure {
+    /// Its name, as the reason of an event.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StorageFull => "storage_full",
+            Self::StorageFailed => "storage_failed",
+            Self::TooLong => "too_long",
+        }
+    }
+}
+
+impl From<RecordingFailure> for RecordingEnd {
+    fn from(failure: RecordingFailure) -> Self {
+        match failure {
+            RecordingFailure::StorageFull => Self::StorageFull,
+            RecordingFailure::StorageFailed => Self::StorageFailed,
+            RecordingFailure::TooLong => Self::TooLong,
+        }
+    }
+}
+
 /// A recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingManifest {
@@ -128,7 +162,7 @@ pub struct RecordingManifest {
     pub announced: bool,
     /// When it began, in milliseconds since the epoch.
     pub started_at_ms: i64,
-    /// When it ended.
+    /// When it ended. It may be known before the files are complete: until then it is running by its state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at_ms: Option<i64>,
     /// Why.
@@ -239,6 +273,12 @@ impl RecordingManifest {
             pauses: Vec::new(),
             transcript: None,
         }
+    }
+
+    /// Nothing was being recorded when this was written: a pause had begun and not ended.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.pauses.last().is_some_and(|pause| pause.ended_at_ms.is_none())
     }
 }
 

@@ -1,5 +1,5 @@
 //! Recordings of real calls: what is in the files, who is told, and what is left when the service is killed or the disk is full.
-#![allow(missing_docs, clippy::print_stderr)]
+#![allow(missing_docs)]
 
 mod support;
 
@@ -84,6 +84,11 @@ fn begins_ms(samples: &[i16], hz: f32) -> usize {
 
 /// Has other programs read a file, each as far as it can; they are installed by `make test`. Seconds that it plays.
 fn assert_others_play(path: &Path, seconds: f64) {
+    assert_read_by_others(path, seconds, true);
+}
+
+/// `is_ended`: the file says that it has ended.
+fn assert_read_by_others(path: &Path, seconds: f64, is_ended: bool) {
     let run = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output();
         let output =
@@ -98,13 +103,38 @@ fn assert_others_play(path: &Path, seconds: f64) {
     let played = plenary_sounds::read_file(Path::new(decoded), &plenary_sounds::Limits::UPLOAD).unwrap();
     let by_ffmpeg = played.milliseconds() as f64 / 1000.0;
     assert!((by_ffmpeg - seconds).abs() < 0.03, "ffmpeg plays {by_ffmpeg} s of {seconds} s");
-    if file.ends_with(".opus") {
+    if file.ends_with(".wav") {
+        // It reads all of it, and of one that is ended it finds nothing to say of its sizes.
+        let said = run("sox", &[file, "-n", "stat"]);
+        let length = said.lines().find_map(|line| line.strip_prefix("Length (seconds):"));
+        let by_sox: f64 = length.unwrap_or_else(|| panic!("{said}")).trim().parse().unwrap();
+        assert!((by_sox - seconds).abs() < 0.03, "sox plays {by_sox} s of {seconds} s");
+        assert!(!is_ended || !said.contains("WARN"), "{said}");
+    } else if is_ended {
         let said = run("opusinfo", &[file]);
         assert!(!said.to_lowercase().contains("warning"), "{said}");
-    } else {
-        let said: f64 = run("sox", &["--info", "-D", file]).trim().parse().unwrap();
-        assert!((said - seconds).abs() < 0.03, "sox plays {said} s of {seconds} s");
     }
+}
+
+/// Copies the file of a recording from the disk, as it is now.
+fn copy_from_disk(server: &Server, id: &str, file: &str) -> PathBuf {
+    let folders = fs::read_dir(server.data().join("recordings")).unwrap();
+    let path = folders.map(|entry| entry.unwrap().path().join(id).join(file)).find(|path| path.is_file());
+    let copy = server.folder.path().join(format!("copy-{id}-{file}"));
+    fs::copy(path.expect("it is there"), &copy).unwrap();
+    copy
+}
+
+/// A file that is not ended, in our decoder and others: it plays for so long at least, and both voices are heard in its last second.
+fn assert_plays_unended(path: &Path, seconds_min: f64) {
+    let samples = play(path);
+    let seconds = samples.len() as f64 / 48_000.0;
+    assert!(seconds >= seconds_min, "{}: {seconds} s, less than {seconds_min} s", path.display());
+    for hz in TONES {
+        let level = usual_level(&samples[samples.len() - 48_000..samples.len() - 4800], hz);
+        assert!((level - SPOKEN_DBOV).abs() < 1.0, "{hz} Hz at {level} dBov in the last second");
+    }
+    assert_read_by_others(path, seconds, false);
 }
 
 #[test]
@@ -274,6 +304,144 @@ fn after_a_kill_the_files_play_and_a_reserved_conference_goes_on_with_the_next_p
     assert_eq!((&manifest["state"], &manifest["part"]), (&json!("finished"), &json!(2)), "{manifest}");
 }
 
+#[test]
+fn files_play_while_they_are_written_and_as_a_kill_has_left_them() {
+    let mut server = Server::start(&format!("drain_seconds = 0\n{CONFIG}"));
+    let recordings: Vec<_> = [("Board", "opus"), ("Tea", "wav")]
+        .into_iter()
+        .map(|(conference, format)| {
+            let talk = Talk::begin(&server, conference);
+            let body = json!({"format": format, "announce": false}).to_string();
+            let path = format!("/v1/conferences/{conference}/recording");
+            let (status, answer) = server.curl(&["-X", "POST", "-d", &body], &path);
+            assert_eq!(status, 201, "{answer}");
+            let id = answer["recording_id"].as_str().unwrap().to_owned();
+            (talk, id, format!("mixed.{format}"))
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(3));
+    for (_, id, file) in &recordings {
+        assert_plays_unended(&copy_from_disk(&server, id, file), 2.0);
+        let given = server.folder.path().join(file);
+        download(&server, id, 1, &given);
+        assert_plays_unended(&given, 2.0);
+    }
+    let goes_on = Instant::now();
+    std::thread::sleep(Duration::from_secs(1));
+    server.kill();
+    let seconds = 2.0 + goes_on.elapsed().as_secs_f64().min(1.0);
+    for (_, id, file) in &recordings {
+        assert_plays_unended(&copy_from_disk(&server, id, file), seconds);
+    }
+}
+
+/// A reserved conference of two is being recorded.
+fn recorded_and_reserved() -> (Server, Talk, String) {
+    let config = format!("drain_seconds = 0\n[reservations]\nmin_notice_minutes = 0\n{CONFIG}");
+    let server = Server::start(&config);
+    server.reserve_now("Board");
+    wait_for("the conference to be open", || {
+        let (_, shown) = server.curl(&[], "/v1/conferences/Board");
+        (shown["state"] == "holding").then_some(())
+    });
+    let talk = Talk::begin(&server, "Board");
+    let id = start(&server, &json!({"announce": false}));
+    (server, talk, id)
+}
+
+/// Events of recordings, as `type id reason`.
+fn told(server: &Server) -> Vec<String> {
+    let events = server.get("/v1/events?limit=500");
+    let events = events["items"].as_array().unwrap().iter();
+    let of_recordings = events.filter(|event| event["type"].as_str().unwrap().starts_with("recording."));
+    let line = |event: &Value| {
+        let [kind, reason] = ["type", "reason"].map(|member| event[member].as_str().unwrap_or("-"));
+        format!("{kind} {} {reason}", event["data"]["recording_id"].as_str().unwrap_or("-"))
+    };
+    of_recordings.map(line).collect()
+}
+
+#[test]
+fn one_that_was_paused_before_a_kill_goes_on_paused_and_records_nothing_until_it_is_resumed() {
+    let (mut server, talk, id) = recorded_and_reserved();
+    let (status, shown) = server.curl(&["-X", "PATCH", "-d", r#"{"paused": true}"#], BOARD);
+    assert_eq!((status, &shown["paused"]), (200, &json!(true)), "{shown}");
+    wait_for("it to be told", || told(&server).contains(&format!("recording.paused {id} -")).then_some(()));
+    server.kill_and_restart();
+    drop(talk);
+    let _talk = Talk::begin(&server, "Board");
+    let next = wait_for("the next part", || {
+        let (status, shown) = server.curl(&[], BOARD);
+        (status == 200 && shown["recording_id"].is_string()).then_some(shown)
+    });
+    assert_eq!(next["paused"], true, "{next}");
+    let next = next["recording_id"].as_str().unwrap().to_owned();
+    assert!(told(&server).contains(&format!("recording.paused {next} -")));
+    // So long would be enough for some pages.
+    std::thread::sleep(Duration::from_secs(1));
+    let resumed = Instant::now();
+    assert_eq!(server.curl(&["-X", "PATCH", "-d", r#"{"paused": false}"#], BOARD).0, 200);
+    std::thread::sleep(Duration::from_millis(700));
+    let recording = stop(&server, &next);
+    let spoken_ms = resumed.elapsed().as_millis() as u64;
+    let duration_ms = recording["duration_ms"].as_u64().unwrap();
+    assert!((500..=spoken_ms).contains(&duration_ms), "{duration_ms} of {spoken_ms} ms");
+    assert_eq!((&recording["part"], &recording["continues"]), (&json!(2), &json!(id)));
+    assert_eq!(recording["pauses"][0]["at_ms"], 0);
+}
+
+#[test]
+fn one_that_was_stopped_does_not_go_on_after_a_kill_before_its_files_were_complete() {
+    let (mut server, talk, id) = recorded_and_reserved();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(server.curl(&["-X", "DELETE"], BOARD).0, 204);
+    wait_for("it to be told", || told(&server).contains(&format!("recording.stopped {id} -")).then_some(()));
+    wait_until_over(&server, &id);
+    server.kill();
+    drop(talk);
+    // As if the kill had come before: its files were not even noted to be over.
+    let folder = server.data().join("recordings");
+    let mut manifest = find_manifest(&folder, &id);
+    manifest["state"] = json!("running");
+    for member in ["end_reason", "ended_at_ms"] {
+        manifest.as_object_mut().unwrap().remove(member);
+    }
+    let account = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    fs::write(account.join(&id).join("manifest.json"), manifest.to_string()).unwrap();
+    server.start_again();
+    assert_eq!(server.get(&format!("/v1/recordings/{id}"))["end_reason"], "interrupted");
+    // It would have begun with the conference.
+    let talk = Talk::begin(&server, "Board");
+    assert_eq!(server.curl(&[], BOARD).0, 404, "{:?}", told(&server));
+    assert_eq!(server.get("/v1/recordings")["items"].as_array().unwrap().len(), 1);
+    drop(talk);
+}
+
+#[test]
+fn a_recording_that_was_deleted_just_before_a_kill_is_gone_with_its_files() {
+    let mut server = Server::start(&format!("drain_seconds = 0\n{CONFIG}"));
+    let talk = Talk::begin(&server, "Board");
+    let id = start(&server, &json!({"announce": false}));
+    std::thread::sleep(Duration::from_millis(500));
+    stop(&server, &id);
+    drop(talk);
+    server.kill();
+    let account = fs::read_dir(server.data().join("recordings")).unwrap().next().unwrap().unwrap().path();
+    let owner = plenary_model::AccountId(account.file_name().unwrap().to_str().unwrap().parse().unwrap());
+    // As if the kill had come between the database and the disk.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = plenary_store::Store::open(&server.data()).await.unwrap();
+        assert!(store.delete_recording(owner, &id, None).await.unwrap());
+        store.close().await;
+    });
+    assert!(account.join(&id).exists());
+    server.start_again();
+    assert!(!account.join(&id).exists());
+    assert_eq!(server.curl(&[], &format!("/v1/recordings/{id}")).0, 404);
+    assert_eq!(told(&server).last(), Some(&format!("recording.deleted {id} -")));
+}
+
 fn find_manifest(folder: &Path, id: &str) -> Value {
     let of_account = |account: PathBuf| account.join(id).join("manifest.json");
     let accounts = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -281,53 +449,54 @@ fn find_manifest(folder: &Path, id: &str) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// A small disk in memory, while a test runs.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// `None`: it may not be made here.
-    fn make(folder: PathBuf, options: &str) -> Option<Self> {
-        fs::create_dir_all(&folder).unwrap();
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&folder).output();
-        mounted.is_ok_and(|mounted| mounted.status.success()).then_some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
+/// Starts the server with its recordings on a small disk in memory, which only it sees and which goes with it.
+fn small_disk(folder: &Path, options: &str) -> Vec<String> {
+    let recordings = folder.join("data/recordings");
+    let mounts = format!(
+        "mkdir -p '{0}' && mount -t tmpfs -o {options} tmpfs '{0}' && exec \"$@\"",
+        recordings.display()
+    );
+    ["unshare", "--mount", "--map-root-user", "sh", "-c", &mounts, "sh"].map(str::to_owned).to_vec()
 }
 
 #[test]
-fn a_full_disk_ends_the_recording_with_a_sentence_and_never_the_conference() {
-    let server = Server::start(CONFIG);
-    let Some(disk) = SmallDisk::make(server.data().join("recordings"), "size=400k") else {
-        eprintln!("skipped: this user may not mount a small disk");
-        return;
-    };
-    let talk = Talk::begin(&server, "Board");
-    // 96 kB a second.
-    let id = start(&server, &json!({"format": "wav"}));
-    let recording = wait_until_over(&server, &id);
-    assert_eq!(
-        (&recording["state"], &recording["end_reason"]),
-        (&json!("failed"), &json!("storage_full")),
-        "{recording}"
-    );
-    talk.assert_is_heard();
-    assert_eq!(server.curl(&[], BOARD).0, 404);
-    let duration_ms = recording["duration_ms"].as_u64().unwrap();
-    assert!(duration_ms > 2000, "{duration_ms} ms");
-    let path = server.folder.path().join("mixed.wav");
-    download(&server, &id, 1, &path);
-    let samples = play(&path);
-    assert_eq!(samples.len() as u64 / 48, duration_ms);
-    let last = usual_level(&samples[samples.len() - 24_000..], TONES[0]);
-    assert!((last - SPOKEN_DBOV).abs() < 1.0, "{last} dBov at the end");
-    assert_others_play(&path, duration_ms as f64 / 1000.0);
-    drop(disk);
+fn a_full_disk_ends_the_recording_with_a_sentence_and_an_event_and_never_the_conference() {
+    // 96 kB a second, and 4 kB a second.
+    for (format, is_encrypted, size) in [("wav", false, "400k"), ("opus", true, "100k")] {
+        let keys = tempfile::NamedTempFile::new().unwrap();
+        fs::write(keys.path(), "5a".repeat(32)).unwrap();
+        let key_file = match is_encrypted {
+            true => format!("key_file = \"{}\"\n", keys.path().display()),
+            false => String::new(),
+        };
+        let server = Server::start_by(&format!("{CONFIG}{key_file}"), |folder| {
+            small_disk(folder, &format!("size={size}"))
+        });
+        let talk = Talk::begin(&server, "Board");
+        let id = start(&server, &json!({"format": format}));
+        let recording = wait_until_over(&server, &id);
+        assert_eq!(
+            (&recording["state"], &recording["end_reason"]),
+            (&json!("failed"), &json!("storage_full")),
+            "{recording}"
+        );
+        let failed = format!("recording.failed {id} storage_full");
+        wait_for("the event", || told(&server).contains(&failed).then_some(()));
+        talk.assert_is_heard();
+        assert_eq!(server.curl(&[], BOARD).0, 404);
+        let duration_ms = recording["duration_ms"].as_u64().unwrap();
+        assert!(duration_ms > 2000, "{duration_ms} ms");
+        let path = server.folder.path().join(format!("mixed.{format}"));
+        download(&server, &id, 1, &path);
+        let samples = play(&path);
+        assert_eq!(samples.len() as u64 / 48, duration_ms);
+        let last = usual_level(&samples[samples.len() - 24_000..], TONES[0]);
+        assert!((last - SPOKEN_DBOV).abs() < 1.0, "{last} dBov at the end");
+        assert_others_play(&path, duration_ms as f64 / 1000.0);
+        // What is deleted makes room for the next.
+        assert_eq!(server.curl(&["-X", "DELETE"], &format!("/v1/recordings/{id}")).0, 204);
+        start(&server, &json!({"format": format}));
+    }
 }
 
 /// A program that makes transcripts, for tests: it says what it was given. A broken one fails.
@@ -402,4 +571,54 @@ fn a_transcript_is_made_of_an_encrypted_recording_and_what_failed_is_made_at_the
     assert!(!here.join("work").exists(), "what was decrypted is deleted");
     assert_eq!(server.curl(&["-X", "DELETE"], &of_recording).0, 204);
     assert!(!account.join(&id).exists());
+}
+
+/// A process has ended, be it that nobody has asked how.
+fn is_over(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
+
+#[test]
+fn the_program_that_makes_a_transcript_ends_with_its_recording_and_with_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    fs::write(&keys, "5a".repeat(32)).unwrap();
+    fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let program = folder.path().join("transcribe");
+    let says = folder.path().join("pid");
+    fs::write(&program, format!("echo $$ >'{0}.new'; mv '{0}.new' '{0}'; exec sleep 300", says.display()))
+        .unwrap();
+    let config = format!(
+        "drain_seconds = 0\n{CONFIG}key_file = \"{}\"\n[transcripts]\ncommand = [\"sh\", \"{}\"]\n",
+        keys.display(),
+        program.display()
+    );
+    let mut server = Server::start(&config);
+    let talk = Talk::begin(&server, "Board");
+    let work = server.data().join("recordings/work");
+    let transcribed = |server: &Server| {
+        let id = start(server, &json!({"announce": false}));
+        std::thread::sleep(Duration::from_millis(500));
+        stop(server, &id);
+        let pid = wait_for("the program", || fs::read_to_string(&says).ok());
+        fs::remove_file(&says).unwrap();
+        assert!(work.join(&id).join("mixed.opus").exists(), "it is given what was decrypted");
+        (id, pid.trim().to_owned())
+    };
+    let (id, process) = transcribed(&server);
+    assert_eq!(server.curl(&["-X", "DELETE"], &format!("/v1/recordings/{id}")).0, 204);
+    assert!(!work.join(&id).exists(), "it is gone when the answer comes");
+    wait_for("the program to end", || is_over(&process).then_some(()));
+
+    let (id, process) = transcribed(&server);
+    server.kill();
+    drop(talk);
+    wait_for("the program to end", || is_over(&process).then_some(()));
+    server.start_again();
+    // Once more, for the next start makes what was not made. What was left is not what it is given.
+    let pid = wait_for("the program", || fs::read_to_string(&says).ok());
+    assert!(work.join(&id).exists());
+    assert!(server.terminate().success());
+    assert!(is_over(pid.trim()) && !work.exists());
 }

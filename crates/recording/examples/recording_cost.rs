@@ -62,6 +62,7 @@ fn measure(tracks: RecordedTracks, format: RecordingFormat, rate: Rate, talkers:
         conference: "Cost".into(),
         settings: RecordingSettings { tracks, format, announce: false },
         continues: None,
+        is_paused: false,
     };
     let (_, mut feed) = recorder.open(request).expect("it begins");
     let mut random = 1_u32;

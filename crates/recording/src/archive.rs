@@ -57,9 +57,13 @@ impl Archive {
         is_id(id).then(|| self.folder.join(account.to_string()).join(id))
     }
 
+    /// Makes the folder of a recording. Its name is on the disk, and so is that of the account's folder.
     pub(crate) fn make_folder(&self, account: i64, id: &str) -> io::Result<PathBuf> {
-        let folder = self.folder.join(account.to_string()).join(id);
+        let of_account = self.folder.join(account.to_string());
+        let folder = of_account.join(id);
         fs::create_dir_all(&folder)?;
+        sync_parent(&of_account)?;
+        sync_parent(&folder)?;
         Ok(folder)
     }
 
@@ -94,15 +98,22 @@ impl Archive {
     /// Something of it is still there.
     pub fn delete(&self, account: i64, id: &str) -> io::Result<()> {
         let Some(folder) = self.folder_of(account, id) else { return Ok(()) };
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
+        let _alone = self.changing();
+        // Also what was decrypted of it: the program that makes its transcript ends when it finds that the recording is gone.
+        for folder in [self.work_of(id), folder] {
+            match fs::remove_dir_all(&folder).and_then(|()| sync_parent(&folder)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                // That it is gone is to last.
+                Ok(()) | Err(_) => {}
+            }
         }
-        match folder.parent().map(File::open) {
-            // That it is gone is to last.
-            Some(Ok(parent)) => parent.sync_all(),
-            Some(Err(_)) | None => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// Its files are here.
+    #[must_use]
+    pub fn has(&self, account: i64, id: &str) -> bool {
+        self.folder_of(account, id).is_some_and(|folder| folder.join(manifest::MANIFEST).exists())
     }
 
     /// Completes the recordings that ran when the service ended. To be called before new ones begin. What cannot be read is left
@@ -129,6 +140,12 @@ impl Archive {
     }
 }
 
+/// Has the name of a file or folder on the disk.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// Whether this can be the id of a recording, and the name of a folder.
 #[must_use]
 pub fn is_id(id: &str) -> bool {
@@ -153,10 +170,11 @@ fn repair_one(folder: &Path, archive: &Archive) -> io::Result<Option<RecordingMa
         return Ok(None);
     }
     add_unnamed_tracks(folder, &mut manifest)?;
-    let ended_at_ms = last_change_ms(folder, &manifest);
-    manifest.state = RecordingState::Interrupted;
-    manifest.end_reason = Some(EndReason::Interrupted);
-    manifest.ended_at_ms = Some(ended_at_ms);
+    // It had ended, and only its files were not complete.
+    if manifest.end_reason.is_none() {
+        manifest.end_reason = Some(EndReason::Interrupted);
+        manifest.ended_at_ms = Some(last_change_ms(folder, &manifest));
+    }
     session::settle(folder, &mut manifest, true, archive)?;
     Ok(Some(manifest))
 }

@@ -8,14 +8,17 @@
 //! A slow disk delays these threads and never a media thread: see [`mod@crate::feed`].
 
 use crate::{
-    Archive, Keys, StoredFile,
+    Archive, Keys, StoredFile, archive,
     feed::{Feed, FeedKind, feed},
     manifest,
-    session::{Ended, Note, Pumped, Session},
+    session::{Ended, Note, Pumped, Session, UnwrittenManifest},
     track, wall_ms,
 };
 use plenary_audio::opus;
-use plenary_model::{RecordedTracks, RecordingEnd as EndReason, RecordingManifest, RecordingSettings};
+use plenary_model::{
+    RecordedTracks, RecordingEnd as EndReason, RecordingFailure, RecordingManifest, RecordingPause,
+    RecordingSettings,
+};
 use std::{
     fs, io,
     path::PathBuf,
@@ -68,6 +71,8 @@ pub struct OpenRequest {
     pub settings: RecordingSettings,
     /// The recording that this one follows on, and which part that was.
     pub continues: Option<(String, u32)>,
+    /// Nothing is recorded before it is resumed.
+    pub is_paused: bool,
 }
 
 /// Why a recording does not begin.
@@ -89,6 +94,26 @@ pub enum OpenError {
     Ended,
 }
 
+impl OpenError {
+    /// Why, in one word.
+    #[must_use]
+    pub fn failure(&self) -> RecordingFailure {
+        match self {
+            Self::StorageFull { .. } => RecordingFailure::StorageFull,
+            Self::Io(error) => failure_of(error),
+            Self::Ended => RecordingFailure::StorageFailed,
+        }
+    }
+}
+
+/// Why a disk does not take something.
+pub(crate) fn failure_of(error: &io::Error) -> RecordingFailure {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RecordingFailure::StorageFull,
+        _ => RecordingFailure::StorageFailed,
+    }
+}
+
 /// What the recorder says by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecorderEvent {
@@ -99,7 +124,7 @@ pub enum RecorderEvent {
         /// Its id.
         id: String,
         /// Why.
-        reason: EndReason,
+        failure: RecordingFailure,
     },
     /// Audio was lost, because the disk or the processor is too slow; silence is in its place.
     Lost {
@@ -134,14 +159,17 @@ struct Shared {
 enum Command {
     Begin(Box<Session>),
     Note(String, Note),
+    /// The disk has not confirmed what was written.
+    Failed(String, RecordingFailure),
     /// The files are ended as they are.
     Shutdown,
 }
 
 /// For the thread that waits for the disk.
 enum Job {
-    Data(Vec<Arc<StoredFile>>),
-    Manifest(PathBuf, Vec<u8>),
+    /// Files, each with the id of its recording. Of those that the disk refuses, the writing thread is told.
+    Data(Vec<(String, Arc<StoredFile>)>, Sender<Command>),
+    Manifest(UnwrittenManifest, Sender<Command>),
     /// After its manifests, which are older than the one that completes it.
     Ended(Box<Ended>),
 }
@@ -171,6 +199,7 @@ impl Recorder {
     /// The folder cannot be made, or a thread not be started.
     pub fn start(config: RecorderConfig, on_event: OnRecorderEvent) -> io::Result<Self> {
         fs::create_dir_all(&config.folder)?;
+        archive::sync_parent(&config.folder)?;
         let fresh = Arc::new(track::encoder(config.opus_bitrate));
         let count = match config.threads {
             0 => thread::available_parallelism().map_or(1, usize::from).div_ceil(2),
@@ -190,9 +219,10 @@ impl Recorder {
         let mut writers = Vec::new();
         for number in 0..count {
             let (commands, received) = channel();
-            writers.push(commands);
+            writers.push(commands.clone());
             let writer = Writer {
                 commands: received,
+                of_disk: commands,
                 sessions: Vec::new(),
                 fresh: Arc::clone(&fresh),
                 jobs: jobs.clone(),
@@ -233,7 +263,7 @@ impl Recorder {
         }
         let started_at_ms = wall_ms();
         let id = new_id(started_at_ms)?;
-        let OpenRequest { account, conference, settings, continues } = request;
+        let OpenRequest { account, conference, settings, continues, is_paused } = request;
         let mut manifest = RecordingManifest::begun(id.clone(), account, conference, settings, started_at_ms);
         if let Some((earlier, part)) = continues {
             (manifest.continues, manifest.part) = (Some(earlier), part + 1);
@@ -242,7 +272,11 @@ impl Recorder {
             RecordedTracks::Mixed => (FeedKind::Mixed, FRAMES_MIXED),
             RecordedTracks::Separate => (FeedKind::Separate, FRAMES_SEPARATE),
         };
-        let (feed, reader) = feed(kind, frames);
+        let (mut feed, reader) = feed(kind, frames);
+        if is_paused {
+            feed.set_paused(true);
+            manifest.pauses.push(RecordingPause { at_ms: 0, began_at_ms: started_at_ms, ended_at_ms: None });
+        }
         let folder = shared.archive.make_folder(account, &id)?;
         let session = Session::begin(folder.clone(), manifest, reader, &shared.archive, &shared.fresh);
         let session = session.inspect_err(|_| {
@@ -296,6 +330,8 @@ fn new_id(now_ms: i64) -> io::Result<String> {
 /// A writing thread.
 struct Writer {
     commands: Receiver<Command>,
+    /// By which the thread that waits for the disk reaches this one.
+    of_disk: Sender<Command>,
     sessions: Vec<Session>,
     fresh: Arc<opus::Encoder>,
     jobs: Jobs,
@@ -316,6 +352,15 @@ impl Writer {
                         session.note(note);
                     }
                     // More may wait.
+                    continue;
+                }
+                Ok(Command::Failed(id, failure)) => {
+                    // It may have ended meanwhile.
+                    if let Some(place) = self.sessions.iter().position(|one| one.manifest.id == id) {
+                        let mut session = self.sessions.swap_remove(place);
+                        session.is_damaged = true;
+                        self.end(session, failure.into());
+                    }
                     continue;
                 }
                 Ok(Command::Shutdown) | Err(RecvTimeoutError::Disconnected) => break,
@@ -346,8 +391,8 @@ impl Writer {
             }
             match pumped {
                 Pumped::GoesOn => {
-                    if let Some((folder, manifest)) = session.poll_manifest()
-                        && !self.jobs.offer(Job::Manifest(folder, manifest))
+                    if let Some(manifest) = session.poll_manifest()
+                        && !self.jobs.offer(Job::Manifest(manifest, self.of_disk.clone()))
                     {
                         session.keep_manifest();
                     }
@@ -368,7 +413,7 @@ impl Writer {
             return;
         }
         // Where the last time is not over yet, this one is left out.
-        self.jobs.offer(Job::Data(files));
+        self.jobs.offer(Job::Data(files, self.of_disk.clone()));
         match plenary_net::free_bytes(&self.folder) {
             Ok(free) if free < self.keep_free_bytes => {
                 error!(free, keep = self.keep_free_bytes, "too little space is left: recordings end");
@@ -382,8 +427,14 @@ impl Writer {
     }
 
     fn end(&self, session: Session, reason: EndReason) {
-        if !matches!(reason, EndReason::Stopped) {
-            (self.on_event)(RecorderEvent::Failing { id: session.manifest.id.clone(), reason });
+        let failure = match reason {
+            EndReason::StorageFull => Some(RecordingFailure::StorageFull),
+            EndReason::StorageFailed => Some(RecordingFailure::StorageFailed),
+            EndReason::TooLong => Some(RecordingFailure::TooLong),
+            EndReason::Stopped | EndReason::Interrupted => None,
+        };
+        if let Some(failure) = failure {
+            (self.on_event)(RecorderEvent::Failing { id: session.manifest.id.clone(), failure });
         }
         let _ = self.jobs.jobs.send(Job::Ended(Box::new(session.finish(reason, &self.fresh))));
     }
@@ -398,18 +449,124 @@ fn finish(ended: &Receiver<Ended>, on_event: &OnRecorderEvent) {
 
 /// Waits for the disk, so that no writing thread has to.
 fn force(jobs: &Receiver<Job>, waiting: &AtomicUsize, ended: &Sender<Ended>) {
+    // After such an error the kernel has dropped what it could not write, and says so once: what the file holds is not known any more
+    // (fsync(2)). The recording ends.
+    let failed = |id: String, error: &io::Error, writer: &Sender<Command>| {
+        warn!(recording = %id, %error, "a recording could not be forced onto the disk: it ends");
+        let _ = writer.send(Command::Failed(id, failure_of(error)));
+    };
     while let Ok(job) = jobs.recv() {
-        let forced = match job {
-            Job::Data(files) => files.iter().try_for_each(|file| file.on_disk().sync_data()),
-            Job::Manifest(folder, bytes) => manifest::write(&folder, &bytes),
+        match job {
+            Job::Data(files, writer) => {
+                for (id, file) in files {
+                    if let Err(error) = file.on_disk().sync_data() {
+                        failed(id, &error, &writer);
+                    }
+                }
+            }
+            Job::Manifest(UnwrittenManifest { id, folder, bytes }, writer) => {
+                if let Err(error) = manifest::write(&folder, &bytes) {
+                    failed(id, &error, &writer);
+                }
+            }
             Job::Ended(recording) => {
+                // Before its files are read for their hashes, which takes a while: a crash meanwhile does not make it one that ran.
+                recording.note_end();
                 let _ = ended.send(*recording);
                 continue;
             }
-        };
-        waiting.fetch_sub(1, Relaxed);
-        if let Err(error) = forced {
-            warn!(%error, "a recording could not be forced onto the disk");
         }
+        waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::TrackSource;
+    use plenary_audio::codec::Rate;
+    use plenary_model::RecordingState;
+    use std::path::Path;
+
+    /// Of a device that is no disk: nothing can be forced onto it.
+    fn refused() -> Arc<StoredFile> {
+        Arc::new(StoredFile::open(Path::new("/dev/null"), &Keys::none()).expect("Linux has it"))
+    }
+
+    #[test]
+    fn a_file_that_the_disk_refuses_keeps_no_other_from_it_and_its_recording_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let good = StoredFile::create(&folder.path().join("good"), &Keys::none()).expect("a file");
+        let manifest = |id: &str, folder: PathBuf| UnwrittenManifest {
+            id: id.to_owned(),
+            folder,
+            bytes: b"{}".to_vec(),
+        };
+        let (jobs, received) = channel();
+        let (writer, told) = channel();
+        let files = vec![
+            ("bad".to_owned(), refused()),
+            ("good".to_owned(), Arc::new(good)),
+            ("worse".to_owned(), refused()),
+        ];
+        jobs.send(Job::Data(files, writer.clone())).expect("it is received");
+        let gone = folder.path().join("gone");
+        jobs.send(Job::Manifest(manifest("lost", gone), writer.clone())).expect("it is received");
+        let here = folder.path().to_owned();
+        jobs.send(Job::Manifest(manifest("kept", here), writer)).expect("it is received");
+        drop(jobs);
+        let waiting = AtomicUsize::new(3);
+        force(&received, &waiting, &channel().0);
+        let failed = told.try_iter().map(|command| match command {
+            Command::Failed(id, failure) => (id, failure),
+            other => panic!("{other:?}"),
+        });
+        let expected = ["bad", "worse", "lost"].map(|id| (id.to_owned(), RecordingFailure::StorageFailed));
+        assert_eq!(failed.collect::<Vec<_>>(), expected);
+        assert_eq!(waiting.load(Relaxed), 0);
+        assert!(folder.path().join(manifest::MANIFEST).exists());
+    }
+
+    #[test]
+    fn a_recording_that_the_disk_has_not_confirmed_ends_and_plays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = RecorderConfig {
+            folder: folder.path().to_owned(),
+            keep_free_bytes: 0,
+            opus_bitrate: 24_000,
+            threads: 1,
+            keys: Keys::none(),
+            transcribes: false,
+        };
+        let (events, told) = channel();
+        let recorder =
+            Recorder::start(config, Arc::new(move |event| drop(events.send(event)))).expect("it starts");
+        let request = |conference: &str| OpenRequest {
+            account: 1,
+            conference: conference.to_owned(),
+            settings: RecordingSettings::default(),
+            continues: None,
+            is_paused: false,
+        };
+        let (bad, mut feed) = recorder.open(request("Board")).expect("it begins");
+        let (_, mut other) = recorder.open(request("Tea")).expect("it begins");
+        for feed in [&mut feed, &mut other] {
+            for _ in 0..100 {
+                feed.push(TrackSource::Mix, Rate::Narrow, &[1000; 160]);
+                assert!(feed.end_tick());
+            }
+        }
+        let failed = Command::Failed(bad.id.clone(), RecordingFailure::StorageFailed);
+        recorder.shared.writers[0].send(failed).expect("the thread runs");
+        let next = || told.recv_timeout(Duration::from_secs(20)).expect("it is told");
+        let failing = RecorderEvent::Failing { id: bad.id.clone(), failure: RecordingFailure::StorageFailed };
+        assert_eq!(next(), failing);
+        let RecorderEvent::Ended(ended) = next() else { panic!("it has ended") };
+        assert_eq!(
+            (ended.id, ended.state, ended.end_reason),
+            (bad.id, RecordingState::Failed, Some(EndReason::StorageFailed))
+        );
+        assert!(ended.tracks[0].sha256.is_some() && (0..10).any(|_| !feed.end_tick()));
+        assert!((0..10).all(|_| other.end_tick()), "the other goes on");
     }
 }

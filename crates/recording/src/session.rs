@@ -3,7 +3,9 @@
 use crate::{
     Archive, StoredFile,
     feed::{FeedReader, Frame, NoFrame, TrackSource},
-    manifest, repair,
+    manifest,
+    recorder::failure_of,
+    repair,
     track::{Track, TrackError},
     wall_ms,
 };
@@ -19,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// Length of a tick.
 const TICK_MS: u64 = 20;
@@ -64,7 +66,17 @@ pub(crate) struct Session {
     /// Audio that was reported as lost, in milliseconds.
     reported: u64,
     /// The disk did not take something: the files are repaired as after a crash.
-    is_damaged: bool,
+    pub(crate) is_damaged: bool,
+}
+
+/// A manifest on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct UnwrittenManifest {
+    /// Of this recording.
+    pub(crate) id: String,
+    /// Where it belongs.
+    pub(crate) folder: PathBuf,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What came of a look at the feed.
@@ -140,10 +152,7 @@ impl Session {
             Err(TrackError::Io(error)) => {
                 warn!(recording = %self.manifest.id, %error, "a recording cannot be written on");
                 self.is_damaged = true;
-                Pumped::Ended(match error.kind() {
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => EndReason::StorageFull,
-                    _ => EndReason::StorageFailed,
-                })
+                Pumped::Ended(failure_of(&error).into())
             }
         };
         self.manifest.lost_ms = reader.dropped() * TICK_MS;
@@ -155,10 +164,10 @@ impl Session {
     }
 
     /// The manifest, if it has changed, for a thread that may wait for the disk.
-    pub(crate) fn poll_manifest(&mut self) -> Option<(PathBuf, Vec<u8>)> {
+    pub(crate) fn poll_manifest(&mut self) -> Option<UnwrittenManifest> {
         let is_changed = std::mem::take(&mut self.is_changed);
         let bytes = manifest::to_bytes(&self.manifest).ok().filter(|_| is_changed)?;
-        Some((self.folder.clone(), bytes))
+        Some(UnwrittenManifest { id: self.manifest.id.clone(), folder: self.folder.clone(), bytes })
     }
 
     /// It could not be handed over.
@@ -222,9 +231,9 @@ impl Session {
         lost
     }
 
-    /// The files, to have them on the disk.
-    pub(crate) fn files(&self) -> impl Iterator<Item = Arc<StoredFile>> {
-        self.tracks.values().map(|(_, track)| Arc::clone(track.output().file()))
+    /// The files, to have them on the disk, each with the id of the recording.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (String, Arc<StoredFile>)> {
+        self.tracks.values().map(|(_, track)| (self.manifest.id.clone(), Arc::clone(track.output().file())))
     }
 
     pub(crate) fn note(&mut self, note: Note) {
@@ -270,13 +279,9 @@ impl Session {
     pub(crate) fn finish(mut self, reason: EndReason, fresh: &opus::Encoder) -> Ended {
         // So that the feed is over for the media thread as well.
         self.reader = None;
+        // By its state it runs until its files are complete.
         self.manifest.end_reason = Some(reason);
         self.manifest.ended_at_ms = Some(wall_ms());
-        self.manifest.state = match reason {
-            EndReason::Stopped => RecordingState::Finished,
-            EndReason::Interrupted => RecordingState::Interrupted,
-            EndReason::StorageFull | EndReason::StorageFailed | EndReason::TooLong => RecordingState::Failed,
-        };
         let longest = self.tracks.values().map(|(_, track)| track.frames()).max();
         self.ticks = self.ticks.max(longest.unwrap_or(0));
         let mut is_whole = !self.is_damaged && self.level(fresh).is_ok();
@@ -301,16 +306,37 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Notes in the folder that it has ended, and why: a start that has to complete its files knows it from there.
+    pub(crate) fn note_end(&self) {
+        let noted =
+            manifest::to_bytes(&self.manifest).and_then(|bytes| manifest::write(&self.folder, &bytes));
+        if let Err(error) = noted {
+            // Its last manifest has space of its own.
+            debug!(recording = %self.manifest.id, %error, "that a recording has ended is noted once its files are complete");
+        }
+    }
+
     /// Has the files on the disk, takes their hashes, and says so in the manifest.
     pub(crate) fn settle(mut self) -> RecordingManifest {
         if let Err(error) = settle(&self.folder, &mut self.manifest, !self.is_whole, &self.archive) {
             warn!(recording = %self.manifest.id, %error, "a recording could not be completed; the next start repairs it");
+            self.manifest.end_reason = Some(failure_of(&error).into());
+            self.manifest.state = RecordingState::Failed;
         }
         self.manifest
     }
 }
 
-/// Completes the files of a recording that is over, and its manifest.
+/// How a recording does whose files are complete.
+fn state_after(reason: EndReason) -> RecordingState {
+    match reason {
+        EndReason::Stopped => RecordingState::Finished,
+        EndReason::Interrupted => RecordingState::Interrupted,
+        EndReason::StorageFull | EndReason::StorageFailed | EndReason::TooLong => RecordingState::Failed,
+    }
+}
+
+/// Completes the files of a recording that is over, and its manifest, which has the end already.
 pub(crate) fn settle(
     folder: &Path,
     manifest: &mut RecordingManifest,
@@ -340,6 +366,7 @@ pub(crate) fn settle(
     if needs_repair {
         manifest.duration_ms = duration_ms;
     }
+    manifest.state = state_after(manifest.end_reason.unwrap_or(EndReason::Interrupted));
     manifest.transcript = archive.transcribes(manifest).then_some(TranscriptState::Waiting);
     manifest::release(folder);
     manifest::write(folder, &manifest::to_bytes(manifest)?)

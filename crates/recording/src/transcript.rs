@@ -67,7 +67,7 @@ impl Archive {
                 work.tracks.push(path);
                 continue;
             }
-            let into = self.folder().join(WORK).join(&recording.id);
+            let into = self.work_of(&recording.id);
             DirBuilder::new().recursive(true).mode(0o700).create(&into)?;
             work.decrypted = Some(into.clone());
             let path = into.join(&track.file);
@@ -77,6 +77,11 @@ impl Archive {
             work.tracks.push(path);
         }
         Ok(work)
+    }
+
+    /// Where the tracks of a recording are decrypted to.
+    pub(crate) fn work_of(&self, id: &str) -> PathBuf {
+        self.folder().join(WORK).join(id)
     }
 
     /// What was left of decrypted tracks when the service was killed.

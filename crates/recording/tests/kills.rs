@@ -47,6 +47,7 @@ fn records_until_it_is_killed() {
             conference: "Killed".to_owned(),
             settings: RecordingSettings { tracks, format, announce: false },
             continues: None,
+            is_paused: false,
         };
         let (_, feed) = recorder.open(request).expect("it begins");
         feeds.push((tracks, feed));

@@ -43,6 +43,7 @@ fn request(tracks: RecordedTracks, format: RecordingFormat) -> OpenRequest {
         conference: "Board".to_owned(),
         settings: RecordingSettings { tracks, format, announce: true },
         continues: None,
+        is_paused: false,
     }
 }
 
@@ -239,6 +240,74 @@ fn a_shutdown_completes_what_runs_and_a_pause_is_left_out() {
     assert!(pause.ended_at_ms.is_some_and(|ended| ended >= pause.began_at_ms));
     assert_eq!(play(recorder.archive(), &manifest, 1).len(), 100 * SAMPLES_OF_TICK);
     assert!(!feed.end_tick() || (0..10).any(|_| !feed.end_tick()), "the media thread learns that it is over");
+}
+
+#[test]
+fn one_that_begins_paused_has_nothing_that_was_said_before_it_is_resumed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (recorder, events) = start(config(folder.path()));
+    let paused = OpenRequest { is_paused: true, ..request(RecordedTracks::Separate, RecordingFormat::Wav) };
+    let (manifest, mut feed) = recorder.open(paused).expect("it begins");
+    assert!(manifest.is_paused() && feed.is_paused());
+    let talker = |hz, ticks| [Talker { call: 1, rate: Rate::Narrow, hz, ticks }];
+    talk(&mut feed, &talker(930.0, 0..50), 50);
+    feed.set_paused(false);
+    recorder.note(&manifest.id, &Note::Paused(false));
+    talk(&mut feed, &talker(400.0, 0..50), 50);
+    drop(feed);
+    let manifest = ended(&events);
+    assert_eq!(manifest.duration_ms, 1000);
+    let [pause] = &manifest.pauses[..] else { panic!("one pause: {:?}", manifest.pauses) };
+    assert!(pause.at_ms == 0 && pause.ended_at_ms.is_some() && !manifest.is_paused());
+    let samples = play(recorder.archive(), &manifest, 1);
+    let level = |hz| power_dbov(&samples[..40 * SAMPLES_OF_TICK], 48_000, hz);
+    assert!((level(400.0) + 12.0).abs() < 0.6 && level(930.0) < -60.0);
+}
+
+/// As a crash leaves one that was stopped and whose files are being read for their hashes: its manifest has the end, and no hashes.
+#[test]
+fn one_that_had_ended_before_a_crash_keeps_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for reason in [RecordingEnd::Stopped, RecordingEnd::TooLong] {
+        let (recorder, events) = start(config(folder.path()));
+        let (begun, mut feed) =
+            recorder.open(request(RecordedTracks::Separate, RecordingFormat::Opus)).expect("it begins");
+        talk(&mut feed, &[Talker { call: 1, rate: Rate::Narrow, hz: 400.0, ticks: 0..50 }], 50);
+        drop(feed);
+        let whole = ended(&events);
+        recorder.shutdown();
+        let mut unfinished =
+            RecordingManifest { state: RecordingState::Running, end_reason: Some(reason), ..whole.clone() };
+        unfinished.tracks.iter_mut().for_each(|track| (track.bytes, track.sha256) = (0, None));
+        let path = folder.path().join("3").join(&begun.id).join("manifest.json");
+        fs::write(path, serde_json::to_vec(&unfinished).expect("JSON")).expect("written");
+        let archive = Archive::new(folder.path().to_owned(), Keys::none(), false);
+        let state = match reason {
+            RecordingEnd::Stopped => RecordingState::Finished,
+            _ => RecordingState::Failed,
+        };
+        let expected = RecordingManifest { state, end_reason: Some(reason), ..whole };
+        assert_eq!(archive.repair(), [expected], "also its hashes: the files were whole");
+        assert!(archive.repair().is_empty());
+    }
+}
+
+#[test]
+fn what_was_decrypted_of_a_recording_goes_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = Keys::parse(&"5a".repeat(32)).expect("a key");
+    let (recorder, events) = start(RecorderConfig { keys, ..config(folder.path()) });
+    let (_, mut feed) =
+        recorder.open(request(RecordedTracks::Separate, RecordingFormat::Opus)).expect("it begins");
+    talk(&mut feed, &[Talker { call: 1, rate: Rate::Narrow, hz: 400.0, ticks: 0..50 }], 50);
+    drop(feed);
+    let manifest = ended(&events);
+    let archive = recorder.archive();
+    let work = archive.transcript_work(&manifest).expect("it is decrypted");
+    assert!(work.tracks[0].exists() && archive.has(3, &manifest.id));
+    archive.delete(3, &manifest.id).expect("it is deleted");
+    assert!(!work.tracks[0].exists() && !archive.has(3, &manifest.id), "while its transcript is being made");
+    assert!(archive.transcript_work(&manifest).is_err());
 }
 
 #[test]

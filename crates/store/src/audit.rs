@@ -71,6 +71,14 @@ impl Store {
         transaction.commit(WRITING).await
     }
 
+    /// Writes the entry of what this handle is about to change outside of the database, so that it is there whatever happens then.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_doing(&self) -> Result<(), StoreError> {
+        self.write_behind(WRITING, Lock::Nothing).await?.commit(WRITING).await
+    }
+
     /// Entries with their numbers, the latest first.
     ///
     /// # Errors

@@ -2,9 +2,14 @@
 
 use crate::{
     Store, StoreError,
-    database::{execute, postgres::Lock, read, storable},
+    database::{execute, now, postgres::Lock, read, storable, within},
+    events::append,
+    named::at_most,
 };
-use plenary_model::{AccountId, RecordingManifest, Timestamp};
+use plenary_model::{
+    AccountEvent, AccountId, ConferenceName, ConferenceRecordingId, EventKind, EventRecord,
+    RecordingManifest, RecordingState, Timestamp,
+};
 
 /// Recordings that a question finds, by their ids, which sort by time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,7 +78,6 @@ impl Store {
         account: AccountId,
         query: &RecordingsQuery,
     ) -> Result<Vec<RecordingManifest>, StoreError> {
-        let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
         let texts: Vec<String> = read!(self.base, "reading recordings", |on| sqlx::query_scalar(
             "SELECT manifest FROM recordings WHERE account_id = $1
                  AND ($2 IS NULL OR conference = $2) AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"
@@ -81,7 +85,7 @@ impl Store {
         .bind(account.0)
         .bind(query.conference.as_deref().map(storable))
         .bind(query.before.as_deref())
-        .bind(limit)
+        .bind(at_most(query.limit))
         .fetch_all(on))?;
         texts.iter().map(|text| manifest_of(text)).collect()
     }
@@ -98,14 +102,14 @@ impl Store {
         texts.iter().map(|text| manifest_of(text)).collect()
     }
 
-    /// Changes what is known of a recording. Nothing is written where it is forgotten.
+    /// Changes what is known of a recording. Nothing is written where it is deleted.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn update_recording(&self, manifest: &RecordingManifest) -> Result<(), StoreError> {
         let doing = "changing a recording";
         let text = text_of(manifest)?;
-        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        let mut transaction = self.write_behind(doing, Lock::Nothing).await?;
         let update = "UPDATE recordings SET manifest = $3 WHERE account_id = $1 AND id = $2";
         execute!(
             transaction,
@@ -127,7 +131,6 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(AccountId, String)>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let found: Vec<(i64, String)> = read!(self.base, "reading old recordings", |on| sqlx::query_as(
             "SELECT recordings.account_id, recordings.id
              FROM recordings JOIN accounts ON accounts.id = recordings.account_id
@@ -139,25 +142,79 @@ impl Store {
         .bind(now.0)
         .bind(i64::from(days))
         .bind(after.unwrap_or_default())
-        .bind(limit)
+        .bind(at_most(limit))
         .fetch_all(on))?;
         Ok(found.into_iter().map(|(account, id)| (AccountId(account), id)).collect())
     }
 
-    /// Forgets a recording. `false`: there was none.
+    /// Deletes what is known of a recording that has ended, tells so by an event, and notes that its files are to be deleted
+    /// ([`Self::deleted_recordings`]): all in one transaction. `reason`: why, where nobody has asked for it. `false`: there is none that
+    /// has ended.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_recording(&self, account: AccountId, id: &str) -> Result<bool, StoreError> {
-        let doing = "forgetting a recording";
+    pub async fn delete_recording(
+        &self,
+        account: AccountId,
+        id: &str,
+        reason: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let doing = "deleting a recording";
+        let at = now();
         let mut transaction = self.write_behind(doing, Lock::Nothing).await?;
-        let delete = "DELETE FROM recordings WHERE account_id = $1 AND id = $2";
-        let gone = execute!(transaction, doing, sqlx::query(delete).bind(account.0).bind(id))?;
-        if gone == 0 {
-            return Ok(false);
-        }
+        let delete =
+            "DELETE FROM recordings WHERE account_id = $1 AND id = $2 AND state <> $3 RETURNING conference";
+        let conference: Option<String> = within!(transaction, doing, |on| sqlx::query_scalar(delete)
+            .bind(account.0)
+            .bind(id)
+            .bind(RecordingState::Running.name())
+            .fetch_optional(on))?;
+        let Some(conference) = conference else { return Ok(false) };
+        let insert = "INSERT INTO deleted_recordings (id, account_id, deleted_at) VALUES ($1, $2, $3)
+             ON CONFLICT (id) DO NOTHING";
+        execute!(transaction, doing, sqlx::query(insert).bind(id).bind(account.0).bind(at.0))?;
+        let event = EventRecord {
+            at,
+            conference: Some(ConferenceName::new(conference)),
+            participant_id: None,
+            actor: self.doing.actor.clone(),
+            reason: reason.map(str::to_owned),
+            kind: EventKind::RecordingDeleted { recording_id: ConferenceRecordingId(id.to_owned()) },
+        };
+        let event = AccountEvent { account, event };
+        let written = append(&mut transaction, &[event], false).await?.unwrap_or_default();
         transaction.commit(doing).await?;
+        self.news.tell(&written);
         Ok(true)
+    }
+
+    /// Recordings that are deleted and whose files may still be there, in the order of their ids, from the one after `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn deleted_recordings(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, String)>, StoreError> {
+        let found: Vec<(i64, String)> = read!(self.base, "reading deleted recordings", |on| sqlx::query_as(
+            "SELECT account_id, id FROM deleted_recordings WHERE id > $1 ORDER BY id LIMIT $2"
+        )
+        .bind(after.unwrap_or_default())
+        .bind(at_most(limit))
+        .fetch_all(on))?;
+        Ok(found.into_iter().map(|(account, id)| (AccountId(account), id)).collect())
+    }
+
+    /// The files of a deleted recording are gone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_deleted_recording(&self, id: &str) -> Result<(), StoreError> {
+        let doing = "forgetting a deleted recording";
+        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        execute!(transaction, doing, sqlx::query("DELETE FROM deleted_recordings WHERE id = $1").bind(id))?;
+        transaction.commit(doing).await
     }
 }
 

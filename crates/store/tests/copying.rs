@@ -8,7 +8,7 @@ use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Ti
 use plenary_model::{
     AccountEvent, Actor, AudioOwner, AuditEntry, CallEntry, CallRecord, ConferenceKey, EventKind,
     EventRecord, HistoryEntry, KeySettings, LanguageCode, ParticipantId, PersonSettings, RecordEntry,
-    RecordingManifest, RecordingSettings, Role, Scopes, StoredAudio,
+    RecordingManifest, RecordingSettings, RecordingState, Role, Scopes, StoredAudio,
 };
 use plenary_store::{
     Begun, CallMessages, Changed, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource,
@@ -105,6 +105,10 @@ async fn fill(store: &Store) -> String {
     let (id, settings) = ("019a7c3e5b1f00112233445566778899".into(), RecordingSettings::default());
     let recording = RecordingManifest::begun(id, bob.id.0, "Board".into(), settings, NOW.0);
     store.write_recording(&recording).await.unwrap();
+    let mut deleted = RecordingManifest { id: "019a7c3e5b1f00112233445566778800".into(), ..recording };
+    deleted.state = RecordingState::Finished;
+    store.write_recording(&deleted).await.unwrap();
+    assert!(store.delete_recording(bob.id, &deleted.id, None).await.unwrap());
     let calls: Vec<CallEntry> = (0..1200).map(call).collect();
     store.write_calls(&calls).await.unwrap();
     let conference = ConferenceKey { account: bob.id, name: ConferenceName::new("Board") };
@@ -213,10 +217,11 @@ async fn everything_goes_to_postgres_and_back() {
         ("mails", 0),
         ("idempotent_answers", 2),
         ("recordings", 1),
+        ("deleted_recordings", 1),
         ("webhooks", 1),
         ("webhook_deliveries", 0),
         ("event_logs", 1),
-        ("events", 3),
+        ("events", 4),
         ("ongoing", 1),
         ("calls", 1200),
         ("call_messages", 1),

@@ -5,18 +5,21 @@
 mod support;
 
 use plenary_model::{
-    AccountId, RecordedTrack, RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest,
-    RecordingSettings, RecordingState, Timestamp, TranscriptState,
+    AccountId, Actor, AuditEntry, ConferenceName, ConferenceRecordingId, EventKind, RecordedTrack,
+    RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest, RecordingSettings, RecordingState,
+    Timestamp, TranscriptState,
 };
-use plenary_store::{Account, AccountSettings, RecordingsQuery, Store};
-use std::convert::Infallible;
+use plenary_store::{Account, AccountSettings, AuditQuery, Doing, RecordingsQuery, Store};
+use std::{convert::Infallible, sync::Arc};
 use support::Database;
 
 on_both![
     a_recording_is_written_when_it_begins_and_when_it_ends,
     lists_go_from_the_latest_back_and_by_conference,
-    what_was_kept_long_enough_is_found_and_what_is_forgotten_is_gone,
-    what_is_changed_of_a_recording_that_is_forgotten_does_not_bring_it_back,
+    what_was_kept_long_enough_is_found_and_what_is_deleted_is_gone,
+    what_is_changed_of_a_recording_that_is_deleted_does_not_bring_it_back,
+    a_deletion_its_event_its_entry_and_the_note_to_delete_the_files_are_one_transaction,
+    names_are_taken_out_of_a_recording_with_the_entry_of_who_has_asked_for_it,
 ];
 
 async fn bob(store: &Store) -> AccountId {
@@ -86,7 +89,7 @@ async fn lists_go_from_the_latest_back_and_by_conference(database: &Database) {
     assert_eq!(list(RecordingsQuery { before: Some(format!("{:032x}", 4)), ..of_board }).await, [2, 1]);
 }
 
-async fn what_was_kept_long_enough_is_found_and_what_is_forgotten_is_gone(database: &Database) {
+async fn what_was_kept_long_enough_is_found_and_what_is_deleted_is_gone(database: &Database) {
     let store = database.open().await;
     let bob = bob(&store).await;
     let (eve, _) = store.create_account_login("3-4-5/eve@example.com").await.unwrap();
@@ -122,13 +125,13 @@ async fn what_was_kept_long_enough_is_found_and_what_is_forgotten_is_gone(databa
     let back = keep(bob, None).await.unwrap();
     assert_eq!((back.id, back.settings.recording_days), (bob, None));
     assert!(keep(AccountId(4711), Some(1)).await.is_none());
-    assert!(store.forget_recording(bob, &id(1)).await.unwrap());
-    assert!(!store.forget_recording(bob, &id(1)).await.unwrap());
+    assert!(store.delete_recording(bob, &id(1), None).await.unwrap());
+    assert!(!store.delete_recording(bob, &id(1), None).await.unwrap());
     assert_eq!(old(13, 10, None, 9).await, [2]);
     assert_eq!(store.recording(bob, &id(1)).await.unwrap(), None);
 }
 
-async fn what_is_changed_of_a_recording_that_is_forgotten_does_not_bring_it_back(database: &Database) {
+async fn what_is_changed_of_a_recording_that_is_deleted_does_not_bring_it_back(database: &Database) {
     let store = database.open().await;
     let bob = bob(&store).await;
     let mut manifest = ended(&running(bob, 1, "Board"), 9000);
@@ -136,7 +139,85 @@ async fn what_is_changed_of_a_recording_that_is_forgotten_does_not_bring_it_back
     manifest.transcript = Some(TranscriptState::Ready);
     store.update_recording(&manifest).await.unwrap();
     assert_eq!(store.recording(bob, &manifest.id).await.unwrap(), Some(manifest.clone()));
-    store.forget_recording(bob, &manifest.id).await.unwrap();
+    store.delete_recording(bob, &manifest.id, None).await.unwrap();
     store.update_recording(&manifest).await.unwrap();
     assert_eq!(store.recording(bob, &manifest.id).await.unwrap(), None);
+}
+
+/// The entry of a request, as far as it is known before it is answered.
+fn asked(account: AccountId, path: &str) -> AuditEntry {
+    AuditEntry {
+        at: Timestamp(9000),
+        account: Some(account),
+        actor: "1-2-0/bob@example.com".to_owned(),
+        key: Some(7),
+        person: None,
+        source: None,
+        request_id: Some("r1".to_owned()),
+        method: "DELETE".to_owned(),
+        path: path.to_owned(),
+        status: None,
+        before: None,
+        after: None,
+        request: None,
+    }
+}
+
+async fn names_are_taken_out_of_a_recording_with_the_entry_of_who_has_asked_for_it(database: &Database) {
+    let store = database.open().await;
+    let bob = bob(&store).await;
+    let manifest = ended(&running(bob, 1, "Board"), 9000);
+    store.write_recording(&manifest).await.unwrap();
+    let asked = asked(bob, "/v1/personal-data");
+    let entries = async || {
+        let found = store.audit(&AuditQuery { limit: 10, ..AuditQuery::default() }).await.unwrap();
+        found.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>()
+    };
+    store.update_recording(&manifest).await.unwrap();
+    assert_eq!(entries().await, [], "nobody has asked for a transcript");
+    let acting = store.acting(Doing { actor: Actor::key(7), entry: Some(Arc::new(asked.clone())) });
+    // Before the files change, which no transaction takes back.
+    acting.note_doing().await.unwrap();
+    assert_eq!(entries().await, std::slice::from_ref(&asked));
+    acting.update_recording(&manifest).await.unwrap();
+    assert_eq!(entries().await, [asked], "one entry of one request");
+}
+
+async fn a_deletion_its_event_its_entry_and_the_note_to_delete_the_files_are_one_transaction(
+    database: &Database,
+) {
+    let store = database.open().await;
+    let bob = bob(&store).await;
+    for number in [1, 2, 3] {
+        let begun = running(bob, number, "Board");
+        store.write_recording(&begun).await.unwrap();
+        if number != 3 {
+            store.write_recording(&ended(&begun, 9000)).await.unwrap();
+        }
+    }
+    let id = |number: u8| format!("{number:032x}");
+    let asked = asked(bob, &format!("/v1/recordings/{}", id(1)));
+    let doing = Doing { actor: Actor::key(7), entry: Some(Arc::new(asked.clone())) };
+    assert!(store.acting(doing).delete_recording(bob, &id(1), None).await.unwrap());
+    let pruned = store.acting(Actor::system()).delete_recording(bob, &id(2), Some("too_old")).await;
+    assert!(pruned.unwrap());
+    assert!(!store.delete_recording(bob, &id(3), None).await.unwrap(), "it runs");
+    let told: Vec<_> = store.events_after(bob, 0, 10).await.unwrap();
+    let told: Vec<_> = told.iter().map(|event| event.record().unwrap()).collect();
+    let expected = |number, actor, reason: Option<&str>| {
+        let kind = EventKind::RecordingDeleted { recording_id: ConferenceRecordingId(id(number)) };
+        (Some(ConferenceName::new("Board")), actor, reason.map(str::to_owned), kind)
+    };
+    assert_eq!(
+        told.into_iter().map(|one| (one.conference, one.actor, one.reason, one.kind)).collect::<Vec<_>>(),
+        [expected(1, Actor::key(7), None), expected(2, Actor::system(), Some("too_old"))]
+    );
+    let audit = store.audit(&AuditQuery { limit: 10, ..AuditQuery::default() }).await.unwrap();
+    assert_eq!(audit.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>(), [asked]);
+    let left = store.deleted_recordings(None, 10).await.unwrap();
+    assert_eq!(left, [(bob, id(1)), (bob, id(2))], "their files may still be there");
+    assert_eq!(store.deleted_recordings(None, 1).await.unwrap(), [(bob, id(1))]);
+    assert_eq!(store.deleted_recordings(Some(&id(1)), 10).await.unwrap(), [(bob, id(2))]);
+    store.forget_deleted_recording(&id(1)).await.unwrap();
+    assert_eq!(store.deleted_recordings(None, 10).await.unwrap(), [(bob, id(2))]);
 }

@@ -67,6 +67,8 @@ codes! {
     UNKNOWN_GUEST_LINK = "1146", 404, "There is no such guest's link";
     BAD_GUEST_LINK = "1147", 404, "The guest's link does not count";
     NO_GUEST_SERVICE = "1148", 409, "No inbound service takes guests to the conference";
+    RECORDING_NOT_WRITTEN = "1157", 503, "The recording cannot be written";
+    FILES_LEFT = "1158", 503, "The files of the recording are not deleted yet";
     EVENTS_GONE = "1115", 410, "The events are not kept any more";
     UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
     UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";

@@ -49,7 +49,7 @@ mod viewer;
 mod webhooks;
 mod webrtc_keys;
 
-pub use recordings::delete_recording;
+pub use recordings::{DeleteRecordingError, delete_left_files, delete_recording};
 
 use crate::{error::ApiError, state::App};
 use axum::{Router, extract::MatchedPath, middleware::from_fn_with_state};

@@ -116,6 +116,8 @@ async fn redact_recordings(
             if recording.ended_at_ms.is_none() || recording.redact(how, |one| person.is(one)).is_empty() {
                 continue;
             }
+            // The files first: as long as the row has the name, it is found again. And before them the entry.
+            state.store.note_doing().await?;
             let (archive, person, id) =
                 (state.recordings.archive.clone(), Arc::clone(&person), recording.id.clone());
             let here = on_disk(move || archive.redact(account.0, &id, how, |one| person.is(one))).await?;

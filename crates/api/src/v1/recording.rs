@@ -113,6 +113,7 @@ async fn show(caller: Caller<Read>, State(state): State<App>, Segments([name]): 
     security(("bearer" = ["control"])),
     responses((status = 201, description = "It is recorded.", body = ConferenceRecording),
         (status = 409, description = "It is recorded already (1218), nobody is in it (1219), or it is not open (1201)."),
+        (status = 503, description = "Its files cannot be written (1157)."),
         (status = 507, description = "Too little disk space is left (1401).")))]
 async fn start(
     caller: Caller<Control>,

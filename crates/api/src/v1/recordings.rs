@@ -7,7 +7,7 @@ use super::{
 use crate::{
     answer::{Answer, no_content, to_the_end},
     control::ControlError,
-    error::{ApiError, RECORDING_RUNS, UNKNOWN_RECORDING},
+    error::{ApiError, FILES_LEFT, RECORDING_RUNS, UNKNOWN_RECORDING},
     extract::Segments,
     json::json,
     state::App,
@@ -23,9 +23,11 @@ use plenary_model::{
     TranscriptState,
 };
 use plenary_recording::{Archive, Peaks, StoredFile};
-use plenary_store::{RecordingsQuery, Store};
+use plenary_store::{RecordingsQuery, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::{error::Error, io, sync::Arc};
+use thiserror::Error;
+use tracing::{info, warn};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -34,6 +36,8 @@ const PIECE_BYTES: u64 = 64 * 1024;
 /// Steps of a waveform.
 const POINTS_DEFAULT: u32 = 1000;
 const POINTS_MAX: u32 = 20_000;
+/// Deleted recordings that are read at once.
+const LEFT_AT_ONCE: usize = 100;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -57,7 +61,7 @@ struct Recording {
     part: u32,
     /// The recording that it goes on with.
     continues: Option<String>,
-    /// `running`; `finished`; `interrupted`: the service ended meanwhile; `failed`: the disk was full, or failed. What is there can
+    /// `running`: it is being written, or its files are being completed; `finished`; `interrupted`: the service ended meanwhile; `failed`: the disk was full, or failed. What is there can
     /// be played in each of them.
     state: RecordingState,
     /// `mixed` or `separate`.
@@ -69,7 +73,7 @@ struct Recording {
     /// When it began.
     #[schema(format = DateTime)]
     started_at: String,
-    /// When it ended.
+    /// When it ended: known a moment before its files are complete.
     #[schema(format = DateTime)]
     ended_at: Option<String>,
     /// Why.
@@ -249,12 +253,14 @@ async fn one(caller: Caller<Records>, State(state): State<App>, Segments([id]): 
 
 /// Deletes a recording
 ///
-/// Its files and everything that is known of it. One that runs has to be ended first.
+/// Its files and everything that is known of it. One that runs has to be ended first. The entry of the audit log and the event are
+/// written with the deletion; the files go after that, also where the service is cut off in between.
 #[utoipa::path(delete, path = "/v1/recordings/{id}", operation_id = "delete_recording", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id.", example = "019a7c3e5b1f00112233445566778899")),
     security(("bearer" = ["records"])),
     responses((status = 204, description = "It is deleted."),
-        (status = 409, description = "It is running (1220).")))]
+        (status = 409, description = "It is running (1220)."),
+        (status = 503, description = "It is deleted, and its files are not yet: they are tried again (1158).")))]
 async fn delete(caller: Caller<Records>, State(state): State<App>, Segments([id]): Segments<1>) -> Answer {
     let state = caller.acting(state);
     let account = caller.account;
@@ -264,27 +270,92 @@ async fn delete(caller: Caller<Records>, State(state): State<App>, Segments([id]
             return Err(ApiError::coded(RECORDING_RUNS, "the recording is running; end it first"));
         }
         let archive = &state.recordings.archive;
-        delete_recording(&state.store, archive, account, &id).await.map_err(ControlError::Internal)?;
-        Ok(no_content())
+        match delete_recording(&state.store, archive, account, &id, None).await {
+            Ok(true) => Ok(no_content()),
+            Ok(false) => Err(unknown()),
+            Err(DeleteRecordingError::Database(error)) => Err(error.into()),
+            Err(error @ DeleteRecordingError::Files(_)) => {
+                let why = error.source().map(ToString::to_string).unwrap_or_default();
+                warn!(recording = %id, account = account.0, "{error}: {why}");
+                Err(ApiError::coded(FILES_LEFT, "the recording is deleted, but its files are still on the disk, which does not let them go; the service tries again every ten minutes, and the log says why"))
+            }
+        }
     })
     .await
 }
 
-/// Deletes a recording that has ended: its files, and what is known of it.
+/// Why a recording is not deleted, or not whole.
+#[derive(Debug, Error)]
+pub enum DeleteRecordingError {
+    /// It is as it was.
+    #[error("it cannot be deleted from the database")]
+    Database(#[from] StoreError),
+    /// It is deleted, and its files are still there. [`delete_left_files`] tries again.
+    #[error("it is deleted, but its files cannot be")]
+    Files(#[source] io::Error),
+}
+
+/// Deletes a recording that has ended: what is known of it, and then its files. `reason`: why, where nobody has asked for it.
+/// `false`: there is none that has ended.
 ///
 /// # Errors
-/// The disk or the database. What is left can be deleted again.
+/// [`DeleteRecordingError`].
 pub async fn delete_recording(
     store: &Store,
     archive: &Archive,
     account: AccountId,
     id: &str,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
-    // First the files: what has no row is found by nobody.
+    reason: Option<&str>,
+) -> Result<bool, DeleteRecordingError> {
+    if !store.delete_recording(account, id, reason).await? {
+        return Ok(false);
+    }
+    delete_files(store, archive, account, id).await?;
+    Ok(true)
+}
+
+/// Deletes the files of a recording that is deleted from the database.
+async fn delete_files(
+    store: &Store,
+    archive: &Archive,
+    account: AccountId,
+    id: &str,
+) -> Result<(), DeleteRecordingError> {
     let (archive, of_thread) = (archive.clone(), id.to_owned());
-    tokio::task::spawn_blocking(move || archive.delete(account.0, &of_thread)).await??;
-    store.forget_recording(account, id).await?;
+    let deleted = tokio::task::spawn_blocking(move || archive.delete(account.0, &of_thread)).await;
+    deleted.map_err(io::Error::other).flatten().map_err(DeleteRecordingError::Files)?;
+    // Where this fails, they are looked for once more and are not there.
+    if let Err(error) = store.forget_deleted_recording(id).await {
+        warn!(recording = %id, account = account.0, %error, "it cannot be written down that the files of a recording are deleted");
+    }
     Ok(())
+}
+
+/// Deletes the files of recordings that are deleted: those that were left when the service was cut off in between, or when the disk did
+/// not let them go. Those that stay are told in the log.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_left_files(store: &Store, archive: &Archive) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let left = store.deleted_recordings(after.as_deref(), LEFT_AT_ONCE).await?;
+        for (account, id) in &left {
+            match delete_files(store, archive, *account, id).await {
+                Ok(()) => {
+                    info!(recording = %id, account = account.0, "the files of a deleted recording are deleted")
+                }
+                Err(error) => {
+                    let why = error.source().map(ToString::to_string).unwrap_or_default();
+                    warn!(recording = %id, account = account.0, "{error}, and are tried again: {why}");
+                }
+            }
+        }
+        if left.len() < LEFT_AT_ONCE {
+            return Ok(());
+        }
+        after = left.into_iter().next_back().map(|(_, id)| id);
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -24,8 +24,8 @@ use plenary_conference::{
 };
 use plenary_model::{
     Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, ConferenceRecordingId,
-    EventRecord, GuestToken, HistoryEntry, InboundService, OngoingKind, RecordingId, Refer, Room, Selection,
-    SipSecret, SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
+    EventRecord, GuestToken, HistoryEntry, InboundService, OngoingKind, RecordingFailure, RecordingId, Refer,
+    Room, Selection, SipSecret, SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
 };
 use plenary_sip::{
     AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, Reason, ReferTo, Referred,
@@ -61,10 +61,10 @@ pub struct World {
     pub records: Vec<CallEntry>,
     pub history: Vec<HistoryEntry>,
     pub events: Vec<EventRecord>,
-    /// Commands to the recorder, how many recordings it has begun, and that it cannot begin one, be it for want of space.
+    /// Commands to the recorder, how many recordings it has begun, and that it cannot begin one, with the reason.
     pub recorder: Vec<String>,
     pub recordings: u64,
-    pub recorder_fails: Option<bool>,
+    pub recorder_fails: Option<Option<RecordingFailure>>,
     pub answers: BTreeMap<u64, Vec<Answer>>,
     pub dials: BTreeMap<u64, DialSpec>,
     /// The last challenge to a call or a request.

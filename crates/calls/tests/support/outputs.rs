@@ -26,12 +26,13 @@ impl World {
 
     fn take_recorder(&mut self, command: RecorderCommand) {
         let line = match command {
-            RecorderCommand::Open { conference, room, settings, continues } => {
+            RecorderCommand::Open { conference, room, settings, continues, is_paused } => {
                 let after =
                     continues.map(|(id, part)| format!(" after {id} part {part}")).unwrap_or_default();
-                self.recorder.push(format!("open room {} {:?}{after}", room.0, settings.tracks));
+                let paused = if is_paused { " paused" } else { "" };
+                self.recorder.push(format!("open room {} {:?}{after}{paused}", room.0, settings.tracks));
                 let event = match self.recorder_fails {
-                    Some(is_full) => RecorderEvent::NotOpened { conference, is_full },
+                    Some(failure) => RecorderEvent::NotOpened { conference, failure },
                     None => {
                         self.recordings += 1;
                         let recording = ConferenceRecordingId(format!("rec{}", self.recordings));

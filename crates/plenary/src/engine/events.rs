@@ -4,8 +4,11 @@
 
 use crate::metrics::Meters;
 use plenary_api::Followers;
-use plenary_conference::{Conferences, Reservation, ReservationToken, Timestamp};
-use plenary_model::{AccountEvent, AccountId, Actor, EventKind, EventRecord, OngoingKind};
+use plenary_conference::{Conferences, Reservation, ReservationToken, Timestamp, recording::CutOffRecording};
+use plenary_model::{
+    AccountEvent, AccountId, Actor, ConferenceRecordingId, EventKind, EventRecord, OngoingKind, RecordingEnd,
+    RecordingManifest, RecordingSettings,
+};
 use plenary_store::{Journal, Store, StoreError, Writer, WriterBounds};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -104,20 +107,51 @@ fn lost_events(account: AccountId, count: u64, at: Timestamp) -> AccountEvent {
     AccountEvent { account, event }
 }
 
-/// Closes in the logs what had been going on when the last run was cut off. The reservations whose time goes on are returned: that
-/// they have begun is in the log.
+/// What the logs had open when the last run was cut off.
+#[derive(Debug, Default)]
+pub(super) struct LastRun {
+    /// Reservations whose time goes on: that they have begun is in the log.
+    pub(super) begun: BTreeSet<ReservationToken>,
+    /// Recordings that ran.
+    recordings: BTreeSet<ConferenceRecordingId>,
+    /// And those of them that were paused.
+    paused: BTreeSet<ConferenceRecordingId>,
+}
+
+impl LastRun {
+    /// How a recording that was cut off goes on; `None`: it had ended, and only its files were not complete. It was paused where either
+    /// its manifest or the log says so: the one or the other may be older by a moment.
+    pub(super) fn resumes(&self, manifest: &RecordingManifest) -> Option<CutOffRecording> {
+        let recording = ConferenceRecordingId(manifest.id.clone());
+        if manifest.end_reason != Some(RecordingEnd::Interrupted) || !self.recordings.contains(&recording) {
+            return None;
+        }
+        let is_paused = manifest.is_paused() || self.paused.contains(&recording);
+        let RecordingManifest { part, tracks_kind: tracks, format, announced: announce, .. } = *manifest;
+        let settings = RecordingSettings { tracks, format, announce };
+        Some(CutOffRecording { recording, part, settings, is_paused })
+    }
+}
+
+/// Closes in the logs what had been going on when the last run was cut off, and says what that was.
 pub(super) async fn close_last_run(
     store: &Store,
     open: &[Reservation],
     now: Timestamp,
-) -> anyhow::Result<BTreeSet<ReservationToken>> {
+) -> anyhow::Result<LastRun> {
     let is_on = |one: &&Reservation| one.starts_at <= now && now < one.ends_at();
     let on: BTreeSet<&ReservationToken> = open.iter().filter(is_on).map(|one| &one.token).collect();
-    let (mut begun, mut closing) = (BTreeSet::new(), Vec::new());
+    let (mut last_run, mut closing) = (LastRun::default(), Vec::new());
     for (account, what, data) in store.ongoing().await? {
         let token = ReservationToken::new(&what.id);
+        let recording = ConferenceRecordingId(what.id.clone());
+        if what.kind == OngoingKind::Recording {
+            last_run.recordings.insert(recording);
+        } else if what.kind == OngoingKind::Pause {
+            last_run.paused.insert(recording);
+        }
         if what.kind == OngoingKind::Reservation && on.contains(&token) {
-            begun.insert(token);
+            last_run.begun.insert(token);
         } else if let Some(event) = what.closing(now, data) {
             closing.push(AccountEvent { account, event });
         }
@@ -128,7 +162,7 @@ pub(super) async fn close_last_run(
     for batch in closing.chunks(BOUNDS.batch) {
         store.write_events(batch, false).await?;
     }
-    Ok(begun)
+    Ok(last_run)
 }
 
 /// The events of reading reservations back, without those that the log has.
@@ -146,7 +180,7 @@ pub(super) fn events_of_start(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plenary_model::ConferenceName;
+    use plenary_model::{ConferenceName, RecordingPause};
 
     fn event(account: AccountId, name: &str) -> AccountEvent {
         let event = EventRecord {
@@ -158,6 +192,27 @@ mod tests {
             kind: EventKind::ConferenceStarted {},
         };
         AccountEvent { account, event }
+    }
+
+    #[test]
+    fn a_recording_goes_on_only_where_the_log_has_it_open_and_paused_where_either_says_so() {
+        let settings = RecordingSettings::default();
+        let mut manifest = RecordingManifest::begun("r1".to_owned(), 7, "Board".to_owned(), settings, 0);
+        manifest.end_reason = Some(RecordingEnd::Interrupted);
+        let id = ConferenceRecordingId("r1".to_owned());
+        let mut last_run = LastRun::default();
+        assert_eq!(last_run.resumes(&manifest), None, "it was stopped before the crash");
+        last_run.recordings.insert(id.clone());
+        let mut cut_off = CutOffRecording { recording: id.clone(), part: 1, settings, is_paused: false };
+        assert_eq!(last_run.resumes(&manifest), Some(cut_off.clone()));
+        cut_off.is_paused = true;
+        last_run.paused.insert(id);
+        assert_eq!(last_run.resumes(&manifest), Some(cut_off.clone()), "the manifest is older");
+        last_run.paused.clear();
+        manifest.pauses.push(RecordingPause { at_ms: 20, began_at_ms: 20, ended_at_ms: None });
+        assert_eq!(last_run.resumes(&manifest), Some(cut_off), "the log is older");
+        manifest.end_reason = Some(RecordingEnd::Stopped);
+        assert_eq!(last_run.resumes(&manifest), None, "its manifest knows that it had ended");
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
 
 use crate::{forecast::Admissions, metrics::Meters, trace::Trace};
-use events::EventWriter;
+use events::{EventWriter, LastRun};
 use meter::CallMeter;
 use plenary_api::Followers;
 use plenary_calls::{
@@ -37,10 +37,10 @@ use plenary_calls::{
 };
 use plenary_conference::{
     ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, QuestionId, RecordingRules,
-    Reservation, ReservationLimits, recording::CutOffRecording,
+    Reservation, ReservationLimits,
 };
 use plenary_media::{MediaEvent, MediaHandle};
-use plenary_model::{AccountId, ConferenceRecordingId, RecordEntry, RecordingManifest, RecordingSettings};
+use plenary_model::{AccountId, ConferenceRecordingId, RecordEntry, RecordingFailure, RecordingManifest};
 use plenary_recording::Recorder;
 use plenary_sip::{Reason, SipEvent, SipHandle};
 use plenary_speech::Languages;
@@ -68,7 +68,9 @@ pub(crate) enum EngineCommand {
     /// The files of a recording are there, or cannot be made.
     RecordingOpened(Box<recorder::Opened>),
     /// A recording ends by itself.
-    RecordingFailed { recording: ConferenceRecordingId, is_full: bool },
+    RecordingFailed { recording: ConferenceRecordingId, failure: RecordingFailure },
+    /// Audio of a recording was lost.
+    RecordingLost { recording: ConferenceRecordingId, ms: u64 },
     /// Other settings from now on.
     Reconfigure(Box<Settings>),
     /// Every call is to end, and then the engine; answered when it has.
@@ -158,9 +160,9 @@ impl Engine {
         if !open.is_empty() {
             info!(count = open.len(), "reservations read back");
         }
-        let begun = events::close_last_run(&parts.store, &open, clock.now().wall).await?;
+        let last_run = events::close_last_run(&parts.store, &open, clock.now().wall).await?;
         open_reservations(&mut conferences, open, clock);
-        resume_recordings(&mut conferences, parts.cut_off, clock);
+        resume_recordings(&mut conferences, parts.cut_off, &last_run, clock);
         let start = Start {
             node: u64::from_be_bytes(random()?),
             seed: random()?,
@@ -172,7 +174,7 @@ impl Engine {
         };
         parts.trace.set_node(start.node);
         let events = EventWriter::start(parts.store.clone(), parts.followers, parts.meters.clone());
-        for event in events::events_of_start(&mut conferences, &begun) {
+        for event in events::events_of_start(&mut conferences, &last_run.begun) {
             events.write(event);
         }
         let trunks = parts.store.all_trunks().await.map_err(failed);
@@ -272,9 +274,12 @@ impl Engine {
                 let event = self.recordings.opened(*opened);
                 self.take(Input::Recorder(event));
             }
-            EngineCommand::RecordingFailed { recording, is_full } => {
+            EngineCommand::RecordingFailed { recording, failure } => {
                 self.recordings.failed(&recording);
-                self.take(Input::Recorder(RecorderEvent::Failed { recording, is_full }));
+                self.take(Input::Recorder(RecorderEvent::Failed { recording, failure }));
+            }
+            EngineCommand::RecordingLost { recording, ms } => {
+                self.take(Input::Recorder(RecorderEvent::Lost { recording, ms }));
             }
             EngineCommand::Reconfigure(settings) => self.take(Input::Settings(settings)),
             EngineCommand::Stop(reply) => {
@@ -384,15 +389,19 @@ fn open_reservations(conferences: &mut Conferences, open: Vec<Reservation>, cloc
     }
 }
 
-/// Reserved conferences that go on are recorded on, in a new part each.
-fn resume_recordings(conferences: &mut Conferences, cut_off: Vec<RecordingManifest>, clock: Clock) {
+/// Reserved conferences that go on are recorded on, in a new part each: those of which the event log says that they were being recorded.
+/// One that somebody had stopped may look cut off by its files, for those take a while to complete.
+fn resume_recordings(
+    conferences: &mut Conferences,
+    cut_off: Vec<RecordingManifest>,
+    last_run: &LastRun,
+    clock: Clock,
+) {
     // By their ids, so by time: of several of one conference the last counts.
     for manifest in cut_off {
+        let Some(cut_off) = last_run.resumes(&manifest) else { continue };
         let name = ConferenceName::new(&manifest.conference);
         let key = ConferenceKey { account: AccountId(manifest.account), name };
-        let RecordingManifest { id, part, tracks_kind, format, announced, .. } = manifest;
-        let settings = RecordingSettings { tracks: tracks_kind, format, announce: announced };
-        let cut_off = CutOffRecording { recording: ConferenceRecordingId(id), part, settings };
         if conferences.resume_recording(&key, cut_off, clock.now()) {
             info!(conference = %key.name, account = key.account.0, "a recording that was cut off goes on when the conference does");
         }

@@ -4,7 +4,7 @@ use super::EngineCommand;
 use plenary_calls::{RecorderCommand, RecorderEvent, media::RoomNumber};
 use plenary_conference::ConferenceKey;
 use plenary_media::{FeedId, MediaHandle, RoomId};
-use plenary_model::{ConferenceRecordingId, RecordingManifest, RecordingSettings};
+use plenary_model::{ConferenceRecordingId, RecordingManifest};
 use plenary_recording::{Feed, Note, OpenError, OpenRequest, Recorder};
 use plenary_store::Store;
 use std::collections::BTreeMap;
@@ -41,8 +41,15 @@ impl Recordings {
 
     pub(super) fn command(&mut self, command: RecorderCommand) {
         match command {
-            RecorderCommand::Open { conference, room, settings, continues } => {
-                self.open(conference, room, settings, continues);
+            RecorderCommand::Open { conference, room, settings, continues, is_paused } => {
+                let request = OpenRequest {
+                    account: conference.account.0,
+                    conference: conference.name.to_string(),
+                    settings,
+                    continues: continues.map(|(id, part)| (id.0, part)),
+                    is_paused,
+                };
+                self.open(conference, room, request);
             }
             RecorderCommand::Pause { recording, is_paused } => {
                 if let Some((room, feed)) = self.running.get(&recording) {
@@ -67,19 +74,7 @@ impl Recordings {
     }
 
     /// Makes the files beside the engine, which does not wait for a disk. [`EngineCommand::RecordingOpened`] answers.
-    fn open(
-        &self,
-        conference: ConferenceKey,
-        room: RoomNumber,
-        settings: RecordingSettings,
-        continues: Option<(ConferenceRecordingId, u32)>,
-    ) {
-        let request = OpenRequest {
-            account: conference.account.0,
-            conference: conference.name.to_string(),
-            settings,
-            continues: continues.map(|(id, part)| (id.0, part)),
-        };
+    fn open(&self, conference: ConferenceKey, room: RoomNumber, request: OpenRequest) {
         let (recorder, store, commands) = (self.recorder.clone(), self.store.clone(), self.commands.clone());
         tokio::spawn(async move {
             let of_thread = recorder.clone();
@@ -103,7 +98,7 @@ impl Recordings {
     /// The files of a recording are there: the room is recorded into them.
     pub(super) fn opened(&mut self, opened: Opened) -> RecorderEvent {
         let Opened { conference, room, made } = opened;
-        let is_full = match made {
+        let failure = match made {
             Ok((manifest, feed)) => {
                 self.feed += 1;
                 let (room, id) = (RoomId(room.0), FeedId(self.feed));
@@ -113,16 +108,16 @@ impl Recordings {
                     return RecorderEvent::Opened { conference, recording };
                 }
                 // The last call has ended meanwhile, and the recording with the feed.
-                false
+                None
             }
             Err(error) => {
-                let is_full = matches!(error, OpenError::StorageFull { .. });
+                let failure = error.failure();
                 let error = anyhow::Error::new(error);
                 warn!(conference = %conference.name, account = conference.account.0, "a recording cannot begin: {error:#}");
-                is_full
+                Some(failure)
             }
         };
-        RecorderEvent::NotOpened { conference, is_full }
+        RecorderEvent::NotOpened { conference, failure }
     }
 
     /// A recording has ended by itself.

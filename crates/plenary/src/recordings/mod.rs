@@ -54,6 +54,8 @@ impl Recordings {
         };
         let transcribes = !transcripts.command.is_empty();
         let archive = Archive::new(folder.clone(), keys.clone(), transcribes);
+        // First, so that none of them is taken for one that was cut off.
+        plenary_api::delete_left_files(store, &archive).await?;
         let cut_off = tokio::task::spawn_blocking(move || archive.repair()).await?;
         for manifest in &cut_off {
             store.write_recording(manifest).await?;
@@ -121,12 +123,10 @@ async fn report(
 ) {
     while let Some(event) = reports.recv().await {
         match event {
-            RecorderEvent::Failing { id, reason } => {
-                let is_full = reason == RecordingEnd::StorageFull;
-                engine.recording_failed(ConferenceRecordingId(id), is_full).await;
+            RecorderEvent::Failing { id, failure } => {
+                engine.recording_failed(ConferenceRecordingId(id), failure).await;
             }
-            // The log has it, and the manifest.
-            RecorderEvent::Lost { .. } => {}
+            RecorderEvent::Lost { id, ms } => engine.recording_lost(ConferenceRecordingId(id), ms).await,
             RecorderEvent::Ended(manifest) => {
                 info!(recording = %manifest.id, duration_ms = manifest.duration_ms, state = manifest.state.name(), "recording complete");
                 while let Err(error) = store.write_recording(&manifest).await {

@@ -1,6 +1,6 @@
 //! Recordings that are too old are deleted.
 
-use plenary_model::Timestamp;
+use plenary_model::{Actor, Timestamp};
 use plenary_recording::Archive;
 use plenary_store::Store;
 use std::time::Duration;
@@ -11,11 +11,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(600);
 /// Of those so many are deleted before the database has a rest.
 const DELETED_AT_ONCE: usize = 100;
 const REST: Duration = Duration::from_secs(1);
+/// Why they are deleted, as events tell it.
+const TOO_OLD: &str = "too_old";
 
 /// Deletes recordings when they have been kept as long as their account says, or as is configured: so many days, 0: for ever.
 pub(super) async fn prune(archive: Archive, store: Store, days: u32) {
     loop {
         let now = crate::engine::wall_now();
+        if let Err(error) = plenary_api::delete_left_files(&store, &archive).await {
+            warn!(%error, "the files of deleted recordings cannot be looked for; trying again later");
+        }
         if let Err(error) = prune_once(&archive, &store, now, days).await {
             warn!("recordings that are too old cannot be looked for; trying again later: {error:#}");
         }
@@ -23,18 +28,22 @@ pub(super) async fn prune(archive: Archive, store: Store, days: u32) {
     }
 }
 
-/// One that cannot be deleted does not keep the others.
+/// One whose files cannot be deleted does not keep the others.
 async fn prune_once(archive: &Archive, store: &Store, now: Timestamp, days: u32) -> anyhow::Result<()> {
+    let store = store.acting(Actor::system());
     let mut after = None;
     loop {
         let old = store.recordings_kept_long_enough(now, days, after.as_deref(), DELETED_AT_ONCE).await?;
         for (account, id) in &old {
-            match plenary_api::delete_recording(store, archive, *account, id).await {
-                Ok(()) => {
+            match plenary_api::delete_recording(&store, archive, *account, id, Some(TOO_OLD)).await {
+                // Somebody else has deleted it.
+                Ok(false) => {}
+                Ok(true) => {
                     info!(recording = %id, account = account.0, "a recording is deleted: it is older than is kept");
                 }
                 Err(error) => {
-                    warn!(recording = %id, account = account.0, "a recording that is too old cannot be deleted: {error}");
+                    let error = anyhow::Error::new(error);
+                    warn!(recording = %id, account = account.0, "a recording that is older than is kept: {error:#}");
                 }
             }
         }
@@ -56,7 +65,7 @@ mod tests {
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
     #[tokio::test]
-    async fn recordings_go_after_the_days_of_their_account_and_one_that_stays_keeps_no_other() {
+    async fn recordings_go_after_the_days_of_their_account_and_files_that_stay_keep_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("plenary.db")).await.unwrap();
         let archive = Archive::new(folder.path().join("recordings"), Keys::none(), false);
@@ -101,17 +110,30 @@ mod tests {
         let mut left = Vec::new();
         for (account, age_days, id, of_it) in &made {
             let row = store.recording(*account, id).await.unwrap();
-            assert_eq!(row.is_some(), of_it.exists(), "files and row go together");
+            assert_eq!(row.is_some(), of_it.exists() && of_it != stuck, "files and row go together");
             if row.is_some() {
                 left.push((accounts.iter().position(|one| one == account).unwrap(), *age_days));
             }
         }
-        assert_eq!(left, [(0, 1), (0, 5), (0, 50), (1, 1), (2, 1), (2, 5), (2, 50)]);
+        assert_eq!(left, [(0, 1), (0, 5), (1, 1), (2, 1), (2, 5), (2, 50)]);
+        let told = store.events_after(accounts[1], 0, 10).await.unwrap();
+        let told: Vec<_> = told.iter().map(|event| event.record().unwrap()).collect();
+        assert!(told.iter().all(|event| event.actor == Actor::system()), "{told:?}");
+        assert_eq!(
+            told.iter().map(|event| (event.kind.name(), event.reason.as_deref())).collect::<Vec<_>>(),
+            [("recording.deleted", Some("too_old")); 2]
+        );
+        // Its files are tried again until the disk lets them go.
+        plenary_api::delete_left_files(&store, &archive).await.unwrap();
+        let left = [(accounts[0], made[2].2.clone())];
+        assert_eq!(store.deleted_recordings(None, 10).await.unwrap(), left);
         fs::remove_file(stuck).unwrap();
-        prune_once(&archive, &store, now, 0).await.unwrap();
-        let is_there = store.recording(AccountId(accounts[0].0), &made[2].2).await.unwrap().is_some();
+        fs::create_dir_all(stuck).unwrap();
+        fs::write(stuck.join("mixed.opus"), b"audio").unwrap();
+        plenary_api::delete_left_files(&store, &archive).await.unwrap();
+        assert!(!stuck.exists() && store.deleted_recordings(None, 10).await.unwrap().is_empty());
+        prune_once(&archive, &store, Timestamp(now.0 + 50 * DAY_MS), 0).await.unwrap();
+        let is_there = store.recording(AccountId(accounts[0].0), &made[0].2).await.unwrap().is_some();
         assert!(is_there, "for ever, where nothing is configured");
-        prune_once(&archive, &store, now, 30).await.unwrap();
-        assert!(store.recording(accounts[0], &made[2].2).await.unwrap().is_none(), "tried again");
     }
 }

@@ -11,7 +11,7 @@ use plenary_store::Store;
 use std::{
     io::Read,
     os::unix::process::CommandExt,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -104,6 +104,10 @@ impl Worker {
             return;
         }
         let (account, id) = (recording.account, &recording.id);
+        if !self.archive.has(account, id) {
+            info!(recording = %id, account, "no transcript is made: the recording was deleted meanwhile");
+            return;
+        }
         match &made {
             Ok(_) => {
                 info!(recording = %id, account, seconds = began.elapsed().as_secs(), "transcript complete")
@@ -124,8 +128,9 @@ impl Worker {
     fn make(&self, recording: &RecordingManifest) -> anyhow::Result<Vec<u8>> {
         let work = self.archive.transcript_work(recording).context("its files cannot be read")?;
         let program = &self.config.command[0];
-        let mut child = Command::new("nice")
-            .args(["-n", "19"])
+        // It ends with the service, however that ends, and not before: the thread that starts it is the one that waits for it.
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "nice", "-n", "19"])
             .args(&self.config.command)
             .arg(&work.manifest)
             .args(&work.tracks)
@@ -138,7 +143,7 @@ impl Worker {
             .with_context(|| format!("{program} cannot be started"))?;
         let output = child.stdout.take().map(|output| read_beside(output, BYTES_MAX + 1));
         let errors = child.stderr.take().map(|errors| read_beside(errors, ERROR_BYTES_MAX));
-        let ended = self.wait(&mut child);
+        let ended = self.wait(&mut child, recording);
         // Also what it has left running, which would hold the pipes open.
         kill_group(&child);
         let said = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
@@ -160,18 +165,25 @@ impl Worker {
         Ok(text)
     }
 
-    fn wait(&self, child: &mut Child) -> anyhow::Result<std::process::ExitStatus> {
+    fn wait(&self, child: &mut Child, recording: &RecordingManifest) -> anyhow::Result<ExitStatus> {
         let until = Instant::now() + Duration::from_secs(self.config.timeout_seconds);
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(status);
             }
-            if self.is_stopping.load(Relaxed) || Instant::now() >= until {
-                kill_group(child);
-                let _ = child.wait();
-                bail!("it took longer than transcripts.timeout_seconds, {} s", self.config.timeout_seconds);
-            }
-            thread::sleep(LOOK_EVERY);
+            let why = if self.is_stopping.load(Relaxed) {
+                "the service stops".to_owned()
+            } else if !self.archive.has(recording.account, &recording.id) {
+                "the recording was deleted meanwhile".to_owned()
+            } else if Instant::now() >= until {
+                format!("it took longer than transcripts.timeout_seconds, {} s", self.config.timeout_seconds)
+            } else {
+                thread::sleep(LOOK_EVERY);
+                continue;
+            };
+            kill_group(child);
+            let _ = child.wait();
+            bail!(why);
         }
     }
 }

@@ -24,7 +24,7 @@ struct Talk {
     to_do: VecDeque<String>,
     /// What it has heard, at 8 kHz, up to [`RECORDED_MAX`] samples.
     heard: Vec<i16>,
-    /// How the service behind has answered.
+    /// How the service behind has answered, and what files were asked for.
     statuses: Vec<u16>,
 }
 
@@ -38,6 +38,8 @@ struct Site {
     packages: Option<PathBuf>,
     /// Whose answers are given out below `/service/`.
     behind: Option<Behind>,
+    /// Whose files are given out below `/files/`.
+    files: Option<PathBuf>,
     talk: Mutex<Talk>,
 }
 
@@ -65,12 +67,19 @@ impl Browser {
         hz: u32,
         flags: &[String],
     ) -> Self {
-        Self::open_site(Site { page, packages, behind: None, talk: Mutex::default() }, query, hz, flags)
+        let site = Site { page, packages, behind: None, files: None, talk: Mutex::default() };
+        Self::open_site(site, query, hz, flags)
     }
 
     /// With a page that reaches a service below `/service/`.
     pub fn open_before(page: &'static str, behind: Behind, query: &str) -> Self {
-        let site = Site { page, packages: None, behind: Some(behind), talk: Mutex::default() };
+        let site = Site { page, packages: None, behind: Some(behind), files: None, talk: Mutex::default() };
+        Self::open_site(site, query, 500, &[])
+    }
+
+    /// With a page that reaches the files of a folder below `/files/`.
+    pub fn open_beside(page: &'static str, files: PathBuf, query: &str) -> Self {
+        let site = Site { page, packages: None, behind: None, files: Some(files), talk: Mutex::default() };
         Self::open_site(site, query, 500, &[])
     }
 
@@ -248,6 +257,29 @@ fn pass_on(behind: &Behind, path: &str, range: &str, writer: &mut TcpStream, sit
     let _ = writer.write_all(&start).and_then(|()| std::io::copy(&mut service, writer).map(drop));
 }
 
+/// Gives out a file, or the part that was asked for; the connection ends with it.
+fn give_file(folder: &Path, name: &str, range: &str, writer: &mut TcpStream, site: &Site) {
+    let bytes = std::fs::read(folder.join(name)).unwrap();
+    let asked = range.to_ascii_lowercase();
+    let asked = asked.trim().strip_prefix("range: bytes=").and_then(|range| range.split_once('-'));
+    let (from, to) = asked.map_or((0, bytes.len()), |(from, to)| {
+        let to = to.parse::<usize>().map_or(bytes.len(), |last| (last + 1).min(bytes.len()));
+        (from.parse::<usize>().unwrap().min(to), to)
+    });
+    let status = if asked.is_some() { 206 } else { 200 };
+    site.talk.lock().unwrap().statuses.push(status);
+    let kind = if name.ends_with(".wav") { "audio/wav" } else { "audio/ogg; codecs=opus" };
+    let head = format!(
+        "HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nAccept-Ranges: bytes\r\n\
+         Content-Range: bytes {from}-{}/{}\r\nConnection: close\r\n\r\n",
+        to - from,
+        to.saturating_sub(1),
+        bytes.len()
+    );
+    // The browser may have heard enough.
+    let _ = writer.write_all(head.as_bytes()).and_then(|()| writer.write_all(&bytes[from..to]));
+}
+
 /// Gives the page out, takes its reports.
 fn serve(stream: TcpStream, site: &Site) {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -276,6 +308,9 @@ fn serve(stream: TcpStream, site: &Site) {
         let path = first.split(' ').nth(1).unwrap_or_default();
         if let Some((behind, path)) = site.behind.as_ref().zip(path.strip_prefix("/service")) {
             return pass_on(behind, path, &range, &mut writer, site);
+        }
+        if let Some((files, name)) = site.files.as_ref().zip(path.strip_prefix("/files/")) {
+            return give_file(files, name, &range, &mut writer, site);
         }
         let (status, kind, answer) = if first.starts_with("POST /report") {
             let mut talk = site.talk.lock().unwrap();

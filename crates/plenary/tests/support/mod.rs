@@ -79,8 +79,18 @@ impl Server {
 
     /// As a power cut would end it, and then another process on the same data.
     pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// As a power cut would end it.
+    pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// After [`Self::kill`]: another process on the same data.
+    pub fn start_again(&mut self) {
         let Serving { child, http, https, sip, sips } = serve(self.folder.path(), &self.wrapper);
         (self.child, self.http, self.https, self.sip, self.sips) = (child, http, https, sip, sips);
     }

@@ -290,6 +290,12 @@ pub(super) const TABLES: [Table; 37] = [
         counted: None,
     },
     Table {
+        name: "deleted_recordings",
+        keys: 1,
+        columns: &[("id", Text), ("account_id", Integer), ("deleted_at", Integer)],
+        counted: None,
+    },
+    Table {
         name: "webhooks",
         keys: 2,
         columns: &[

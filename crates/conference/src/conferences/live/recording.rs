@@ -19,11 +19,15 @@ use crate::{
     refused::Refused,
     time::{Mono, Timestamp},
 };
-use plenary_model::{Actor, AutoRecord, ConferenceRecordingId, EventKind, RecordingSettings};
+use plenary_model::{
+    Actor, AutoRecord, ConferenceRecordingId, EventKind, RecordingFailure, RecordingSettings,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A participant whose edge does not report that they were told is heard after so long: the prompt could not be played.
 const TELLING_S_MAX: u32 = 15;
+/// How often it is told that audio is being lost.
+const LOSS_EVERY_S: u32 = 5;
 
 /// What of recordings a conference keeps.
 #[derive(Debug, Default)]
@@ -39,6 +43,18 @@ pub(super) struct Recordings {
     tone_at: Option<Mono>,
     /// Participants who are being told, and until when they are waited for.
     telling: BTreeMap<EntryOrder, Mono>,
+    loss: Loss,
+}
+
+/// Audio that could not be written.
+#[derive(Debug, Default)]
+struct Loss {
+    /// So much of the current recording, in milliseconds over all tracks.
+    ms: u64,
+    /// And so much of it the log has told.
+    told_ms: u64,
+    /// It has been told a moment ago: not again before.
+    next_at: Option<Mono>,
 }
 
 #[derive(Debug)]
@@ -48,6 +64,8 @@ struct Recording {
     by: Option<ParticipantId>,
     /// Who has brought it about.
     actor: Actor,
+    /// It follows on one that was paused.
+    begins_paused: bool,
     stage: Stage,
 }
 
@@ -64,7 +82,7 @@ enum Stage {
 
 impl Recordings {
     pub(super) fn next(&self) -> Option<Mono> {
-        self.telling.values().copied().chain(self.tone_at).min()
+        self.telling.values().copied().chain(self.tone_at).chain(self.loss.next_at).min()
     }
 }
 
@@ -79,7 +97,8 @@ impl LiveConference {
         Some(RecordingOverview { recording, settings: *settings, is_paused, started_at })
     }
 
-    /// A recording of this conference was cut off by a restart: the next one goes on with it, and begins by itself.
+    /// A recording of this conference was cut off by a restart: the next one goes on with it, and begins by itself; paused, where that
+    /// one was.
     pub(in crate::conferences) fn resume_recording(&mut self, cut_off: CutOffRecording) {
         self.recordings.cut_off = Some(cut_off);
     }
@@ -89,6 +108,17 @@ impl LiveConference {
         &mut self,
         settings: RecordingSettings,
         by: Option<ParticipantId>,
+        rules: &RecordingRules,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refused> {
+        self.begin_recording(settings, by, false, rules, turn)
+    }
+
+    fn begin_recording(
+        &mut self,
+        settings: RecordingSettings,
+        by: Option<ParticipantId>,
+        begins_paused: bool,
         rules: &RecordingRules,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refused> {
@@ -104,8 +134,9 @@ impl LiveConference {
         }
         let continues = self.recordings.cut_off.as_ref().map(|one| (one.recording.clone(), one.part));
         let actor = turn.actor.clone();
-        self.recordings.current = Some(Recording { settings, by, actor, stage: Stage::Opening });
-        self.do_recording(RecordingCommand::Open { settings, continues }, turn);
+        self.recordings.current =
+            Some(Recording { settings, by, actor, begins_paused, stage: Stage::Opening });
+        self.do_recording(RecordingCommand::Open { settings, continues, is_paused: begins_paused }, turn);
         Ok(())
     }
 
@@ -207,6 +238,7 @@ impl LiveConference {
         match stage {
             Stage::Opening => self.recordings.is_unwanted = true,
             Stage::On { id, .. } => {
+                self.publish_rest_of_loss(&id, turn);
                 self.do_recording(RecordingCommand::End { recording: id.clone() }, turn);
                 if settings.announce && is_told {
                     turn.announce(Announcement::RecordingOff);
@@ -227,7 +259,7 @@ impl LiveConference {
     ) -> Result<(), Refused> {
         match report {
             RecordingReport::Opened { recording } => self.recording_opened(recording, rules, turn),
-            RecordingReport::NotOpened { is_full } => {
+            RecordingReport::NotOpened { failure } => {
                 self.recordings.is_unwanted = false;
                 if let Some(Recording { stage: Stage::Opening, by, .. }) = &self.recordings.current {
                     if let Some(by) = by {
@@ -236,29 +268,34 @@ impl LiveConference {
                     self.recordings.current = None;
                     // A room whose conference cannot be recorded now is not tried again and again.
                     self.recordings.is_declined = true;
-                    publish_failed(None, is_full, turn);
-                    turn.notify(|conference| Notice::RecordingFailed {
-                        conference,
-                        recording: None,
-                        is_full,
-                    });
+                    if let Some(failure) = failure {
+                        publish_failed(None, failure, turn);
+                    }
                 }
-                Err(Refused::RecordingFailed { is_full })
+                Err(failure.map_or(Refused::NobodyToRecord, |failure| Refused::RecordingFailed { failure }))
             }
-            RecordingReport::Failed { recording, is_full } => {
-                let is_it = matches!(&self.recordings.current, Some(Recording { stage: Stage::On { id, .. }, .. }) if *id == recording);
+            RecordingReport::Lost { recording, ms } => {
+                if self.is_current(&recording) {
+                    self.recordings.loss.ms += ms;
+                    self.tell_loss(turn);
+                }
+                Ok(())
+            }
+            RecordingReport::Failed { recording, failure } => {
+                let is_it = self.is_current(&recording);
                 if let Some(Recording { settings, .. }) = self.recordings.current.take_if(|_| is_it) {
                     self.recordings.is_declined = true;
                     self.recordings.tone_at = None;
                     if settings.announce {
-                        turn.announce(match is_full {
-                            true => Announcement::RecordingFull,
-                            false => Announcement::RecordingOff,
+                        turn.announce(match failure {
+                            RecordingFailure::StorageFull => Announcement::RecordingFull,
+                            RecordingFailure::StorageFailed | RecordingFailure::TooLong => {
+                                Announcement::RecordingOff
+                            }
                         });
                     }
-                    let recording = Some(recording);
-                    publish_failed(recording.clone(), is_full, turn);
-                    turn.notify(|conference| Notice::RecordingFailed { conference, recording, is_full });
+                    self.publish_rest_of_loss(&recording, turn);
+                    publish_failed(Some(recording), failure, turn);
                     self.stop_telling(turn);
                 }
                 Ok(())
@@ -286,12 +323,15 @@ impl LiveConference {
             self.do_recording(RecordingCommand::End { recording: id }, turn);
             return Err(Refused::NotRecorded);
         };
-        current.stage = Stage::On { id: id.clone(), since: turn.now.wall, is_paused: false };
+        let is_paused = current.begins_paused;
+        current.stage = Stage::On { id: id.clone(), since: turn.now.wall, is_paused };
         let (settings, by, actor) = (current.settings, current.by.clone(), current.actor.clone());
-        self.recordings.cut_off = None;
+        (self.recordings.cut_off, self.recordings.loss) = (None, Loss::default());
         let tone_every_s = rules.tone_every_s;
         self.recordings.tone_at = (tone_every_s > 0).then(|| after_s(turn.now.mono, tone_every_s));
-        if settings.announce {
+        if settings.announce && is_paused {
+            turn.announce(Announcement::RecordingPaused);
+        } else if settings.announce {
             turn.announce(Announcement::RecordingOn);
             self.note_all_told(&id, turn);
         } else if let Some(by) = &by {
@@ -304,8 +344,48 @@ impl LiveConference {
             announced: settings.announce,
         };
         turn.publish_as(None, kind, None, actor);
-        turn.notify(|conference| Notice::RecordingStarted { conference, recording: id, settings, by });
+        turn.notify(|conference| Notice::RecordingStarted {
+            conference,
+            recording: id.clone(),
+            settings,
+            by,
+        });
+        if is_paused {
+            turn.publish(EventKind::RecordingPaused { recording_id: id.clone() });
+            turn.notify(|conference| Notice::RecordingPaused { conference, recording: id, by: None });
+        }
         Ok(())
+    }
+
+    /// It is the one that runs.
+    fn is_current(&self, recording: &ConferenceRecordingId) -> bool {
+        matches!(&self.recordings.current, Some(Recording { stage: Stage::On { id, .. }, .. }) if id == recording)
+    }
+
+    /// Tells that audio is lost: at once, and then every few seconds as long as more is.
+    fn tell_loss(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now.mono;
+        if self.recordings.loss.next_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let Some(Recording { stage: Stage::On { id, .. }, .. }) = &self.recordings.current else {
+            self.recordings.loss.next_at = None;
+            return;
+        };
+        let id = id.clone();
+        let is_told = self.publish_rest_of_loss(&id, turn);
+        self.recordings.loss.next_at = is_told.then(|| after_s(now, LOSS_EVERY_S));
+    }
+
+    /// Tells what of the loss has not been told yet. `false`: nothing.
+    fn publish_rest_of_loss(&mut self, recording: &ConferenceRecordingId, turn: &mut Turn<'_>) -> bool {
+        let Loss { ms, told_ms, .. } = &mut self.recordings.loss;
+        if std::mem::replace(told_ms, *ms) == *ms {
+            return false;
+        }
+        let kind = EventKind::RecordingThinned { recording_id: recording.clone(), lost_ms: *ms };
+        turn.publish_as(None, kind, None, Actor::system());
+        true
     }
 
     fn note_all_told(&self, recording: &ConferenceRecordingId, turn: &mut Turn<'_>) {
@@ -385,6 +465,9 @@ impl LiveConference {
             self.recordings.telling.remove(&order);
             self.let_speak(order, turn);
         }
+        if self.recordings.loss.next_at.is_some_and(|at| at <= now) {
+            self.tell_loss(turn);
+        }
         if self.recordings.tone_at.is_some_and(|at| at <= now) {
             self.recordings.tone_at = Some(after_s(now, rules.tone_every_s.max(1)));
             if let Some(Recording { stage: Stage::On { is_paused: false, .. }, .. }) =
@@ -403,22 +486,23 @@ impl LiveConference {
             return;
         }
         let is_auto = self.rules.as_ref().is_some_and(|rules| rules.record == AutoRecord::Auto);
-        let settings = match &self.recordings.cut_off {
-            Some(cut_off) => Some(cut_off.settings),
-            None => is_auto.then_some(rules.settings),
+        let wanted = match &self.recordings.cut_off {
+            Some(cut_off) => Some((cut_off.settings, cut_off.is_paused)),
+            None => is_auto.then_some((rules.settings, false)),
         };
-        if let Some(settings) = settings
+        if let Some((settings, begins_paused)) = wanted
             && self.is_started()
             && !self.recordings.is_declined
             && self.recordings.current.is_none()
         {
             // Refused where recordings are switched off, or while the last one has yet to end.
-            let _ = self.start_recording(settings, None, rules, turn);
+            let _ = self.begin_recording(settings, None, begins_paused, rules, turn);
         }
     }
 }
 
-fn publish_failed(recording_id: Option<ConferenceRecordingId>, is_full: bool, turn: &mut Turn<'_>) {
-    let reason = if is_full { "storage_full" } else { "storage_failed" };
-    turn.publish_because(EventKind::RecordingFailed { recording_id }, reason);
+/// `None`: it could not begin.
+fn publish_failed(recording: Option<ConferenceRecordingId>, failure: RecordingFailure, turn: &mut Turn<'_>) {
+    turn.publish_because(EventKind::RecordingFailed { recording_id: recording.clone() }, failure.name());
+    turn.notify(|conference| Notice::RecordingFailed { conference, recording, failure });
 }

@@ -14,7 +14,7 @@ use plenary_conference::{
     conferences::ConferenceRef,
 };
 use plenary_media::MediaHandle;
-use plenary_model::{Actor, ConferenceRecordingId};
+use plenary_model::{Actor, ConferenceRecordingId, RecordingFailure};
 use plenary_store::{Doing, Store};
 use std::{
     sync::{
@@ -204,8 +204,13 @@ impl EngineHandle {
     }
 
     /// A recording ends by itself.
-    pub(crate) async fn recording_failed(&self, recording: ConferenceRecordingId, is_full: bool) {
-        let _ = self.engine.commands.send(EngineCommand::RecordingFailed { recording, is_full }).await;
+    pub(crate) async fn recording_failed(&self, recording: ConferenceRecordingId, failure: RecordingFailure) {
+        let _ = self.engine.commands.send(EngineCommand::RecordingFailed { recording, failure }).await;
+    }
+
+    /// So much audio of a recording was lost, in milliseconds.
+    pub(crate) async fn recording_lost(&self, recording: ConferenceRecordingId, ms: u64) {
+        let _ = self.engine.commands.send(EngineCommand::RecordingLost { recording, ms }).await;
     }
 
     /// Takes no new calls; returns when the last one is over.
