@@ -175,12 +175,12 @@ impl Calls {
         options: ParticipantOptions,
     ) {
         let Some(call) = self.calls.get(&number) else { return };
-        // A call that replaces another needs no seat of its own where the conference is full.
-        let in_place_of = call
-            .replaces
-            .and_then(|replaced| self.calls.get(&replaced))
-            .map(|replaced| replaced.participant.clone());
+        // A call that replaces another needs no seat of its own where the conference is full, and is called as that one was.
+        let replaced = call.replaces.and_then(|replaced| self.calls.get(&replaced));
+        let (in_place_of, given_name) =
+            replaced.map(|replaced| (replaced.participant.clone(), replaced.given_name.clone())).unzip();
         let Some(call) = self.calls.get_mut(&number) else { return };
+        call.given_name = given_name.flatten();
         let Stage::Routing { offer, diverted } = &mut call.stage else { return };
         call.stage = Stage::Admitting { offer: offer.take(), diverted: *diverted };
         (call.seat, call.options) = (Some(conference.clone()), options.clone());
