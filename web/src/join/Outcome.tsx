@@ -1,12 +1,15 @@
-import type { PhoneState } from "../sip/telephone";
+import { useEffect, useRef } from "react";
+import type { CallFailure, PhoneState } from "../sip/telephone";
 import { t } from "../texts/join";
 import css from "./Join.module.css";
 
-/** How the last call ended, or why it did not come to be. */
+/** How the last call ended, or why it did not come to be. It has the focus, which was on a button of the call. */
 export function Outcome({ state }: { state: PhoneState }) {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => element.current?.focus(), []);
   if (state.kind === "ended") {
     return (
-      <div className={css.outcome} role="status">
+      <div ref={element} className={css.outcome} role="status" tabIndex={-1}>
         <strong>{t(`ended.${state.by}`)}</strong>
         {state.text && <span>{state.text}</span>}
       </div>
@@ -14,23 +17,35 @@ export function Outcome({ state }: { state: PhoneState }) {
   }
   if (state.kind !== "failed") return null;
   return (
-    <div className={`${css.outcome} ${css.bad}`} role="alert">
+    <div ref={element} className={`${css.outcome} ${css.bad}`} role="alert" tabIndex={-1}>
       <strong>{t("failed")}</strong>
-      <span>{sentence(state.status, state.text)}</span>
+      <span>{sentence(state.why)}</span>
     </div>
   );
 }
 
-function sentence(status: number, text: string): string {
-  switch (status) {
-    case 0:
+export function sentence(why: CallFailure): string {
+  switch (why.kind) {
+    case "connection":
       return t("failed.connection");
+    case "ice":
+      return t("failed.ice");
+    case "codecs":
+      return t("failed.codecs");
+    case "browser":
+      return t("failed.browser");
+    case "refused":
+      return refusal(why.status, why.text);
+  }
+}
+
+function refusal(status: number, text: string): string {
+  switch (status) {
     case 401:
     case 403:
     case 404:
     case 408:
     case 480:
-    case 488:
     case 503:
       return t(`failed.${status}`);
     case 486:

@@ -1,5 +1,5 @@
 import { Headphones, Mic, Phone, Volume2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { canChooseSpeaker } from "../sip/audio";
 import { t } from "../texts/join";
 import { Button } from "../ui/Button";
@@ -22,11 +22,15 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
   const [nameMissing, setNameMissing] = useState(false);
   const [pin, setPin] = useState(invitation.pin ?? "");
   const [muted, setMuted] = useState(view.muted);
+  const nameField = useRef<HTMLInputElement>(null);
   const isOver = view.state.kind === "ended" || view.state.kind === "failed";
   const asksPin = invitation.room !== null && invitation.pin === null;
 
   const join = (listenOnly: boolean) => {
-    if (!name.trim()) return setNameMissing(true);
+    if (!name.trim()) {
+      nameField.current?.focus();
+      return setNameMissing(true);
+    }
     void session.join(name.trim(), { listenOnly, muted, pin });
   };
   return (
@@ -41,6 +45,7 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
         {isOver && <Outcome state={view.state} />}
         <h1>{invitation.title ? t("heading.named", { title: invitation.title }) : t("heading")}</h1>
         <TextField
+          ref={nameField}
           label={t("name")}
           hint={t("name.hint")}
           error={nameMissing ? t("name.missing") : undefined}
@@ -111,13 +116,9 @@ export function Microphone({ session, view }: { session: JoinSession; view: Sess
         label={t("microphone")}
         value={view.microphoneId}
         onChange={(event) => void session.openMicrophone(event.target.value)}
-        hint={t(
-          heard === "speech"
-            ? "microphone.hears"
-            : heard === "silence"
-              ? "microphone.silent"
-              : "microphone.speak",
-        )}
+        hint={
+          heard === "silence" ? undefined : t(heard === "speech" ? "microphone.hears" : "microphone.speak")
+        }
       >
         {!view.devices.microphones.some((device) => device.deviceId === view.microphoneId) && (
           <option value={view.microphoneId}>{t("microphone.default")}</option>
@@ -128,6 +129,11 @@ export function Microphone({ session, view }: { session: JoinSession; view: Sess
           </option>
         ))}
       </SelectField>
+      {heard === "silence" && (
+        <p className={css.notice} role="alert">
+          {t("microphone.silent")}
+        </p>
+      )}
       <Meter read={session.readMeter} label={t("microphone.level")} />
     </div>
   );

@@ -35,7 +35,8 @@ export function readLink(pathname: string, hash: string): Invitation | null {
   const room = digits(said.get("room"));
   return {
     service,
-    token: said.get("token"),
+    // Nothing that would end the header that carries it.
+    token: /^[\w.~+/=-]+$/.test(said.get("token") ?? "") ? said.get("token") : null,
     key: /^[a-z0-9]{1,63}$/.test(said.get("key") ?? "") ? said.get("key") : null,
     cloud: /^[0-9]+-[0-9]+-[0-9]+$/.test(said.get("cloud") ?? "") ? said.get("cloud") : null,
     room,
