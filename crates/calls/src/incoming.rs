@@ -148,8 +148,12 @@ impl Calls {
                 let account = service.account;
                 self.open(number, offer, Purpose::Announcement { account, play });
             }
-            Action::Entry(entry) => {
-                let settings = entry;
+            Action::Entry(settings) => {
+                // Who is in by it and comes back by another call is not asked for the room and the PIN again.
+                if let Some((conference, options)) = self.place_of_replaced(number) {
+                    return self.admit(number, conference, options);
+                }
+                let Some(call) = self.calls.get_mut(&number) else { return };
                 let Stage::Routing { offer, .. } = &mut call.stage else { return };
                 let offer = offer.take();
                 self.open(number, offer, Purpose::Entry { settings });
@@ -165,6 +169,14 @@ impl Calls {
                 self.admit(number, key, conference.participant);
             }
         }
+    }
+
+    /// Where the call is that this one replaces, and what it may do there; `None`: it is in no conference of the same account.
+    fn place_of_replaced(&self, number: CallNumber) -> Option<(ConferenceKey, ParticipantOptions)> {
+        let call = self.calls.get(&number)?;
+        let replaced = self.calls.get(&call.replaces?).filter(|call| matches!(call.stage, Stage::Up(_)))?;
+        let conference = replaced.conference().filter(|key| call.account == Some(key.account))?;
+        Some((conference.clone(), replaced.options.clone()))
     }
 
     /// Asks the home of a conference for a seat.
@@ -519,6 +531,9 @@ impl Calls {
                 let conference = key.clone();
                 call.stage = Stage::Up(session);
                 self.begin_menus_of_service(number, &conference);
+                if let Some(replaced) = replaces {
+                    self.begin_menus_of_replaced(number, replaced);
+                }
                 self.out.home(ToHome::Connected { conference, participant });
             }
             Purpose::Entry { settings } => {
