@@ -135,6 +135,18 @@ describe("who has joined", () => {
     expect(media().did.filter((what) => what.startsWith("keys"))).toEqual(["keys 1001#4711#"]);
   });
 
+  test("comes back into the room after a reload: by its old place, or by the keys where that is gone", async () => {
+    await joined();
+    media().connect();
+    await reloaded();
+    media().connect();
+    expect(media().did).not.toContain("keys 1001#4711#");
+    bridge.answers.INVITE = (request) => (header(request, "replaces") ? "481 Gone" : "200 OK");
+    await reloaded();
+    media().connect();
+    expect(media().did).toContain("keys 1001#4711#");
+  });
+
   test("and mutes, is muted after a reload; and heard again after one if unmuted before it", async () => {
     const session = await joined();
     expect(media().track.enabled).toBe(true);

@@ -34,6 +34,14 @@ export interface SessionView extends PhoneView {
   keysSent: string;
 }
 
+/** What is kept over a reload, in this tab. */
+interface Saved {
+  call: SavedCall;
+  muted: boolean;
+  listenOnly: boolean;
+  keys: string;
+}
+
 /** Louder than this is speech, in dB of full scale. */
 const SPEECH_DB = -42;
 const SPEECH_READS = 4;
@@ -72,6 +80,8 @@ export class JoinSession {
   #media: PeerMedia | null = null;
   #phone: Telephone | null = null;
   #saved: SavedCall | null = null;
+  /** Those that lead from the entry into the room. */
+  #keys = "";
   #speech = 0;
   #spokeMutedAt = 0;
   #unmutedAt = Number.NEGATIVE_INFINITY;
@@ -213,7 +223,7 @@ export class JoinSession {
     if (!saved.listenOnly) await this.openMicrophone();
     // Without a microphone the seat is kept all the same.
     if (this.#view.microphone !== "open") this.#silence();
-    await this.#call(saved.call.self, saved.muted, "", saved.call);
+    await this.#call(saved.call.self, saved.muted, saved.keys, saved.call);
     return true;
   }
 
@@ -235,9 +245,11 @@ export class JoinSession {
       void this.player.play().catch(() => undefined);
     });
     this.#media = media;
+    this.#keys = keys;
     let entering = keys;
     media.onheard = () => {
-      if (entering && media.keys(entering)) entering = "";
+      // Who has taken one's own place is in the room already.
+      if (entering && (this.#phone?.isReplacement || media.keys(entering))) entering = "";
     };
     const { uri, host } = addresses(this.#invitation, location.hostname);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -345,7 +357,12 @@ export class JoinSession {
   /** Keeps the call as it is now: what comes after a reload is to be as silent as what was before. */
   #store(): void {
     if (!this.#saved) return;
-    const saved = { call: this.#saved, muted: this.#view.muted, listenOnly: this.#microphone === null };
+    const saved: Saved = {
+      call: this.#saved,
+      muted: this.#view.muted,
+      listenOnly: this.#microphone === null,
+      keys: this.#keys,
+    };
     try {
       sessionStorage.setItem(this.#savedUnder, JSON.stringify(saved));
     } catch {
@@ -353,7 +370,7 @@ export class JoinSession {
     }
   }
 
-  #readSaved(): { call: SavedCall; muted: boolean; listenOnly: boolean } | null {
+  #readSaved(): Saved | null {
     try {
       const text = sessionStorage.getItem(this.#savedUnder);
       return text ? JSON.parse(text) : null;

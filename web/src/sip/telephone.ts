@@ -74,6 +74,7 @@ export class Telephone {
   #view: PhoneView = { state: { kind: "idle" }, roster: null };
   /** Since when the audio has not got through; null: it does. */
   #lostAt: number | null = null;
+  #isReplacement = false;
   #wasConnected = false;
   #inviting: { branch: string; cseq: number } | null = null;
   #subscribing: ReturnType<typeof setTimeout> | undefined;
@@ -101,6 +102,11 @@ export class Telephone {
 
   get view(): PhoneView {
     return this.#view;
+  }
+
+  /** The call has taken the place of another one, and is where that was. */
+  get isReplacement(): boolean {
+    return this.#isReplacement;
   }
 
   /** Calls. With a saved call the new one takes its place: the same seat in the same conference. */
@@ -207,6 +213,7 @@ export class Telephone {
     const offer = await this.#options.media.offer(false);
     try {
       await this.#invite(offer, [...extra, ...this.#authorization], null);
+      this.#isReplacement = replaces !== null;
     } catch (error) {
       // The other side has answered, and thinks that this is a call.
       if (error instanceof NoCommonAudio) this.#bye();
