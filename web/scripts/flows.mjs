@@ -214,7 +214,7 @@ export async function leading(world) {
   await step("somebody is removed, and told so", async () => {
     await by.pick(leader, `button:has-text('More for ${renamed.split(" ")[0]}')`, "Remove");
     await by.press(leader, "dialog button[type=submit]");
-    await caller.waitForSelector("text=The call is over");
+    await caller.waitForSelector("text=You were removed from the conference");
     await look(caller, "join-over");
   });
 }
@@ -417,6 +417,7 @@ async function refusals({ service, step, by, look, scene, newPage }, token) {
     await by.fill(listener, "input[autocomplete=name]", "Lena");
     await by.press(listener, "button:has-text('Listen only')");
     await until("Lena", () => inConference(service, weekly.name, "Lena"));
+    await listener.waitForSelector("text=(you)");
     await look(listener, "join-listening");
     await listener.context().close();
   });

@@ -25,6 +25,7 @@ export function InCall({ invitation, session, view }: InCallProps) {
   const [open, setOpen] = useState<Open>(null);
   const [hasSingleKeys, setSingleKeys] = useSingleKeysOn();
   const { state, roster } = view;
+  const isUp = state.kind === "up";
   const isListening = view.microphone !== "open";
   const isMuted = view.muted || view.mutedByLeader;
   const news = useAnnouncements(roster);
@@ -36,26 +37,26 @@ export function InCall({ invitation, session, view }: InCallProps) {
       m: () => !isListening && session.toggleMute(),
       h: () => invitation.hasKeys && session.toggleHand(),
     },
-    open === null && state.kind === "up",
+    open === null && isUp,
   );
   const close = () => setOpen(null);
   const status =
     state.kind === "connecting" || state.kind === "ringing" || state.kind === "reconnecting"
       ? t(`state.${state.kind}`)
       : !roster
-        ? t("state.waiting")
+        ? t(view.isLetIn ? "state.entering" : "state.waiting")
         : roster.users.every((user) => user.id === roster.ownId)
           ? t("state.alone")
           : t("state.up");
   return (
-    <main className={css.call}>
+    <main className={state.kind === "reconnecting" ? `${css.call} ${css.stale}` : css.call}>
       <div className={css.callHead}>
         <h1 ref={heading} tabIndex={-1}>
-          {invitation.title ?? roster?.conference ?? invitation.service}
+          {invitation.title ?? roster?.conference ?? t("heading.call")}
         </h1>
         <p className={state.kind === "reconnecting" ? `${css.status} ${css.lost}` : css.status}>
           <span role="status">{status}</span>
-          {state.kind === "up" && <Duration since={state.since} />}
+          {isUp && <Duration since={state.since} />}
         </p>
         {roster?.recording && (
           <p className={roster.recording === "on" ? `${css.recording} ${css.recordingOn}` : css.recording}>
@@ -69,7 +70,9 @@ export function InCall({ invitation, session, view }: InCallProps) {
         )}
       </div>
       <section
-        className={isMuted && !isListening ? `${css.self} ${css.selfMuted}` : css.self}
+        className={[css.self, isListening || !isUp ? css.selfQuiet : isMuted && css.selfMuted]
+          .filter(Boolean)
+          .join(" ")}
         aria-live="off"
       >
         <span className={css.selfIcon} aria-hidden="true">
@@ -84,9 +87,9 @@ export function InCall({ invitation, session, view }: InCallProps) {
                 ? t("muted.by_leader")
                 : view.muted
                   ? t("muted.you")
-                  : state.kind === "up" && t("microphone.hears")}
+                  : isUp && t("microphone.hears")}
           </span>
-          {!isListening && <Meter read={session.readMeter} label={t("microphone.level")} slim />}
+          {!isListening && isUp && <Meter read={session.readMeter} label={t("microphone.level")} slim />}
         </div>
       </section>
       {view.speaksMuted && (
@@ -94,9 +97,9 @@ export function InCall({ invitation, session, view }: InCallProps) {
           {view.mutedByLeader && !view.muted ? t("muted.speaking.leader") : t("muted.speaking")}
         </p>
       )}
-      <Talking roster={roster} />
+      {isUp && <Talking roster={roster} />}
       <section className={css.side} aria-label={t("people")}>
-        <h2 className="visually-hidden">{t("people")}</h2>
+        <h2>{t("people")}</h2>
         <People roster={roster} />
       </section>
       <div className="visually-hidden" aria-live="polite">
@@ -108,7 +111,7 @@ export function InCall({ invitation, session, view }: InCallProps) {
           text={isMuted ? t("unmute") : t("mute")}
           isOn={isMuted}
           disabled={
-            isListening || state.kind !== "up" || (view.mutedByLeader && !view.muted && !invitation.hasKeys)
+            isListening || !isUp || (view.mutedByLeader && !view.muted && !invitation.hasKeys)
           }
           onClick={() => session.toggleMute()}
           strong
@@ -120,18 +123,22 @@ export function InCall({ invitation, session, view }: InCallProps) {
             label={t("hand.raise")}
             isOn={view.handRaised}
             isToggle
-            disabled={state.kind !== "up"}
+            disabled={!isUp}
             onClick={() => session.toggleHand()}
           />
         )}
         <BarButton
           icon={<Grid3x3 />}
           text={t("keypad")}
-          disabled={state.kind !== "up"}
+          disabled={!isUp}
           onClick={() => setOpen("keypad")}
         />
         <span className={css.narrowOnly}>
-          <BarButton icon={<Users />} text={t("people")} onClick={() => setOpen("people")} />
+          <BarButton
+            icon={<Users />}
+            text={roster ? `${t("people")} ${countIn(roster)}` : t("people")}
+            onClick={() => setOpen("people")}
+          />
         </span>
         <BarButton icon={<Settings2 />} text={t("devices")} onClick={() => setOpen("devices")} />
         <BarButton icon={<LogOut />} text={t("leave")} onClick={() => session.leave()} danger />
@@ -243,12 +250,14 @@ function Initial({ name }: { name: string }) {
   );
 }
 
+const countIn = (roster: Roster) => roster.users.filter((user) => user.status === "connected").length;
+
 function People({ roster }: { roster: Roster | null }) {
   if (!roster) return <p className={css.quiet}>{t("people.none")}</p>;
   return (
     <>
       <p className={css.count}>
-        {t("people.count", { count: roster.users.filter((user) => user.status === "connected").length })}
+        {t("people.count", { count: countIn(roster) })}
       </p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long list is scrolled by keys. */}
       <ul className={css.people} tabIndex={0} aria-label={t("people")}>

@@ -23,7 +23,10 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
   const [pin, setPin] = useState(invitation.pin ?? "");
   const [muted, setMuted] = useState(view.muted);
   const nameField = useRef<HTMLInputElement>(null);
-  const isOver = view.state.kind === "ended" || view.state.kind === "failed";
+  const { kind } = view.state;
+  const isOver = kind === "ended" || kind === "failed";
+  // What the browser does not give is not asked for by the button that joins.
+  const isWithout = view.microphone !== "open" && view.microphone !== "closed";
   const asksPin = invitation.room !== null && invitation.pin === null;
 
   const join = (listenOnly: boolean) => {
@@ -39,7 +42,7 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
         className={css.card}
         onSubmit={(event) => {
           event.preventDefault();
-          join(false);
+          join(isWithout);
         }}
       >
         {isOver && <Outcome state={view.state} />}
@@ -69,16 +72,26 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
         )}
         <Microphone session={session} view={view} />
         <Speaker session={session} view={view} />
-        <CheckField
-          label={t("muted.join")}
-          checked={muted}
-          onChange={(event) => setMuted(event.target.checked)}
-        />
+        {!isWithout && (
+          <CheckField
+            label={t("muted.join")}
+            checked={muted}
+            onChange={(event) => setMuted(event.target.checked)}
+          />
+        )}
         <div className={css.actions}>
-          <Button type="submit" look="primary" size="large" icon={<Phone />} disabled={isResuming}>
-            {isOver ? t("rejoin") : t("join")}
+          <Button
+            type="submit"
+            look="primary"
+            size="large"
+            icon={isWithout ? <Headphones /> : <Phone />}
+            disabled={isResuming}
+          >
+            {isWithout
+              ? t("join.listen")
+              : t(kind === "failed" ? "join.retry" : kind === "ended" ? "rejoin" : "join")}
           </Button>
-          {view.microphone !== "open" && (
+          {view.microphone === "closed" && (
             <Button size="large" icon={<Headphones />} onClick={() => join(true)} disabled={isResuming}>
               {t("join.listen")}
             </Button>
@@ -103,7 +116,7 @@ export function Microphone({ session, view }: { session: JoinSession; view: Sess
         )}
         <div className={css.row}>
           <Button icon={<Mic />} onClick={() => void session.openMicrophone()}>
-            {t("microphone.use")}
+            {t(view.microphone === "closed" ? "microphone.use" : "microphone.again")}
           </Button>
           {view.microphone === "closed" && <span className={css.quiet}>{t("microphone.ask")}</span>}
         </div>

@@ -1,7 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Roster, RosterUser } from "../sip/roster";
-import { sentence } from "./Outcome";
+import { reason, sentence } from "./Outcome";
 import { newsBetween, spoken } from "./useAnnouncements";
+
+vi.stubGlobal("navigator", { languages: ["en"] });
 
 const person = (id: string, more: Partial<RosterUser> = {}): RosterUser => ({
   id,
@@ -69,10 +71,16 @@ describe("a call that does not come to be", () => {
     expect(sentence({ kind: "connection" })).toMatch(/cannot be reached/);
     expect(sentence({ kind: "codecs" })).toMatch(/no common way of sending audio/);
     expect(sentence({ kind: "browser" })).toMatch(/could not set up the audio/);
-    expect(sentence({ kind: "refused", status: 486, text: "The conference is locked" })).toBe(
-      "The service said: The conference is locked",
+    expect(sentence({ kind: "refused", status: 486, text: "The conference is locked" })).toMatch(
+      /The conference is locked\. Ask its leader/,
     );
     expect(sentence({ kind: "refused", status: 486, text: "Busy Here" })).toMatch(/full or locked/);
     expect(sentence({ kind: "refused", status: 500, text: "" })).toBe("The service said: 500");
+  });
+
+  test("or was ended has the page's words for the service's", () => {
+    expect(reason("Ejected from the conference")).toBe("You were removed from the conference.");
+    expect(reason("The conference's time is up")).toBe("The time of the conference is up.");
+    expect(reason("Something new")).toBe("Something new");
   });
 });

@@ -32,6 +32,8 @@ export interface SessionView extends PhoneView {
   /** One's own name, as the others see it. */
   ownName: string;
   keysSent: string;
+  /** The keys of the link lead into the room: nothing has to be keyed in. */
+  isLetIn: boolean;
 }
 
 /** What is kept over a reload, in this tab. */
@@ -99,6 +101,7 @@ export class JoinSession {
     speaksMuted: false,
     ownName: kept.read("name"),
     keysSent: "",
+    isLetIn: false,
   };
 
   constructor(invitation: Invitation) {
@@ -239,7 +242,9 @@ export class JoinSession {
   ): Promise<void> {
     const track = this.#outgoing();
     track.enabled = !muted;
-    this.#change({ muted, ownName: name, keysSent: "" });
+    // A room and a PIN, or the PIN of the only room.
+    const isLetIn = keys.split("#").length > (this.#invitation.room ? 2 : 1);
+    this.#change({ muted, ownName: name, keysSent: "", isLetIn });
     const media = new PeerMedia(track, (stream) => {
       this.player.srcObject = stream;
       void this.player.play().catch(() => undefined);
