@@ -1,5 +1,6 @@
 // What people do with the pages, step by step. `by` is how they press and enter (hands.mjs), `scene` the names that are used, and `look`
 // looks at a page when it shows what its name says.
+import { handAndKeys, muteAndReload, refusedLater } from "./callers.mjs";
 import { until } from "./service.mjs";
 
 export const password = "correct horse battery";
@@ -181,6 +182,7 @@ export async function leading(world) {
     await by.fill(leader, "dialog input", renamed);
     await leader.keyboard.press("Enter");
     await leader.waitForSelector(`strong:has-text('${renamed}')`);
+    await caller.waitForSelector(`strong:has-text('${renamed}')`);
   });
   await step("lock, lecture, record, announce", async () => {
     await by.press(leader, "button:has-text('Lock')");
@@ -192,7 +194,12 @@ export async function leading(world) {
     await look(leader, "room-record");
     await by.press(leader, "dialog button[type=submit]");
     await leader.waitForSelector("header >> text=Recording");
+    await caller.waitForSelector("text=This conference is being recorded >> visible=true");
+    await look(caller, "join-recorded");
+    await by.pick(leader, "[role=toolbar] button:has-text('Recording')", "Pause");
+    await caller.waitForSelector("text=The recording is paused >> visible=true");
     await by.pick(leader, "[role=toolbar] button:has-text('Recording')", "Stop recording");
+    await caller.waitForSelector("main p:has-text('The recording is paused')", { state: "detached" });
     await by.press(leader, "button:has-text('Announce')");
     await by.press(leader, "dialog button:has-text('Play')");
     await leader.waitForSelector("dialog button:has-text('Stop')");
@@ -232,7 +239,7 @@ export async function leading(world) {
   await step("somebody is removed, and told so", async () => {
     await by.pick(leader, `button:has-text('More for ${renamed.split(" ")[0]}')`, "Remove");
     await by.press(leader, "dialog button[type=submit]");
-    await caller.waitForSelector("text=The call is over");
+    await caller.waitForSelector("text=You were removed from the conference");
     await look(caller, "join-over");
   });
 }
@@ -268,7 +275,7 @@ async function leaderLink({ service, step, by, look, scene, leader, newPage }) {
 }
 
 /** What happens by itself while somebody is in a call. */
-async function accidents({ service, step, look, scene, leader, caller }) {
+async function accidents({ service, step, by, look, scene, leader, caller }) {
   const { board, guest } = scene;
   await step("names that callers choose are text", async () => {
     await leader.waitForSelector(`strong:has-text('${guest}')`);
@@ -281,6 +288,7 @@ async function accidents({ service, step, look, scene, leader, caller }) {
     await until("the same number", async () => (await service.participants(board)).length === before);
     await isHeard(service, caller, board, guest);
   });
+  await muteAndReload({ service, step, by, look, scene, caller });
   await step("a lost network is found again in the same call", async () => {
     const { participant_id } = await inConference(service, board, guest);
     await caller.context().setOffline(true);
@@ -483,13 +491,16 @@ export async function keypads(world) {
     await caller.waitForSelector("text=(you)");
     await by.press(caller, "button:has-text('Hand')");
     await until("her hand", async () => (await inConference(service, weekly.name, "Dora")).hand_raised_at);
-    await by.press(caller, "button:has-text('Keypad')");
-    await look(caller, "join-keypad");
-    await caller.keyboard.press("Escape");
+  });
+  await handAndKeys(world);
+  await step("a caller leaves", async () => {
     await by.press(caller, "button:has-text('Leave')");
     await caller.waitForSelector("text=You have left");
   });
-  if (world.isFirst) await refusals(world, token);
+  if (world.isFirst) {
+    await refusals(world, token);
+    await refusedLater(world, token);
+  }
   await step("a conference is ended for all", async () => {
     await leader.goto(`${service.base}/console/rooms/${lobby.name}`);
     await by.press(leader, "button:has-text('End for all')");
@@ -514,6 +525,7 @@ async function refusals({ service, step, by, look, scene, newPage }, token) {
     await by.fill(listener, "input[autocomplete=name]", "Lena");
     await by.press(listener, "button:has-text('Listen only')");
     await until("Lena", () => inConference(service, weekly.name, "Lena"));
+    await listener.waitForSelector("text=(you)");
     await look(listener, "join-listening");
     await listener.context().close();
   });

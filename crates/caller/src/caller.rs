@@ -468,6 +468,7 @@ async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, si
             | SipEvent::Confirmed { .. }
             | SipEvent::ReofferAnswer { .. }
             | SipEvent::KeyPressed { .. }
+            | SipEvent::Resubscribed(_)
             | SipEvent::Unsubscribed(_)
             | SipEvent::ReferralProgress { .. }
             | SipEvent::Registered { .. }

@@ -155,6 +155,7 @@ impl Calls {
         self.leave_room(&Purpose::Conference { key: from.clone() });
         self.out.move_call(number, room);
         self.apply_sound(to, number);
+        self.move_subscriber(number, from, to);
         self.subscribers.note(from, self.now.mono);
         self.subscribers.note(to, self.now.mono);
         self.say_to(number, Prompt::MoveMoved);

@@ -306,6 +306,7 @@ impl Calls {
                 self.handle_reoffer_answer(CallNumber(call.0), answer)
             }
             SipEvent::Subscribing(subscribing) => self.handle_subscribing(*subscribing),
+            SipEvent::Resubscribed(subscription) => self.handle_resubscribed(subscription),
             SipEvent::Unsubscribed(subscription) => self.handle_unsubscribed(subscription),
             SipEvent::Registering(registration) => self.handle_registering(*registration),
             SipEvent::ConnectionClosed(flow) => self.handle_connection_closed(flow),
@@ -440,8 +441,8 @@ impl Calls {
                 }
                 self.out.home(ToHome::Done { conference, seq });
             }
-            ToEdge::Roster { conference, state, participants } => {
-                self.handle_roster(&conference, state, &participants);
+            ToEdge::Roster { conference, state, participants, recording } => {
+                self.handle_roster(conference, state, &participants, recording.as_ref());
             }
         }
         self.after_input();

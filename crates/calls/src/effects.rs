@@ -45,7 +45,10 @@ impl Calls {
             }
             Effect::Announce { to, what } => self.announce(&to, what),
             Effect::Tell { participant, news, .. } => self.tell(&participant, news),
-            Effect::Role { participant, is_leader, .. } => self.set_role(&participant, is_leader),
+            Effect::Role { conference, participant, is_leader } => {
+                self.set_role(&participant, is_leader);
+                self.subscribers.note(&conference, self.now.mono);
+            }
             Effect::Hold { participant, is_held, .. } => self.set_held(&participant, is_held),
             Effect::HeardBy { participant, by, .. } => self.set_heard_by(&participant, by.as_deref()),
             Effect::MoveIn { conference, participant, from } => {
@@ -117,7 +120,12 @@ impl Calls {
         | Notice::ParticipantLeft { conference, .. }
         | Notice::OptionsChanged { conference, .. }
         | Notice::ControlsChanged { conference, .. }
-        | Notice::HandChanged { conference, .. } = notice
+        | Notice::HandChanged { conference, .. }
+        | Notice::RecordingStarted { conference, .. }
+        | Notice::RecordingPaused { conference, .. }
+        | Notice::RecordingResumed { conference, .. }
+        | Notice::RecordingStopped { conference, .. }
+        | Notice::RecordingFailed { conference, .. } = notice
         {
             self.subscribers.note(conference, self.now.mono);
         }

@@ -21,7 +21,7 @@
 //! | one is sent elsewhere | `referral` (asked by a telephone), `transfer` (asked by a web service) |
 //! | a participant is shown | `participants`, `history` (once its call is over) |
 //! | a caller uses keys | `keypad` (the dialogues of `plenary_dialogue`) |
-//! | a conference decides | `effects`, `play`, `audio_settings`, `subscribers` (documents of RFC 4575) |
+//! | a conference decides | `effects`, `play`, `audio_settings`, `subscribers`, `conference_info` (documents of RFC 4575) |
 //! | it is over | `ending`, `records` |
 //!
 //! Log lines are written with `tracing`, which does nothing unless the program installs something. The nouns that the store keeps
@@ -37,6 +37,7 @@ mod bindings;
 mod browser_keys;
 mod call;
 mod calls;
+mod conference_info;
 mod control;
 mod direct;
 mod effects;

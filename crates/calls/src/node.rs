@@ -284,6 +284,7 @@ fn call_of_sip(event: &SipEvent) -> Option<CallNumber> {
         | SipEvent::Ended { call, .. } => *call,
         // Of no call, or of one that the machine does not control yet.
         SipEvent::Subscribing(_)
+        | SipEvent::Resubscribed(_)
         | SipEvent::Unsubscribed(_)
         | SipEvent::Registering(_)
         | SipEvent::Referred(_)

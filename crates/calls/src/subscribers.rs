@@ -1,46 +1,34 @@
-//! Telephones that subscribe to a conference: who is in, who is muted, who talks (RFC 4575). What is sent is
-//! always the whole picture; changes are gathered for a moment, for a conference that fills would send one document for
-//! each who enters.
+//! Subscriptions to conferences (RFC 4575): who is in, who is muted, who talks, whose hand is up, whether it is recorded. The first
+//! document, and the one that answers a refresh, has everything; those that follow have what has changed, gathered for a moment.
 
 use crate::{
     Calls,
-    call::{Call, Stage},
+    conference_info::{Picture, Reader, document},
     lookup::{CallerLookup, Lookup, Pending, StoreFailed},
     number::CallNumber,
-    text::xml,
 };
-use plenary_conference::{ConferenceKey, Mono, State, ToHome, conferences::ParticipantSummary};
+use plenary_conference::{
+    ConferenceKey, Mono, ParticipantId, State, ToHome, conferences::ParticipantSummary,
+    recording::RecordingOverview,
+};
 use plenary_model::Action;
 use plenary_sip::{Subscribing, SubscriptionId, text::uri_user};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 use tracing::debug;
 
 /// The least time between two documents, in milliseconds.
 const GATHER_MS: u64 = 500;
-/// So many of the participants who are being called are shown.
-const CALLING_MAX: usize = 100;
 
 /// Who follows what.
 #[derive(Debug, Default)]
 pub(crate) struct Subscribers {
     of: BTreeMap<SubscriptionId, Subscriber>,
+    /// What was last said of each conference that has subscribers.
+    pictures: BTreeMap<ConferenceKey, Picture>,
     changed: BTreeSet<ConferenceKey>,
     tell_at: Option<Mono>,
-    /// Documents that wait for the home to say who is in.
-    awaiting: BTreeMap<ConferenceKey, Awaited>,
-}
-
-/// What is written once it is known who is in.
-#[derive(Debug, Default)]
-struct Awaited {
-    /// The first document for these.
-    first: Vec<Subscribing>,
-    /// Another one for present subscribers.
-    others: bool,
+    /// First documents that wait for the home to say who is in.
+    awaiting: BTreeMap<ConferenceKey, Vec<Subscribing>>,
 }
 
 #[derive(Debug)]
@@ -48,13 +36,17 @@ struct Subscriber {
     key: ConferenceKey,
     /// What the document says it is about.
     entity: String,
+    /// The call that it is part of.
+    call: Option<CallNumber>,
     version: u32,
+    /// As whom it was last told; `None`: it needs a document with everything.
+    told_as: Option<Reader>,
 }
 
 impl Subscribers {
     /// Something changed that a document shows.
     pub(crate) fn note(&mut self, key: &ConferenceKey, now: Mono) {
-        if !self.of.is_empty() && self.of.values().any(|subscriber| subscriber.key == *key) {
+        if self.pictures.contains_key(key) {
             self.changed.insert(key.clone());
             self.tell_at.get_or_insert(now.plus_ms(GATHER_MS));
         }
@@ -111,12 +103,70 @@ impl Calls {
         let Some(conference) = key else {
             return self.out.refuse_request(subscribing.request, 404, Vec::new());
         };
-        self.subscribers.awaiting.entry(conference.clone()).or_default().first.push(subscribing);
+        if self.subscribers.pictures.contains_key(&conference) {
+            // What has changed since is told to all at once, when it is time.
+            return self.accept_subscriber(&subscribing, conference);
+        }
+        let awaiting = self.subscribers.awaiting.entry(conference.clone()).or_default();
+        awaiting.push(subscribing);
         self.out.home(ToHome::Roster { conference });
     }
 
+    /// Accepts a subscription, with what was last said of the conference.
+    fn accept_subscriber(&mut self, subscribing: &Subscribing, key: ConferenceKey) {
+        let Subscribing { request, target, call, flow, .. } = subscribing;
+        debug!(conference = %key.name, %flow, "subscribed");
+        let mut subscriber = Subscriber {
+            key,
+            entity: format!("sip:{}@{}", uri_user(&target.user), target.host),
+            call: call.map(|call| CallNumber(call.0)),
+            version: 0,
+            told_as: None,
+        };
+        let Some(body) = self.whole_document(&mut subscriber) else {
+            return self.out.refuse_request(*request, 404, Vec::new());
+        };
+        self.out.accept_subscription(*request, *call, body);
+        self.subscribers.of.insert(SubscriptionId(request.0), subscriber);
+    }
+
+    /// A subscriber has asked again: it is told everything (RFC 6665, section 4.2.1.2).
+    pub(crate) fn handle_resubscribed(&mut self, subscription: SubscriptionId) {
+        let Some(mut subscriber) = self.subscribers.of.remove(&subscription) else { return };
+        if let Some(body) = self.whole_document(&mut subscriber) {
+            self.out.notify(subscription, body);
+        }
+        self.subscribers.of.insert(subscription, subscriber);
+    }
+
     pub(crate) fn handle_unsubscribed(&mut self, subscription: SubscriptionId) {
-        self.subscribers.of.remove(&subscription);
+        if let Some(subscriber) = self.subscribers.of.remove(&subscription) {
+            self.forget_picture(&subscriber.key);
+        }
+    }
+
+    /// A conference that has no subscribers any more is not looked at.
+    fn forget_picture(&mut self, key: &ConferenceKey) {
+        let Subscribers { of, pictures, changed, .. } = &mut self.subscribers;
+        if !of.values().any(|subscriber| subscriber.key == *key) {
+            pictures.remove(key);
+            changed.remove(key);
+        }
+    }
+
+    /// A participant is in another conference: its subscription within the call follows it.
+    pub(crate) fn move_subscriber(&mut self, number: CallNumber, from: &ConferenceKey, to: &ConferenceKey) {
+        let own = self.subscribers.of.values_mut().filter(|subscriber| subscriber.call == Some(number));
+        let mut is_one = false;
+        for subscriber in own {
+            (subscriber.key, subscriber.told_as) = (to.clone(), None);
+            is_one = true;
+        }
+        if is_one {
+            self.forget_picture(from);
+            self.subscribers.changed.insert(to.clone());
+            self.subscribers.tell_at.get_or_insert(self.now.mono.plus_ms(GATHER_MS));
+        }
     }
 
     /// Asks who is in where something has changed, when it is time to notify.
@@ -126,7 +176,6 @@ impl Calls {
         }
         self.subscribers.tell_at = None;
         for conference in std::mem::take(&mut self.subscribers.changed) {
-            self.subscribers.awaiting.entry(conference.clone()).or_default().others = true;
             self.out.home(ToHome::Roster { conference });
         }
     }
@@ -134,102 +183,75 @@ impl Calls {
     /// The home says who is in.
     pub(crate) fn handle_roster(
         &mut self,
-        key: &ConferenceKey,
+        key: ConferenceKey,
         state: State,
         participants: &[ParticipantSummary],
+        recording: Option<&RecordingOverview>,
     ) {
-        let Some(Awaited { first, others }) = self.subscribers.awaiting.remove(key) else { return };
+        let first = self.subscribers.awaiting.remove(&key).unwrap_or_default();
+        let is_followed = self.subscribers.of.values().any(|subscriber| subscriber.key == key);
+        if first.is_empty() && !is_followed {
+            return;
+        }
+        let picture = self.picture(&key, state, participants, recording);
+        let before = self.subscribers.pictures.insert(key.clone(), picture);
+        self.tell_changes(&key, before.as_ref());
+        for subscribing in &first {
+            self.accept_subscriber(subscribing, key.clone());
+        }
+    }
+
+    /// Tells the subscribers of a conference what is not as it was before; those who do not know that, everything.
+    fn tell_changes(&mut self, key: &ConferenceKey, before: Option<&Picture>) {
         let mut subscribers = std::mem::take(&mut self.subscribers.of);
-        if others {
+        if let Some(picture) = self.subscribers.pictures.get(key) {
+            let changes = Reader::ALL.map(|reader| before.and_then(|before| picture.changes(before, reader)));
             for (id, subscriber) in subscribers.iter_mut().filter(|(_, subscriber)| subscriber.key == *key) {
-                let body = self.document(subscriber, state, participants);
+                let participant = self.participant_of(subscriber);
+                let reader = reader_of(picture, participant);
+                let body = if before.is_none() || subscriber.told_as != Some(reader) {
+                    subscriber.next_document(true, &picture.whole(reader), participant)
+                } else if let Some(content) = &changes[reader as usize] {
+                    subscriber.next_document(false, content, participant)
+                } else {
+                    continue;
+                };
+                subscriber.told_as = Some(reader);
                 self.out.notify(*id, body);
             }
-        }
-        for subscribing in first {
-            let entity = format!("sip:{}@{}", uri_user(&subscribing.target.user), subscribing.target.host);
-            let mut subscriber = Subscriber { key: key.clone(), entity, version: 0 };
-            let body = self.document(&mut subscriber, state, participants);
-            debug!(conference = %key.name, flow = %subscribing.flow, "subscribed");
-            self.out.accept_subscription(subscribing.request, subscribing.call, body);
-            subscribers.insert(SubscriptionId(subscribing.request.0), subscriber);
         }
         self.subscribers.of = subscribers;
     }
 
-    /// The whole picture of a conference.
-    fn document(
-        &self,
-        subscriber: &mut Subscriber,
-        state: State,
-        participants: &[ParticipantSummary],
-    ) -> String {
-        subscriber.version += 1;
-        let mut document = String::with_capacity(512 + participants.len() * 400);
-        let (entity, name) = (xml(&subscriber.entity), xml(&subscriber.key.name.to_string()));
-        let _ = write!(
-            document,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <conference-info xmlns=\"urn:ietf:params:xml:ns:conference-info\" entity=\"{entity}\" state=\"full\" version=\"{}\">\
-             <conference-description><display-text>{name}</display-text></conference-description>\
-             <conference-state><user-count>{}</user-count><active>{}</active></conference-state><users state=\"full\">",
-            subscriber.version,
-            participants.len(),
-            state == State::Active,
-        );
-        for participant in participants {
-            let Some(call) = self.participants.get(&participant.id).and_then(|number| self.calls.get(number))
-            else {
-                continue;
-            };
-            let (entity, user) = identity(call);
-            let method = if call.outgoing.is_some() { "dialed-out" } else { "dialed-in" };
-            let (speaks, talking) = (!participant.muted, call.talking && !participant.muted);
-            // RFC 4575 has no element for talking; a name space of its own holds it.
-            let _ = write!(
-                document,
-                "<user entity=\"{entity}\" state=\"full\"><display-text>{user}</display-text>\
-                 <endpoint entity=\"{id}\"><status>connected</status><joining-method>{method}</joining-method>\
-                 <media id=\"1\"><type>audio</type><status>{}</status>\
-                 <talking xmlns=\"urn:plenary:conference-info\">{talking}</talking></media></endpoint></user>",
-                if speaks { "sendrecv" } else { "recvonly" },
-                id = xml(&participant.id.to_string()),
-            );
-        }
-        // Participants who are being called are not in yet.
-        let calling = self.calls.values().filter(|call| {
-            matches!(call.stage, Stage::Calling(_)) && call.conference() == Some(&subscriber.key)
-        });
-        for call in calling.take(CALLING_MAX) {
-            let (entity, user) = identity(call);
-            let is_ringing = call.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_ringing);
-            let _ = write!(
-                document,
-                "<user entity=\"{entity}\" state=\"full\"><display-text>{user}</display-text>\
-                 <endpoint entity=\"{id}\"><status>{}</status><joining-method>dialed-out</joining-method>\
-                 </endpoint></user>",
-                if is_ringing { "alerting" } else { "dialing-out" },
-                id = xml(call.participant.as_str()),
-            );
-        }
-        document.push_str("</users></conference-info>");
-        document
+    /// Everything that was last said of the conference of a subscriber.
+    fn whole_document(&self, subscriber: &mut Subscriber) -> Option<String> {
+        let picture = self.subscribers.pictures.get(&subscriber.key)?;
+        let participant = self.participant_of(subscriber);
+        let reader = reader_of(picture, participant);
+        subscriber.told_as = Some(reader);
+        Some(subscriber.next_document(true, &picture.whole(reader), participant))
+    }
+
+    fn participant_of(&self, subscriber: &Subscriber) -> Option<&ParticipantId> {
+        subscriber.call.and_then(|number| self.calls.get(&number)).map(|call| &call.participant)
     }
 }
 
-/// The URI of the other side, and its name: nothing of who does not want to be shown.
-fn identity(call: &Call) -> (String, String) {
-    let name = call.remote_name();
-    let uri = match &call.outgoing {
-        Some(outgoing) => outgoing.to.clone(),
-        None if call.is_withheld => "sip:anonymous@anonymous.invalid".to_owned(),
-        None => {
-            let host = match call.flow.remote.ip().to_canonical() {
-                IpAddr::V4(ip) => ip.to_string(),
-                IpAddr::V6(ip) => format!("[{ip}]"),
-            };
-            format!("sip:{}@{host}", uri_user(name))
-        }
-    };
-    (xml(&uri), xml(name))
+impl Subscriber {
+    fn next_document(
+        &mut self,
+        is_whole: bool,
+        content: &str,
+        participant: Option<&ParticipantId>,
+    ) -> String {
+        self.version += 1;
+        document(&self.entity, self.version, is_whole, content, participant)
+    }
+}
+
+fn reader_of(picture: &Picture, participant: Option<&ParticipantId>) -> Reader {
+    match participant.is_some_and(|id| picture.is_leader(id)) {
+        true => Reader::Leader,
+        false => Reader::Other,
+    }
 }

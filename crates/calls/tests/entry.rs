@@ -55,6 +55,38 @@ fn a_caller_keys_in_room_and_pin_and_moves_into_the_conference_without_another_a
 }
 
 #[test]
+fn who_is_in_by_an_entry_and_comes_back_by_another_call_is_not_asked_again() {
+    let mut world = world();
+    let mut caller = |pin: &str| {
+        let call = world.enter("100");
+        world.press(call, "1001");
+        world.press(call, pin);
+        world.listen();
+        call
+    };
+    let (leader, other) = (caller("70215548#"), caller("4711#"));
+    assert_eq!(world.roster("Tea"), [leader, other]);
+    let again = world.incoming("100", From { replaces: Some(other), ..From::default() });
+    world.confirm(again);
+    world.ended(other);
+    assert_eq!(world.roster("Tea"), [leader, again]);
+    assert!(world.heard(again).is_empty());
+    world.press(again, "*6");
+    assert_eq!(world.heard(again), ["mute.on"], "its keys are those of the room");
+    // A leader stays one.
+    let boss = world.incoming("100", From { replaces: Some(leader), ..From::default() });
+    world.confirm(boss);
+    world.ended(leader);
+    world.heard(boss);
+    world.press(boss, "*7");
+    assert_eq!(world.heard(boss), ["lock.on"]);
+    world.bye(again);
+    world.bye(boss);
+    world.pass_ms(60_000);
+    world.assert_clean();
+}
+
+#[test]
 fn what_is_wrong_is_said_and_the_third_time_ends_the_call() {
     let mut world = world();
     let call = world.enter("100");

@@ -163,7 +163,9 @@ impl Home {
                 self.handle_timeout(now);
                 let (state, participants) =
                     self.conferences.participants(&conference).unwrap_or((State::Reserved, Vec::new()));
-                return self.messages.push_back(ToEdge::Roster { conference, state, participants });
+                let recording = self.conferences.recording(&conference);
+                let roster = ToEdge::Roster { conference, state, participants, recording };
+                return self.messages.push_back(roster);
             }
             ToHome::Done { seq, .. } => {
                 if let Some(question) = self.waiting.remove(&seq) {

@@ -25,7 +25,7 @@ use crate::{
     event::EdgeReport,
     id::{ConferenceKey, ParticipantId},
     participant::{Digit, ParticipantOptions},
-    recording::RecordingReport,
+    recording::{RecordingOverview, RecordingReport},
     refused::Refused,
     room::{Arrival, ViaRoom},
     state::State,
@@ -204,5 +204,7 @@ pub enum ToEdge {
         state: State,
         /// The participants who are in.
         participants: Vec<ParticipantSummary>,
+        /// Its recording, while it is recorded.
+        recording: Option<RecordingOverview>,
     },
 }

@@ -8,6 +8,7 @@ use plenary_conference::{
     conferences::ParticipantSummary,
     effect::{Announcement, Audience, EndReason, Notice, WaitEnd},
     participant::PlayList,
+    recording::RecordingOverview,
     refused::{NotAsked, OutOfRange},
 };
 use plenary_model::{
@@ -235,6 +236,17 @@ fn recording_report() -> impl Strategy<Value = RecordingReport> {
             .prop_map(|(recording, failure)| RecordingReport::Failed { recording, failure }),
         participant().prop_map(|participant| RecordingReport::Told { participant }),
     ]
+}
+
+fn recording_overview() -> impl Strategy<Value = RecordingOverview> {
+    (option::of(recording()), recording_settings(), any::<bool>(), option::of(any::<i64>())).prop_map(
+        |(recording, settings, is_paused, started_at)| RecordingOverview {
+            recording,
+            settings,
+            is_paused,
+            started_at: started_at.map(Timestamp),
+        },
+    )
 }
 
 fn name() -> impl Strategy<Value = Option<NameId>> {
@@ -573,8 +585,10 @@ fn to_edge() -> impl Strategy<Value = ToEdge> {
         }),
         (conference(), any::<u64>(), prop::collection::vec(effect(), 0..4))
             .prop_map(|(conference, seq, effects)| ToEdge::Do { conference, seq, effects }),
-        (conference(), state(), prop::collection::vec(summary, 0..4))
-            .prop_map(|(conference, state, participants)| ToEdge::Roster { conference, state, participants }),
+        (conference(), state(), prop::collection::vec(summary, 0..4), option::of(recording_overview()))
+            .prop_map(|(conference, state, participants, recording)| {
+                ToEdge::Roster { conference, state, participants, recording }
+            }),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use plenary_conference::{ConferenceLimits, Event, Refused, ReservationLimits};
+use plenary_conference::{ConferenceLimits, Event, MutedBy, ParticipantChange, Refused, ReservationLimits};
 use support::*;
 
 #[test]
@@ -115,4 +115,28 @@ fn a_call_that_replaces_another_takes_its_seat_and_no_other_call_gets_it() {
     // With a seat free, it does not matter which call is named.
     world.leave("c");
     assert_eq!(world.handle(in_place("d", "nobody")), Ok(()));
+}
+
+/// Or whoever is muted by a leader would be heard after the next loss of the network.
+#[test]
+fn a_call_that_replaces_another_is_as_muted_as_that_one() {
+    let mut world = World::new();
+    world.enter("boss", "Tea", leader());
+    world.enter("a", "Tea", plain());
+    world.enter("b", "Tea", plain());
+    let muted = ParticipantChange { muted: Some(true), ..ParticipantChange::default() };
+    world.change("Tea", "a", muted).unwrap();
+    for (new, of, is_muted) in [("a2", "a", true), ("b2", "b", false)] {
+        let place = Event::AdmitInPlace {
+            participant: participant_id(new),
+            conference: key("Tea"),
+            options: plain(),
+            of: participant_id(of),
+        };
+        world.handle(place).unwrap();
+        world.handle(Event::Connected { participant: participant_id(new) }).unwrap();
+        world.handle(Event::TakenOver { participant: participant_id(of) }).unwrap();
+        let summary = world.summary("Tea", new);
+        assert_eq!((summary.muted, summary.muted_by), (is_muted, is_muted.then_some(MutedBy::Leader)));
+    }
 }

@@ -1,11 +1,15 @@
 //! Telephone numbers as URIs write them (RFC 3966, section 3; in the user part of a SIP URI, RFC 3261, section 19.1.6).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// What people put into a number to read it by (RFC 3966, section 5.1.1).
 const SEPARATORS: [char; 4] = ['-', '.', '(', ')'];
 /// E.164 has 15 digits; codes of local exchanges may be longer.
 const DIGITS_MAX: usize = 64;
+/// Numbers with so few digits are good within a place only, and say nothing of a person elsewhere.
+const SHORT_DIGITS: usize = 4;
+/// Of numbers with so many digits two at the beginning are shown as well: they name the country.
+const LONG_DIGITS: usize = 7;
 
 /// A telephone number: `+4930123456`, `7042;ext=7`, `*98`.
 ///
@@ -72,6 +76,20 @@ impl Number {
         format!("{}{}", if self.is_global { "+" } else { "" }, self.digits)
     }
 
+    /// As it is shown to those who are not to call it: of a global one the first two digits, and the last three, `+44…073`.
+    /// Local ones of up to four digits, as extensions and services are, are shown whole.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let digits = &self.digits;
+        if !self.is_global && digits.len() <= SHORT_DIGITS {
+            return digits.clone();
+        }
+        let plus = if self.is_global { "+" } else { "" };
+        let beginning = if self.is_global && digits.len() >= LONG_DIGITS { &digits[..2] } else { "" };
+        let end = &digits[digits.len() - (digits.len() / 2).min(3)..];
+        format!("{plus}{beginning}…{end}")
+    }
+
     /// It is within the place that `other` names: the same number, and `other` says nothing of extension, subaddress and
     /// context that this one does not say too.
     fn is_within(&self, other: &Self) -> bool {
@@ -96,6 +114,13 @@ impl fmt::Display for Number {
         }
         Ok(())
     }
+}
+
+/// A name as it is shown to those who are not to call whom it names: a number is masked, with spaces in it too.
+#[must_use]
+pub fn mask_number(name: &str) -> Cow<'_, str> {
+    let packed: String = name.split_whitespace().collect();
+    Number::parse(&packed).map_or(Cow::Borrowed(name), |number| Cow::Owned(number.masked()))
 }
 
 fn bare(text: &str) -> String {
@@ -168,6 +193,24 @@ mod tests {
             ["", "+", "-", "alice", "conf-1", "face", "0x1", "+49*30", "*", "#", "++49", "4 9", "+49*", &long]
         {
             assert_eq!(Number::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn masked_numbers_are_known_again_and_cannot_be_called() {
+        for (name, shown) in [
+            ("+441908273073", "+44…073"),
+            ("+44 1908 273-073", "+44…073"),
+            ("(030) 123 456", "…456"),
+            ("12345", "…45"),
+            ("+112", "+…2"),
+            ("1001", "1001"),
+            ("*98", "*98"),
+            ("Ann Lee", "Ann Lee"),
+            ("Room 12 345 678", "Room 12 345 678"),
+            ("", ""),
+        ] {
+            assert_eq!(mask_number(name), shown, "{name}");
         }
     }
 

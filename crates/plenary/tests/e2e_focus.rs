@@ -76,19 +76,33 @@ fn a_desk_phone_sees_who_is_in_and_who_talks() {
     server.wait_for_participants("Tea", 1);
     let phone = DeskPhone::new(&server);
     phone.say("SUBSCRIBE", "follow", 1, "", "Event: conference\r\nExpires: 300\r\n", "");
-    assert!(phone.wait("SIP/2.0 200").contains(";isfocus"));
+    let answer = phone.wait("SIP/2.0 200");
+    assert!(answer.contains(";isfocus"));
+    let to = tag(&answer);
     let document = phone.wait("NOTIFY");
     assert!(
-        document.contains("<user-count>1</user-count>") && document.contains("sip:tone500@127.0.0.1"),
+        document.contains("<user-count>1</user-count>")
+            && document.contains("@anonymous.invalid\" state=\"full\"><display-text>tone500<"),
         "{document}"
     );
     let _second = Phone::call(&server.uri("conf-Tea"), 1100, "PCMU");
-    let document = wait_for("both, talking", || {
+    let document = wait_for("both", || {
         let document = phone.wait("NOTIFY");
-        (document.contains("<user-count>2<") && document.matches(">true</talking>").count() == 2)
-            .then_some(document)
+        document.contains("<user-count>2<").then_some(document)
     });
-    assert!(document.contains("state=\"full\"") && document.contains("<active>true</active>"), "{document}");
+    assert!(document.contains("state=\"partial\" version="), "only what has changed: {document}");
+    // A refresh is answered by the whole.
+    let mut asked = 1;
+    wait_for("both, talking", || {
+        asked += 1;
+        phone.say("SUBSCRIBE", "follow", asked, &to, "Event: conference\r\nExpires: 300\r\n", "");
+        let document = wait_for("everything", || {
+            let document = phone.wait("NOTIFY");
+            document.contains("<users state=\"full\">").then_some(document)
+        });
+        (document.contains("<active>true</active>") && document.matches(">true</p:talking>").count() == 2)
+            .then_some(())
+    });
     first.hang_up();
     wait_for("one is left", || phone.wait("NOTIFY").contains("<user-count>1<").then_some(()));
     // What is not there is not followed.

@@ -1,5 +1,5 @@
-import { Grid3x3, Hand, LogOut, Mic, MicOff, Settings2, Users } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { CircleDot, CirclePause, Grid3x3, Hand, LogOut, Mic, MicOff, Settings2, Users } from "lucide-react";
+import { memo, useCallback, useEffect, useRef, useState } from "react";
 import { shownName } from "../sip/identity";
 import type { Roster, RosterUser } from "../sip/roster";
 import { t } from "../texts/join";
@@ -10,8 +10,8 @@ import { useSingleKeys, useSingleKeysOn } from "../ui/singleKeys";
 import css from "./Join.module.css";
 import type { Invitation } from "./link";
 import { Microphone, Speaker } from "./Setup";
-import { type JoinSession, kept, type SessionView } from "./session";
-import { useAnnouncements } from "./useAnnouncements";
+import type { JoinSession, SessionView } from "./session";
+import { spoken, useAnnouncements } from "./useAnnouncements";
 
 interface InCallProps {
   invitation: Invitation;
@@ -25,53 +25,71 @@ export function InCall({ invitation, session, view }: InCallProps) {
   const [open, setOpen] = useState<Open>(null);
   const [hasSingleKeys, setSingleKeys] = useSingleKeysOn();
   const { state, roster } = view;
+  const isUp = state.kind === "up";
   const isListening = view.microphone !== "open";
   const isMuted = view.muted || view.mutedByLeader;
-  const news = useAnnouncements(roster, view.ownId);
+  const news = useAnnouncements(roster);
+  const heading = useRef<HTMLHeadingElement>(null);
+  // The button that was pressed is gone.
+  useEffect(() => heading.current?.focus(), []);
   useSingleKeys(
     {
       m: () => !isListening && session.toggleMute(),
       h: () => invitation.hasKeys && session.toggleHand(),
     },
-    open === null && state.kind === "up",
+    open === null && isUp,
   );
   const close = () => setOpen(null);
   const status =
     state.kind === "connecting" || state.kind === "ringing" || state.kind === "reconnecting"
       ? t(`state.${state.kind}`)
       : !roster
-        ? t("state.waiting")
-        : roster.users.length <= 1
+        ? t(view.isLetIn ? "state.entering" : "state.waiting")
+        : roster.users.every((user) => user.id === roster.ownId)
           ? t("state.alone")
           : t("state.up");
   return (
-    <main className={css.call}>
+    <main className={state.kind === "reconnecting" ? `${css.call} ${css.stale}` : css.call}>
       <div className={css.callHead}>
-        <h1>{invitation.title ?? roster?.conference ?? invitation.service}</h1>
-        <p className={state.kind === "reconnecting" ? `${css.status} ${css.lost}` : css.status} role="status">
-          {status}
-          {state.kind === "up" && <Duration since={state.since} />}
+        <h1 ref={heading} tabIndex={-1}>
+          {invitation.title ?? roster?.conference ?? t("heading.call")}
+        </h1>
+        <p className={state.kind === "reconnecting" ? `${css.status} ${css.lost}` : css.status}>
+          <span role="status">{status}</span>
+          {isUp && <Duration since={state.since} />}
         </p>
+        {roster?.recording && (
+          <p className={roster.recording === "on" ? `${css.recording} ${css.recordingOn}` : css.recording}>
+            {roster.recording === "on" ? (
+              <CircleDot aria-hidden="true" />
+            ) : (
+              <CirclePause aria-hidden="true" />
+            )}
+            {t(`recording.${roster.recording}`)}
+          </p>
+        )}
       </div>
       <section
-        className={isMuted && !isListening ? `${css.self} ${css.selfMuted}` : css.self}
+        className={[css.self, isListening || !isUp ? css.selfQuiet : isMuted && css.selfMuted]
+          .filter(Boolean)
+          .join(" ")}
         aria-live="off"
       >
         <span className={css.selfIcon} aria-hidden="true">
           {isMuted || isListening ? <MicOff /> : <Mic />}
         </span>
         <div className={css.selfText}>
-          <strong>{kept.read("name")}</strong>
+          <strong>{view.ownName}</strong>
           <span>
             {isListening
-              ? t("muted.listening")
+              ? t(view.microphone === "closed" ? "muted.listening" : "muted.microphone")
               : view.mutedByLeader && !view.muted
                 ? t("muted.by_leader")
                 : view.muted
                   ? t("muted.you")
-                  : state.kind === "up" && t("microphone.hears")}
+                  : isUp && t("microphone.hears")}
           </span>
-          {!isListening && <Meter read={session.readMeter} label={t("microphone.level")} slim />}
+          {!isListening && isUp && <Meter read={session.readMeter} label={t("microphone.level")} slim />}
         </div>
       </section>
       {view.speaksMuted && (
@@ -79,10 +97,11 @@ export function InCall({ invitation, session, view }: InCallProps) {
           {view.mutedByLeader && !view.muted ? t("muted.speaking.leader") : t("muted.speaking")}
         </p>
       )}
-      <Talking roster={roster} ownId={view.ownId} />
-      <div className={css.side}>
-        <People roster={roster} ownId={view.ownId} />
-      </div>
+      {isUp && <Talking roster={roster} />}
+      <section className={css.side} aria-label={t("people")}>
+        <h2>{t("people")}</h2>
+        <People roster={roster} />
+      </section>
       <div className="visually-hidden" aria-live="polite">
         {news}
       </div>
@@ -90,9 +109,9 @@ export function InCall({ invitation, session, view }: InCallProps) {
         <BarButton
           icon={isMuted ? <MicOff /> : <Mic />}
           text={isMuted ? t("unmute") : t("mute")}
-          pressed={isMuted}
+          isOn={isMuted}
           disabled={
-            isListening || state.kind !== "up" || (view.mutedByLeader && !view.muted && !invitation.hasKeys)
+            isListening || !isUp || (view.mutedByLeader && !view.muted && !invitation.hasKeys)
           }
           onClick={() => session.toggleMute()}
           strong
@@ -101,20 +120,25 @@ export function InCall({ invitation, session, view }: InCallProps) {
           <BarButton
             icon={<Hand />}
             text={t("hand")}
-            label={view.handRaised ? t("hand.lower") : t("hand.raise")}
-            pressed={view.handRaised}
-            disabled={state.kind !== "up"}
+            label={t("hand.raise")}
+            isOn={view.handRaised}
+            isToggle
+            disabled={!isUp}
             onClick={() => session.toggleHand()}
           />
         )}
         <BarButton
           icon={<Grid3x3 />}
           text={t("keypad")}
-          disabled={state.kind !== "up"}
+          disabled={!isUp}
           onClick={() => setOpen("keypad")}
         />
         <span className={css.narrowOnly}>
-          <BarButton icon={<Users />} text={t("people")} onClick={() => setOpen("people")} />
+          <BarButton
+            icon={<Users />}
+            text={roster ? `${t("people")} ${countIn(roster)}` : t("people")}
+            onClick={() => setOpen("people")}
+          />
         </span>
         <BarButton icon={<Settings2 />} text={t("devices")} onClick={() => setOpen("devices")} />
         <BarButton icon={<LogOut />} text={t("leave")} onClick={() => session.leave()} danger />
@@ -122,7 +146,7 @@ export function InCall({ invitation, session, view }: InCallProps) {
       {open === "keypad" && <Keypad session={session} sent={view.keysSent} onClose={close} />}
       {open === "people" && (
         <Dialog title={t("people")} onClose={close}>
-          <People roster={roster} ownId={view.ownId} />
+          <People roster={roster} />
         </Dialog>
       )}
       {open === "devices" && (
@@ -145,7 +169,10 @@ interface BarButtonProps {
   text: string;
   /** What is read out, where the text alone does not say what happens. */
   label?: string;
-  pressed?: boolean;
+  isOn?: boolean;
+  /** It says the same whether it is on or not, and is read out as pressed. */
+  isToggle?: boolean;
+  /** It does nothing for now, and keeps the focus. */
   disabled?: boolean;
   danger?: boolean;
   strong?: boolean;
@@ -160,10 +187,11 @@ function BarButton(props: BarButtonProps) {
     <button
       type="button"
       className={classes}
-      aria-pressed={props.pressed}
+      data-on={props.isOn || undefined}
+      aria-pressed={props.isToggle ? props.isOn : undefined}
       aria-label={props.label}
-      disabled={props.disabled}
-      onClick={props.onClick}
+      aria-disabled={props.disabled || undefined}
+      onClick={() => !props.disabled && props.onClick()}
     >
       <span aria-hidden="true">{props.icon}</span>
       {props.text}
@@ -191,9 +219,10 @@ function Duration({ since }: { since: number }) {
 const TALKERS_MAX = 5;
 
 /** Who else talks. */
-function Talking({ roster, ownId }: { roster: Roster | null; ownId: string | null }) {
+function Talking({ roster }: { roster: Roster | null }) {
   if (!roster) return null;
-  const talking = roster.users.filter((user) => user.talking && user.id !== ownId).slice(0, TALKERS_MAX);
+  const others = roster.users.filter((user) => user.id !== roster.ownId);
+  const talking = others.filter((user) => user.talking).slice(0, TALKERS_MAX);
   return (
     <section className={css.talking} aria-label={t("talking")}>
       <h2>{t("talking")}</h2>
@@ -203,8 +232,8 @@ function Talking({ roster, ownId }: { roster: Roster | null; ownId: string | nul
         <ul>
           {talking.map((user) => (
             <li key={user.id} className={css.talker}>
-              <Initial name={shownName(user.user)} />
-              {shownName(user.user)}
+              <Initial name={shownName(user.name)} />
+              {shownName(user.name)}
             </li>
           ))}
         </ul>
@@ -221,24 +250,28 @@ function Initial({ name }: { name: string }) {
   );
 }
 
-function People({ roster, ownId }: { roster: Roster | null; ownId: string | null }) {
+const countIn = (roster: Roster) => roster.users.filter((user) => user.status === "connected").length;
+
+function People({ roster }: { roster: Roster | null }) {
   if (!roster) return <p className={css.quiet}>{t("people.none")}</p>;
   return (
     <>
       <p className={css.count}>
-        {t("people.count", { count: roster.users.filter((user) => user.status === "connected").length })}
+        {t("people.count", { count: countIn(roster) })}
       </p>
-      <ul className={css.people}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long list is scrolled by keys. */}
+      <ul className={css.people} tabIndex={0} aria-label={t("people")}>
         {roster.users.map((user) => (
-          <Person key={user.id} user={user} isSelf={user.id === ownId} />
+          <Person key={user.id} user={user} isSelf={user.id === roster.ownId} />
         ))}
       </ul>
     </>
   );
 }
 
-function Person({ user, isSelf }: { user: RosterUser; isSelf: boolean }) {
-  const name = isSelf ? kept.read("name") : shownName(user.user);
+/** Of hundreds only those are drawn again of whom a new list says something else. */
+const Person = memo(function Person({ user, isSelf }: { user: RosterUser; isSelf: boolean }) {
+  const name = shownName(user.name);
   const isCalled = user.status !== "connected";
   const words = isCalled
     ? t("people.called")
@@ -253,33 +286,61 @@ function Person({ user, isSelf }: { user: RosterUser; isSelf: boolean }) {
       <span className={css.personName}>
         {name} {isSelf && <em>({t("people.you")})</em>}
       </span>
+      {user.handRaised && (
+        <span className={css.personState}>
+          <Hand aria-hidden="true" />
+          <span className="visually-hidden">{t("people.hand")}</span>
+        </span>
+      )}
       <span className={css.personState}>
         {user.muted && !isCalled && <MicOff aria-hidden="true" />}
         {words}
       </span>
     </li>
   );
-}
+});
 
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
+/** Signs that are not read out everywhere. */
+const SAID: Record<string, "key.star" | "key.hash"> = { "*": "key.star", "#": "key.hash" };
+const said = (key: string) => (SAID[key] ? t(SAID[key]) : key);
 
 function Keypad({ session, sent, onClose }: { session: JoinSession; sent: string; onClose: () => void }) {
-  const pad = useRef<HTMLDivElement>(null);
+  const first = useRef<HTMLButtonElement>(null);
+  const [last, setLast] = useState("");
+  const press = useCallback(
+    (key: string) => {
+      if (session.keys(key)) setLast((before) => spoken(said(key), before));
+    },
+    [session],
+  );
+  useEffect(() => {
+    first.current?.focus();
+    const type = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      if (KEYS.includes(event.key)) press(event.key);
+    };
+    addEventListener("keydown", type);
+    return () => removeEventListener("keydown", type);
+  }, [press]);
   return (
     <Dialog title={t("keypad")} onClose={onClose}>
-      <output className={css.sent} aria-label={t("keypad.sent")}>
+      <output className={css.sent} aria-label={t("keypad.sent")} aria-live="off">
         {sent || "\u00a0"}
       </output>
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys of a keyboard press the buttons inside. */}
-      <div
-        ref={pad}
-        className={css.keypad}
-        onKeyDown={(event) => {
-          if (KEYS.includes(event.key)) session.keys(event.key);
-        }}
-      >
+      <p className="visually-hidden" aria-live="polite">
+        {last}
+      </p>
+      <div className={css.keypad}>
         {KEYS.map((key) => (
-          <button key={key} type="button" className={css.key} onClick={() => session.keys(key)}>
+          <button
+            key={key}
+            ref={key === KEYS[0] ? first : undefined}
+            type="button"
+            className={css.key}
+            aria-label={said(key)}
+            onClick={() => press(key)}
+          >
             {key}
           </button>
         ))}

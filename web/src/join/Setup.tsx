@@ -1,5 +1,5 @@
 import { Headphones, Mic, Phone, Volume2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { canChooseSpeaker } from "../sip/audio";
 import { dateTime } from "../texts/format";
 import { t } from "../texts/join";
@@ -23,11 +23,18 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
   const [nameMissing, setNameMissing] = useState(false);
   const [pin, setPin] = useState(invitation.pin ?? "");
   const [muted, setMuted] = useState(view.muted);
-  const isOver = view.state.kind === "ended" || view.state.kind === "failed";
+  const nameField = useRef<HTMLInputElement>(null);
+  const { kind } = view.state;
+  const isOver = kind === "ended" || kind === "failed";
+  // What the browser does not give is not asked for by the button that joins.
+  const isWithout = view.microphone !== "open" && view.microphone !== "closed";
   const asksPin = invitation.room !== null && invitation.pin === null;
 
   const join = (listenOnly: boolean) => {
-    if (!name.trim()) return setNameMissing(true);
+    if (!name.trim()) {
+      nameField.current?.focus();
+      return setNameMissing(true);
+    }
     void session.join(name.trim(), { listenOnly, muted, pin });
   };
   return (
@@ -36,7 +43,7 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
         className={css.card}
         onSubmit={(event) => {
           event.preventDefault();
-          join(false);
+          join(isWithout);
         }}
       >
         {isOver && <Outcome state={view.state} />}
@@ -45,6 +52,7 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
           <p>{t("when", { from: dateTime(invitation.startsAt), to: dateTime(invitation.endsAt) })}</p>
         )}
         <TextField
+          ref={nameField}
           label={t("name")}
           hint={t("name.hint")}
           error={nameMissing ? t("name.missing") : undefined}
@@ -68,16 +76,26 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
         )}
         <Microphone session={session} view={view} />
         <Speaker session={session} view={view} />
-        <CheckField
-          label={t("muted.join")}
-          checked={muted}
-          onChange={(event) => setMuted(event.target.checked)}
-        />
+        {!isWithout && (
+          <CheckField
+            label={t("muted.join")}
+            checked={muted}
+            onChange={(event) => setMuted(event.target.checked)}
+          />
+        )}
         <div className={css.actions}>
-          <Button type="submit" look="primary" size="large" icon={<Phone />} disabled={isResuming}>
-            {isOver ? t("rejoin") : t("join")}
+          <Button
+            type="submit"
+            look="primary"
+            size="large"
+            icon={isWithout ? <Headphones /> : <Phone />}
+            disabled={isResuming}
+          >
+            {isWithout
+              ? t("join.listen")
+              : t(kind === "failed" ? "join.retry" : kind === "ended" ? "rejoin" : "join")}
           </Button>
-          {view.microphone !== "open" && (
+          {view.microphone === "closed" && (
             <Button size="large" icon={<Headphones />} onClick={() => join(true)} disabled={isResuming}>
               {t("join.listen")}
             </Button>
@@ -102,7 +120,7 @@ export function Microphone({ session, view }: { session: JoinSession; view: Sess
         )}
         <div className={css.row}>
           <Button icon={<Mic />} onClick={() => void session.openMicrophone()}>
-            {t("microphone.use")}
+            {t(view.microphone === "closed" ? "microphone.use" : "microphone.again")}
           </Button>
           {view.microphone === "closed" && <span className={css.quiet}>{t("microphone.ask")}</span>}
         </div>
@@ -115,13 +133,9 @@ export function Microphone({ session, view }: { session: JoinSession; view: Sess
         label={t("microphone")}
         value={view.microphoneId}
         onChange={(event) => void session.openMicrophone(event.target.value)}
-        hint={t(
-          heard === "speech"
-            ? "microphone.hears"
-            : heard === "silence"
-              ? "microphone.silent"
-              : "microphone.speak",
-        )}
+        hint={
+          heard === "silence" ? undefined : t(heard === "speech" ? "microphone.hears" : "microphone.speak")
+        }
       >
         {!view.devices.microphones.some((device) => device.deviceId === view.microphoneId) && (
           <option value={view.microphoneId}>{t("microphone.default")}</option>
@@ -132,6 +146,11 @@ export function Microphone({ session, view }: { session: JoinSession; view: Sess
           </option>
         ))}
       </SelectField>
+      {heard === "silence" && (
+        <p className={css.notice} role="alert">
+          {t("microphone.silent")}
+        </p>
+      )}
       <Meter read={session.readMeter} label={t("microphone.level")} />
     </div>
   );

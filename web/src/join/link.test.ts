@@ -82,6 +82,12 @@ describe("a link", () => {
     expect(readLink("/join/a", "#room=12a&pin=1%0d%0a")).toMatchObject({ room: null, pin: null });
   });
 
+  test("takes no token that would write headers of its own", () => {
+    expect(readLink("/join/a", "#token=eyJ.x-_~%2B/=1")?.token).toBe("eyJ.x-_~+/=1");
+    for (const token of ["a%0d%0aRoute:%20%3Csip:evil%3E", "a%20b", "a%00", ""])
+      expect(readLink("/join/a", `#token=${token}`)).toMatchObject({ token: null });
+  });
+
   test("becomes addresses, those of an access key with the cloud id of its account", () => {
     const plain = readLink("/join/+441632", "#token=x");
     expect(plain && addresses(plain, "example.org")).toEqual({

@@ -12,7 +12,7 @@ import {
   playSample,
   silentTrack,
 } from "../sip/audio";
-import { userPart } from "../sip/identity";
+import { shownName, userPart } from "../sip/identity";
 import { PeerMedia } from "../sip/media";
 import { type PhoneView, type SavedCall, Telephone } from "../sip/telephone";
 import { addresses, entryKeys, type Invitation } from "./link";
@@ -20,17 +20,28 @@ import { addresses, entryKeys, type Invitation } from "./link";
 export interface SessionView extends PhoneView {
   microphone: "closed" | "open" | MicrophoneFailure;
   muted: boolean;
-  /** By the other side: the list of participants says so. */
+  /** In the conference: the list of participants says so. */
   mutedByLeader: boolean;
+  /** The list of participants says so. */
   handRaised: boolean;
   devices: Devices;
   microphoneId: string;
   speakerId: string;
   /** Speaks in vain. */
   speaksMuted: boolean;
-  /** Of ours in the list of participants. */
-  ownId: string | null;
+  /** One's own name, as the others see it. */
+  ownName: string;
   keysSent: string;
+  /** The keys of the link lead into the room: nothing has to be keyed in. */
+  isLetIn: boolean;
+}
+
+/** What is kept over a reload, in this tab. */
+interface Saved {
+  call: SavedCall;
+  muted: boolean;
+  listenOnly: boolean;
+  keys: string;
 }
 
 /** Louder than this is speech, in dB of full scale. */
@@ -70,10 +81,13 @@ export class JoinSession {
   #sent: MediaStreamTrack | null = null;
   #media: PeerMedia | null = null;
   #phone: Telephone | null = null;
-  #user = "";
+  #saved: SavedCall | null = null;
+  /** Those that lead from the entry into the room. */
+  #keys = "";
   #speech = 0;
   #spokeMutedAt = 0;
   #unmutedAt = Number.NEGATIVE_INFINITY;
+  #handAt = Number.NEGATIVE_INFINITY;
   #view: SessionView = {
     state: { kind: "idle" },
     roster: null,
@@ -85,8 +99,9 @@ export class JoinSession {
     microphoneId: kept.read("microphone"),
     speakerId: kept.read("speaker"),
     speaksMuted: false,
-    ownId: null,
+    ownName: kept.read("name"),
     keysSent: "",
+    isLetIn: false,
   };
 
   constructor(invitation: Invitation) {
@@ -128,10 +143,9 @@ export class JoinSession {
       const track = await openMicrophone(deviceId || null);
       this.#microphone?.stop();
       this.#microphone = track;
-      track.addEventListener(
-        "ended",
-        () => this.#microphone === track && this.#change({ microphone: "none" }),
-      );
+      track.addEventListener("ended", () => {
+        if (this.#microphone === track) void this.#loseMicrophone("none");
+      });
       await this.#audio().resume();
       this.#measure().measure(track);
       this.#change({ microphone: "open", microphoneId: deviceId });
@@ -139,8 +153,15 @@ export class JoinSession {
       await this.#listDevices();
       await this.#send(track);
     } catch (error) {
-      this.#change({ microphone: error instanceof MicrophoneError ? error.why : "busy" });
+      await this.#loseMicrophone(error instanceof MicrophoneError ? error.why : "busy");
     }
+  }
+
+  /** What the page says is so: without a microphone nothing is heard of it but keys. */
+  async #loseMicrophone(why: MicrophoneFailure): Promise<void> {
+    this.#silence();
+    this.#change({ microphone: why });
+    if (this.#media) await this.#send(silentTrack(this.#audio()));
   }
 
   async chooseSpeaker(deviceId: string): Promise<void> {
@@ -162,6 +183,7 @@ export class JoinSession {
   setMuted(muted: boolean): void {
     if (this.#sent) this.#sent.enabled = !muted;
     this.#change({ muted, speaksMuted: false });
+    this.#store();
   }
 
   /** A mute of ours, or the leader's: the latter is lifted by key, where there are keys. */
@@ -174,7 +196,8 @@ export class JoinSession {
   }
 
   toggleHand(): void {
-    if (this.keys("*9")) this.#change({ handRaised: !this.#view.handRaised });
+    if (Date.now() - this.#handAt < KEY_EFFECT_MS) return;
+    if (this.keys("*9")) this.#handAt = Date.now();
   }
 
   keys(text: string): boolean {
@@ -191,8 +214,8 @@ export class JoinSession {
     if (options.listenOnly) this.#silence();
     else if (!this.#microphone) await this.openMicrophone();
     if (!options.listenOnly && this.#view.microphone !== "open") return;
-    this.#user = userPart(name);
-    await this.#call(name, options.muted, entryKeys(this.#invitation.room, options.pin));
+    const self = { name, user: userPart(name) };
+    await this.#call(self, options.muted, entryKeys(this.#invitation.room, options.pin));
   }
 
   /** After a reload: takes the place of the call that this page had. False: it had none. */
@@ -200,11 +223,10 @@ export class JoinSession {
     const saved = this.#readSaved();
     if (!saved) return false;
     await this.#listDevices();
-    if (saved.listenOnly) this.#silence();
-    else await this.openMicrophone();
-    if (!saved.listenOnly && this.#view.microphone !== "open") return false;
-    this.#user = saved.call.self.user;
-    await this.#call(saved.call.self.name, saved.muted, "", saved.call);
+    if (!saved.listenOnly) await this.openMicrophone();
+    // Without a microphone the seat is kept all the same.
+    if (this.#view.microphone !== "open") this.#silence();
+    await this.#call(saved.call.self, saved.muted, saved.keys, saved.call);
     return true;
   }
 
@@ -212,18 +234,27 @@ export class JoinSession {
     this.#phone?.hangUp();
   }
 
-  async #call(name: string, muted: boolean, keys: string, saved?: SavedCall): Promise<void> {
+  async #call(
+    { name, user }: { name: string; user: string },
+    muted: boolean,
+    keys: string,
+    saved?: SavedCall,
+  ): Promise<void> {
     const track = this.#outgoing();
     track.enabled = !muted;
-    this.#change({ muted, keysSent: "" });
+    // A room and a PIN, or the PIN of the only room.
+    const isLetIn = keys.split("#").length > (this.#invitation.room ? 2 : 1);
+    this.#change({ muted, ownName: name, keysSent: "", isLetIn });
     const media = new PeerMedia(track, (stream) => {
       this.player.srcObject = stream;
       void this.player.play().catch(() => undefined);
     });
     this.#media = media;
+    this.#keys = keys;
     let entering = keys;
-    media.onconnected = () => {
-      if (entering && media.keys(entering)) entering = "";
+    media.onheard = () => {
+      // Who has taken one's own place is in the room already.
+      if (entering && (this.#phone?.isReplacement || media.keys(entering))) entering = "";
     };
     const { uri, host } = addresses(this.#invitation, location.hostname);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -233,7 +264,7 @@ export class JoinSession {
       uri,
       host,
       name,
-      user: this.#user,
+      user,
       token: this.#invitation.token,
       changed: (view) => this.#phoneChanged(view),
       save: (call) => this.#save(call),
@@ -242,13 +273,18 @@ export class JoinSession {
   }
 
   #phoneChanged(view: PhoneView): void {
-    const own = view.roster?.users.find((user) => user.user === this.#user) ?? null;
+    const own = view.roster?.users.find((user) => user.id === view.roster?.ownId);
+    const handRaised = own?.handRaised ?? false;
+    const mutedByLeader = own?.muted ?? false;
+    // What was pressed has had its effect: it may be pressed again.
+    if (handRaised !== this.#view.handRaised) this.#handAt = Number.NEGATIVE_INFINITY;
+    if (mutedByLeader !== this.#view.mutedByLeader) this.#unmutedAt = Number.NEGATIVE_INFINITY;
     this.#change({
       state: view.state,
       roster: view.roster,
-      ownId: own?.id ?? null,
-      mutedByLeader: own?.muted ?? false,
-      ...(own && !own.muted ? { handRaised: this.#view.mutedByLeader ? false : this.#view.handRaised } : {}),
+      handRaised,
+      mutedByLeader,
+      ...(own ? { ownName: shownName(own.name) } : {}),
     });
   }
 
@@ -276,6 +312,7 @@ export class JoinSession {
     this.#sent.enabled = !this.#view.muted;
     await this.#media.use(this.#sent);
     before?.stop();
+    this.#store();
   }
 
   #silence(): void {
@@ -309,17 +346,36 @@ export class JoinSession {
   }
 
   #save(call: SavedCall | null): void {
+    this.#saved = call;
+    if (call) this.#store();
+    else this.#forget();
+  }
+
+  #forget(): void {
     try {
-      if (call) {
-        const saved = { call, muted: this.#view.muted, listenOnly: this.#microphone === null };
-        sessionStorage.setItem(this.#savedUnder, JSON.stringify(saved));
-      } else sessionStorage.removeItem(this.#savedUnder);
+      sessionStorage.removeItem(this.#savedUnder);
+    } catch {
+      // Without storage nothing was kept.
+    }
+  }
+
+  /** Keeps the call as it is now: what comes after a reload is to be as silent as what was before. */
+  #store(): void {
+    if (!this.#saved) return;
+    const saved: Saved = {
+      call: this.#saved,
+      muted: this.#view.muted,
+      listenOnly: this.#microphone === null,
+      keys: this.#keys,
+    };
+    try {
+      sessionStorage.setItem(this.#savedUnder, JSON.stringify(saved));
     } catch {
       // Without storage a reload is a new call.
     }
   }
 
-  #readSaved(): { call: SavedCall; muted: boolean; listenOnly: boolean } | null {
+  #readSaved(): Saved | null {
     try {
       const text = sessionStorage.getItem(this.#savedUnder);
       return text ? JSON.parse(text) : null;

@@ -10,10 +10,14 @@ export interface CallMedia {
   renew(iceServers: RTCIceServer[]): void;
   keys(text: string): boolean;
   close(): void;
-  /** The network has carried nothing for a while. */
-  onlost: (() => void) | null;
-  /** Audio and keys arrive from now on. */
+  /** The network carries audio now. */
+  readonly isConnected: boolean;
+  /** It carries audio from now on, for the first time or again. */
   onconnected: (() => void) | null;
+  /** It has carried nothing for a while, or found no way at all. */
+  onlost: (() => void) | null;
+  /** The other side's audio arrives: keys are heard from now on. */
+  onheard: (() => void) | null;
 }
 
 /** So long are addresses of this browser gathered. */
@@ -26,8 +30,9 @@ const HEARD_READ_MS = 100;
 const HEARD_MS = 5_000;
 
 export class PeerMedia implements CallMedia {
-  onlost: (() => void) | null = null;
   onconnected: (() => void) | null = null;
+  onlost: (() => void) | null = null;
+  onheard: (() => void) | null = null;
   #peer: RTCPeerConnection | null = null;
   #track: MediaStreamTrack;
   readonly #heard: (stream: MediaStream) => void;
@@ -43,11 +48,12 @@ export class PeerMedia implements CallMedia {
     const peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     peer.addTrack(this.#track, new MediaStream([this.#track]));
     peer.ontrack = (event) => this.#heard(event.streams[0] ?? new MediaStream([event.track]));
-    peer.oniceconnectionstatechange = () => this.#changed(peer);
-    peer.onconnectionstatechange = () => {
-      if (peer.connectionState === "connected") void this.#untilHeard(peer).then(() => this.onconnected?.());
-    };
+    peer.onconnectionstatechange = () => this.#changed(peer);
     this.#peer = peer;
+  }
+
+  get isConnected(): boolean {
+    return this.#peer?.connectionState === "connected";
   }
 
   /** Sends another microphone from now on. */
@@ -86,7 +92,7 @@ export class PeerMedia implements CallMedia {
     clearTimeout(this.#interrupted);
     const peer = this.#peer;
     this.#peer = null;
-    if (peer) peer.oniceconnectionstatechange = peer.onconnectionstatechange = null;
+    if (peer) peer.onconnectionstatechange = null;
     peer?.close();
   }
 
@@ -112,8 +118,11 @@ export class PeerMedia implements CallMedia {
 
   #changed(peer: RTCPeerConnection): void {
     clearTimeout(this.#interrupted);
-    const state = peer.iceConnectionState;
-    if (state === "failed") this.onlost?.();
+    const state = peer.connectionState;
+    if (state === "connected") {
+      this.onconnected?.();
+      void this.#untilHeard(peer).then(() => this.onheard?.());
+    } else if (state === "failed") this.onlost?.();
     else if (state === "disconnected") this.#interrupted = setTimeout(() => this.onlost?.(), INTERRUPTED_MS);
   }
 }

@@ -1,22 +1,24 @@
 /**
- * Who is in a conference: documents of RFC 4575. They are read here, without the browser's XML parser, which pages with Trusted
- * Types may not use.
+ * Who is in a conference: documents of RFC 4575, whole ones and those that say what has changed. They are read here, without the
+ * browser's XML parser, which pages with Trusted Types may not use.
  */
 export interface RosterUser {
   /** The participant id. */
   id: string;
-  /** User part of the address. */
-  user: string;
   name: string;
   status: string;
   muted: boolean;
   talking: boolean;
+  handRaised: boolean;
   dialedOut: boolean;
 }
 
 export interface Roster {
   conference: string;
   active: boolean;
+  recording: "on" | "paused" | null;
+  /** The participant id of who reads it. */
+  ownId: string | null;
   version: number;
   users: RosterUser[];
 }
@@ -70,40 +72,58 @@ const local = (name: string) => name.slice(name.indexOf(":") + 1);
 const child = (element: Element | undefined, name: string) =>
   element?.children.find((one) => one.name === name);
 
-/** Null: it is no document of a conference. */
-export function parseRoster(text: string): Roster | null {
+/**
+ * What is known after this document. Null: it is none of a conference, or says what has changed since one that is not known: then
+ * a whole one has to be asked for.
+ */
+export function readRoster(text: string, before: Roster | null): Roster | null {
   const root = parseXml(text);
   if (root?.name !== "conference-info") return null;
-  const users = (child(root, "users")?.children ?? []).flatMap((user): RosterUser[] => {
-    const endpoint = child(user, "endpoint");
-    const id = endpoint?.attributes.entity;
-    if (!id) return [];
-    const media = child(endpoint, "media");
-    const address = /^sips?:([^@]*)@/.exec(user.attributes.entity ?? "")?.[1] ?? user.attributes.entity ?? "";
-    return [
-      {
-        id,
-        user: decode(address),
-        name: child(user, "display-text")?.text ?? decode(address),
-        status: child(endpoint, "status")?.text ?? "",
-        muted: child(media, "status")?.text === "recvonly",
-        talking: child(media, "talking")?.text === "true",
-        dialedOut: child(endpoint, "joining-method")?.text === "dialed-out",
-      },
-    ];
-  });
+  const version = Number(root.attributes.version ?? 0);
+  const isWhole = root.attributes.state !== "partial";
+  if (!isWhole && before?.version !== version - 1) return null;
+  const known = isWhole ? null : before;
+  const description = child(root, "conference-description");
+  const state = child(root, "conference-state");
+  const recording = child(state, "recording")?.text;
   return {
-    conference: child(child(root, "conference-description"), "display-text")?.text ?? "",
-    active: child(child(root, "conference-state"), "active")?.text === "true",
-    version: Number(root.attributes.version ?? 0),
-    users,
+    conference: description ? textOf(description, "display-text") : (known?.conference ?? ""),
+    active: state ? textOf(state, "active") === "true" : (known?.active ?? false),
+    recording: state
+      ? recording === "on" || recording === "paused"
+        ? recording
+        : null
+      : (known?.recording ?? null),
+    ownId: child(root, "self")?.text ?? null,
+    version,
+    users: usersAfter(known?.users ?? [], child(root, "users")),
   };
 }
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
+function usersAfter(before: RosterUser[], element: Element | undefined): RosterUser[] {
+  const users = new Map(before.map((user) => [user.id, user]));
+  for (const user of element?.children ?? []) {
+    const endpoint = child(user, "endpoint");
+    const id = endpoint?.attributes.entity ?? idOf(user);
+    if (user.attributes.state === "deleted") users.delete(id);
+    else if (endpoint && id) users.set(id, readUser(user, endpoint, id));
   }
+  return [...users.values()];
 }
+
+function readUser(user: Element, endpoint: Element, id: string): RosterUser {
+  const media = child(endpoint, "media");
+  return {
+    id,
+    name: textOf(user, "display-text"),
+    status: textOf(endpoint, "status"),
+    muted: textOf(media, "status") === "recvonly",
+    talking: textOf(media, "talking") === "true",
+    handRaised: textOf(user, "hand") === "true",
+    dialedOut: textOf(endpoint, "joining-method") === "dialed-out",
+  };
+}
+
+/** The service names participants by their ids: `sip:ID@anonymous.invalid`. */
+const idOf = (user: Element) => /^sip:([^@]*)@/.exec(user.attributes.entity ?? "")?.[1] ?? "";
+const textOf = (element: Element | undefined, name: string) => child(element, name)?.text ?? "";

@@ -1,8 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
-import type { Socket } from "./agent";
 import { levelOf, meterShare } from "./audio";
+import { Bridge, FakeMedia } from "./fakes";
 import { shownName, userPart } from "./identity";
-import type { CallMedia } from "./media";
 import {
   header,
   headersOf,
@@ -14,7 +13,7 @@ import {
   uriOf,
   writeMessage,
 } from "./message";
-import { parseRoster } from "./roster";
+import { type Roster, readRoster } from "./roster";
 import { type PhoneView, type SavedCall, Telephone } from "./telephone";
 
 describe("messages", () => {
@@ -61,45 +60,78 @@ describe("names", () => {
   });
 });
 
-const DOCUMENT =
-  '<?xml version="1.0" encoding="UTF-8"?>\n<conference-info xmlns="urn:ietf:params:xml:ns:conference-info" entity="sip:b@h" state="full" version="3">' +
+const P = 'xmlns:p="urn:plenary:conference-info"';
+const document = (version: number, state: string, content: string) =>
+  `<?xml version="1.0" encoding="UTF-8"?>\n<conference-info xmlns="urn:ietf:params:xml:ns:conference-info" ${P} entity="sip:b@h" state="${state}" version="${version}">${content}<p:self>7f.1</p:self></conference-info>`;
+const user = (id: string, name: string, more: string, hand = "") =>
+  `<user entity="sip:${id}@anonymous.invalid" state="full"><display-text>${name}</display-text><endpoint entity="${id}">${more}</endpoint>${hand}</user>`;
+const inIt = (audio: string, talking: boolean) =>
+  `<status>connected</status><joining-method>dialed-in</joining-method><media id="1"><type>audio</type><status>${audio}</status><p:talking>${talking}</p:talking></media>`;
+const DOCUMENT = document(
+  3,
+  "full",
   "<conference-description><display-text>Board</display-text></conference-description>" +
-  '<conference-state><user-count>2</user-count><active>true</active></conference-state><users state="full">' +
-  '<user entity="sip:1001@10.0.0.1" state="full"><display-text>A &lt;b&gt; &amp; c</display-text><endpoint entity="7f.1">' +
-  "<status>connected</status><joining-method>dialed-in</joining-method>" +
-  '<media id="1"><type>audio</type><status>recvonly</status><talking xmlns="urn:plenary:conference-info">false</talking></media></endpoint></user>' +
-  '<user entity="tel:+44" state="full"><display-text>+44</display-text><endpoint entity="7f.2"><status>alerting</status>' +
-  "<joining-method>dialed-out</joining-method></endpoint></user></users></conference-info>";
+    "<conference-state><user-count>1</user-count><active>true</active><p:recording>on</p:recording></conference-state>" +
+    `<users state="full">${user("7f.1", "A &lt;b&gt; &amp; c", inIt("recvonly", false), "<p:hand>true</p:hand>")}` +
+    `${user("7f.2", "+44…073", "<status>alerting</status><joining-method>dialed-out</joining-method>")}</users>`,
+);
 
 describe("lists of participants", () => {
-  test("say who is in, muted, talking and being called", () => {
-    const roster = parseRoster(DOCUMENT);
-    expect(roster).toMatchObject({ conference: "Board", active: true, version: 3 });
-    expect(roster?.users).toEqual([
-      {
-        id: "7f.1",
-        user: "1001",
-        name: "A <b> & c",
-        status: "connected",
-        muted: true,
-        talking: false,
-        dialedOut: false,
-      },
-      {
-        id: "7f.2",
-        user: "tel:+44",
-        name: "+44",
-        status: "alerting",
-        muted: false,
-        talking: false,
-        dialedOut: true,
-      },
-    ]);
+  const first = readRoster(DOCUMENT, null) as Roster;
+
+  test("say who is in, muted, talking and being called, whose hand is up, and that it is recorded", () => {
+    expect(first).toEqual({
+      conference: "Board",
+      active: true,
+      recording: "on",
+      ownId: "7f.1",
+      version: 3,
+      users: [
+        {
+          id: "7f.1",
+          name: "A <b> & c",
+          status: "connected",
+          muted: true,
+          talking: false,
+          handRaised: true,
+          dialedOut: false,
+        },
+        {
+          id: "7f.2",
+          name: "+44…073",
+          status: "alerting",
+          muted: false,
+          talking: false,
+          handRaised: false,
+          dialedOut: true,
+        },
+      ],
+    });
   });
 
-  test("are nothing where they are broken or something else", () => {
+  test("change as parts of them say, and keep the rest", () => {
+    const changed = `<users state="partial">${user("7f.1", "Ann", inIt("sendrecv", true))}<user entity="sip:7f.2@anonymous.invalid" state="deleted"/>${user("7f.3", "Ben", inIt("sendrecv", false))}</users>`;
+    const second = readRoster(document(4, "partial", changed), first) as Roster;
+    expect(second).toMatchObject({ conference: "Board", active: true, recording: "on", version: 4 });
+    expect(second.users.map(({ id, name, talking }) => [id, name, talking])).toEqual([
+      ["7f.1", "Ann", true],
+      ["7f.3", "Ben", false],
+    ]);
+    expect(second.users[0]?.handRaised).toBe(false);
+    const state =
+      "<conference-state><user-count>2</user-count><active>true</active><p:recording>paused</p:recording></conference-state>";
+    const third = readRoster(document(5, "partial", state), second) as Roster;
+    expect(third).toMatchObject({ recording: "paused", users: second.users });
+    const over = "<conference-state><user-count>2</user-count><active>true</active></conference-state>";
+    expect(readRoster(document(6, "partial", over), third)?.recording).toBeNull();
+  });
+
+  test("are nothing where they are broken, something else, or go on from one that was missed", () => {
     for (const text of ["", "<a>", "<a></b>", "<other/>", DOCUMENT.slice(0, -5)])
-      expect(parseRoster(text)).toBeNull();
+      expect(readRoster(text, first)).toBeNull();
+    expect(readRoster(document(5, "partial", ""), first)).toBeNull();
+    expect(readRoster(document(4, "partial", ""), null)).toBeNull();
+    expect(readRoster(document(1, "full", ""), first)).toMatchObject({ version: 1, users: [] });
   });
 });
 
@@ -111,97 +143,6 @@ describe("levels", () => {
     expect(meterShare(-10)).toBe(1);
   });
 });
-
-/** The other side of a WebSocket: it answers as the test says. */
-class Bridge {
-  readonly requests: SipMessage[] = [];
-  sockets: FakeSocket[] = [];
-  answers: Record<string, (request: SipMessage) => string> = {};
-
-  open = (): Socket => {
-    const socket = new FakeSocket(this);
-    this.sockets.push(socket);
-    return socket;
-  };
-
-  take(text: string, socket: FakeSocket): void {
-    const message = parseMessage(text);
-    if (!message) return;
-    if (message.status !== null) {
-      this.requests.push(message);
-      return;
-    }
-    this.requests.push(message);
-    const answer = this.answers[message.method] ?? (() => "200 OK");
-    if (message.method === "ACK") return;
-    const status = answer(message);
-    if (status) socket.say(this.answer(message, status));
-  }
-
-  answer(request: SipMessage, status: string): string {
-    const tagged = header(request, "to")?.includes(";tag=") ? "" : ";tag=theirs";
-    const copied = ["via", "from", "call-id", "cseq"].map((name): [string, string] => [
-      name,
-      header(request, name) ?? "",
-    ]);
-    const body = request.method === "INVITE" && status.startsWith("2") ? "answer" : "";
-    return writeMessage(
-      `SIP/2.0 ${status}`,
-      [...copied, ["To", header(request, "to") + tagged], ["Contact", "<sip:focus@bridge>"]],
-      body,
-    );
-  }
-
-  of(method: string): SipMessage[] {
-    return this.requests.filter((message) => message.method === method);
-  }
-}
-
-class FakeSocket implements Socket {
-  onopen: (() => void) | null = null;
-  onmessage: ((event: { data: unknown }) => void) | null = null;
-  onclose: (() => void) | null = null;
-  onerror: (() => void) | null = null;
-  readonly #bridge: Bridge;
-  #isOpen = true;
-
-  constructor(bridge: Bridge) {
-    this.#bridge = bridge;
-    queueMicrotask(() => this.onopen?.());
-  }
-
-  send(text: string): void {
-    if (this.#isOpen) queueMicrotask(() => this.#bridge.take(text, this));
-  }
-
-  say(text: string): void {
-    if (this.#isOpen) this.onmessage?.({ data: text });
-  }
-
-  close(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    this.onclose?.();
-  }
-}
-
-class FakeMedia implements CallMedia {
-  onlost: (() => void) | null = null;
-  onconnected: (() => void) | null = null;
-  readonly did: string[] = [];
-  renew = () => void this.did.push("renew");
-  offer = async (restart: boolean) => {
-    this.did.push(restart ? "restart" : "offer");
-    return "offer";
-  };
-  answered = async (sdp: string) => void this.did.push(`answered ${sdp}`);
-  accept = async (sdp: string) => {
-    this.did.push(`accept ${sdp}`);
-    return "mine";
-  };
-  keys = () => true;
-  close = () => void this.did.push("close");
-}
 
 function telephone(bridge: Bridge, now = () => 0) {
   const media = new FakeMedia();
@@ -248,27 +189,109 @@ describe("a telephone", () => {
     void phone.call();
     await up(phone);
     await vi.waitFor(() => expect(bridge.of("SUBSCRIBE")).toHaveLength(1));
-    const subscribe = bridge.of("SUBSCRIBE")[0] as SipMessage;
-    const headers: [string, string][] = [
-      ["Via", "SIP/2.0/WSS bridge;branch=z9hG4bK1"],
-      ["From", header(subscribe, "to") ?? ""],
-      ["To", header(subscribe, "from") ?? ""],
-      ["Call-ID", header(subscribe, "call-id") ?? ""],
-      ["CSeq", "1 NOTIFY"],
-      ["Event", "conference"],
-      ["Subscription-State", "active;expires=600"],
-    ];
-    bridge.sockets[0]?.say(writeMessage("NOTIFY sip:Ann@x SIP/2.0", headers, DOCUMENT));
+    bridge.notify(DOCUMENT);
     expect(phone.view.roster?.users).toHaveLength(2);
     await vi.waitFor(() => expect(bridge.requests.at(-1)?.status).toBe(200));
     // A request of a call that it does not know.
-    const other = headers.map(([name, value]): [string, string] => [
-      name,
-      name === "Call-ID" ? "other" : value,
-    ]);
-    bridge.sockets[0]?.say(writeMessage("BYE sip:Ann@x SIP/2.0", other));
+    const invite = bridge.of("INVITE")[0] as SipMessage;
+    const callId = header(invite, "call-id") ?? "";
+    bridge.sockets[0]?.say(bridge.within(invite, "BYE").replace(callId, "other"));
     await vi.waitFor(() => expect(bridge.requests.at(-1)?.status).toBe(481));
     expect(phone.view.state.kind).toBe("up");
+  });
+
+  test("asks for the whole list where it has missed a part", async () => {
+    vi.useFakeTimers();
+    try {
+      const bridge = new Bridge();
+      const { phone } = telephone(bridge);
+      void phone.call();
+      await vi.waitFor(() => expect(bridge.of("SUBSCRIBE")).toHaveLength(1));
+      bridge.notify(DOCUMENT);
+      bridge.notify(document(4, "partial", ""));
+      expect(phone.view.roster?.version).toBe(4);
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(bridge.of("SUBSCRIBE")).toHaveLength(1);
+      bridge.notify(document(6, "partial", ""));
+      expect(phone.view.roster?.version).toBe(4);
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(bridge.of("SUBSCRIBE")).toHaveLength(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("says at once that the audio finds no way, and leaves no seat behind", async () => {
+    const bridge = new Bridge();
+    const { phone, media, saved } = telephone(bridge);
+    void phone.call();
+    await up(phone);
+    media.lose();
+    expect(phone.view.state).toEqual({ kind: "failed", why: { kind: "ice" } });
+    await vi.waitFor(() => expect(bridge.of("BYE")).toHaveLength(1));
+    expect(saved.at(-1)).toBeNull();
+  });
+
+  test("gives up ninety seconds after the audio was there last, however often the call itself comes back", async () => {
+    let now = 0;
+    const bridge = new Bridge();
+    const { phone, media } = telephone(bridge, () => now);
+    void phone.call();
+    await up(phone);
+    media.connect();
+    media.lose();
+    for (now = 30_000; now <= 90_000; now += 30_000) {
+      await up(phone);
+      media.lose();
+    }
+    await up(phone);
+    now = 91_000;
+    media.lose();
+    await vi.waitFor(() => expect(phone.view.state).toEqual({ kind: "ended", by: "network", text: "" }));
+    await vi.waitFor(() => expect(bridge.of("BYE")).toHaveLength(1));
+  });
+
+  test("counts a second loss from its own beginning", async () => {
+    let now = 0;
+    const bridge = new Bridge();
+    const { phone, media } = telephone(bridge, () => now);
+    void phone.call();
+    await up(phone);
+    media.connect();
+    media.lose();
+    await up(phone);
+    media.connect();
+    now = 3_600_000;
+    media.lose();
+    expect(phone.view.state).toMatchObject({ kind: "reconnecting", since: now });
+  });
+
+  test("names each way in which a call does not come to be, and ends one that the other side thinks is there", async () => {
+    const states = async (change: (bridge: Bridge, media: FakeMedia) => void) => {
+      const bridge = new Bridge();
+      const { phone, media } = telephone(bridge);
+      change(bridge, media);
+      await phone.call();
+      await new Promise((done) => setTimeout(done));
+      return [phone.view.state, bridge.of("BYE").length];
+    };
+    const no = () => Promise.reject(new Error("in the browser's words"));
+    const failed = (kind: string) => ({ kind: "failed", why: { kind } });
+    expect(await states((_, media) => Object.assign(media, { answered: no }))).toEqual([failed("codecs"), 1]);
+    expect(await states((_, media) => Object.assign(media, { offer: no }))).toEqual([failed("browser"), 0]);
+    expect(
+      await states((bridge) => {
+        bridge.answers.INVITE = () => "488 Not Acceptable Here";
+      }),
+    ).toEqual([failed("codecs"), 0]);
+    expect(
+      await states((bridge) => {
+        bridge.answers.OPTIONS = () => {
+          bridge.sockets[0]?.close();
+          return "";
+        };
+      }),
+    ).toEqual([failed("connection"), 0]);
   });
 
   test("keeps its call over a lost connection: the same dialog with an ICE restart", async () => {
@@ -342,7 +365,8 @@ describe("a telephone", () => {
     bridge.answers.INVITE = () => "486 The conference is locked";
     const { phone } = telephone(bridge);
     await phone.call();
-    expect(phone.view.state).toEqual({ kind: "failed", status: 486, text: "The conference is locked" });
+    const why = { kind: "refused", status: 486, text: "The conference is locked" };
+    expect(phone.view.state).toEqual({ kind: "failed", why });
     await vi.waitFor(() => expect(bridge.of("ACK")).toHaveLength(1));
     const branch = (message: SipMessage) => /branch=([^;]+)/.exec(header(message, "via") ?? "")?.[1];
     expect(branch(bridge.of("ACK")[0] as SipMessage)).toBe(branch(bridge.of("INVITE")[0] as SipMessage));
@@ -384,8 +408,9 @@ describe("a telephone", () => {
       void phone.call();
       if (restarts) {
         await up(phone);
+        media.connect();
         hold();
-        media.onlost?.();
+        media.lose();
       }
       await vi.waitFor(() => expect(isApplying()).toBe(true));
       phone.hangUp();

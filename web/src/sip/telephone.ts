@@ -3,7 +3,7 @@ import { type Answer, SipAgent, SipFailure, type Socket } from "./agent";
 import { Dialog, type DialogState, type Self } from "./dialog";
 import type { CallMedia } from "./media";
 import { type Header, header, parameterOf, reasonOf, type SipMessage } from "./message";
-import { parseRoster, type Roster } from "./roster";
+import { type Roster, readRoster } from "./roster";
 
 export type PhoneState =
   | { kind: "idle" }
@@ -13,8 +13,20 @@ export type PhoneState =
   | { kind: "reconnecting"; since: number; upSince: number }
   /** It was up. `text`: what the other side says of it. */
   | { kind: "ended"; by: "us" | "them" | "network"; text: string }
-  /** It did not come to be. `status`: of SIP; 0: no connection. */
-  | { kind: "failed"; status: number; text: string };
+  | { kind: "failed"; why: CallFailure };
+
+/** Why a call did not come to be. */
+export type CallFailure =
+  /** The service cannot be reached. */
+  | { kind: "connection" }
+  /** Its answer, of SIP. */
+  | { kind: "refused"; status: number; text: string }
+  /** The audio found no way through the network. */
+  | { kind: "ice" }
+  /** This browser and the service have no audio in common. */
+  | { kind: "codecs" }
+  /** This browser makes no connection for audio. */
+  | { kind: "browser" };
 
 export interface PhoneView {
   state: PhoneState;
@@ -60,6 +72,10 @@ export class Telephone {
   readonly #self: Self;
   #dialog: Dialog;
   #view: PhoneView = { state: { kind: "idle" }, roster: null };
+  /** Since when the audio has not got through; null: it does. */
+  #lostAt: number | null = null;
+  #isReplacement = false;
+  #wasConnected = false;
   #inviting: { branch: string; cseq: number } | null = null;
   #subscribing: ReturnType<typeof setTimeout> | undefined;
   #iceServers: RTCIceServer[] = [];
@@ -77,11 +93,20 @@ export class Telephone {
       contact: `<sip:${options.user}@${this.#agent.host};transport=ws>`,
     };
     this.#dialog = new Dialog(this.#self, options.uri);
-    options.media.onlost = () => this.#lost();
+    options.media.onconnected = () => {
+      this.#wasConnected = true;
+      this.#lostAt = null;
+    };
+    options.media.onlost = () => this.#mediaLost();
   }
 
   get view(): PhoneView {
     return this.#view;
+  }
+
+  /** The call has taken the place of another one, and is where that was. */
+  get isReplacement(): boolean {
+    return this.#isReplacement;
   }
 
   /** Calls. With a saved call the new one takes its place: the same seat in the same conference. */
@@ -101,17 +126,14 @@ export class Telephone {
       if (saved && error instanceof SipFailure && (error.status === 481 || error.status === 603))
         return this.call();
       if (this.#view.state.kind === "ended") return;
-      this.#finish({ kind: "failed", ...failureOf(error) });
+      this.#finish({ kind: "failed", why: failureOf(error) });
     }
   }
 
   hangUp(): void {
     const { kind } = this.#view.state;
-    if (kind === "up" || kind === "reconnecting") {
-      void this.#agent
-        .request("BYE", this.#dialog.state.target, this.#dialog.next("BYE"))
-        .answer.catch(() => undefined);
-    } else if (this.#inviting) {
+    if (kind === "up" || kind === "reconnecting") this.#bye();
+    else if (this.#inviting) {
       const { branch, cseq } = this.#inviting;
       this.#agent.send("CANCEL", this.#options.uri, branch, this.#dialog.headers("CANCEL", cseq));
     } else if (kind !== "connecting" && kind !== "ringing") return;
@@ -121,6 +143,11 @@ export class Telephone {
   /** The browser says that there is a network again. */
   networkChanged(): void {
     if (this.#view.state.kind === "up") this.#lost();
+  }
+
+  #bye(): void {
+    const { target } = this.#dialog.state;
+    void this.#agent.request("BYE", target, this.#dialog.next("BYE")).answer.catch(() => undefined);
   }
 
   #now(): number {
@@ -133,6 +160,7 @@ export class Telephone {
   }
 
   #up(since: number): void {
+    if (this.#options.media.isConnected) this.#lostAt = null;
     this.#options.save({ dialog: this.#dialog.state, self: this.#self, upSince: since });
     this.#state({ kind: "up", since });
     this.#subscribe();
@@ -182,7 +210,15 @@ export class Telephone {
           ["Supported", "replaces"],
         ]
       : [];
-    await this.#invite(await this.#options.media.offer(false), [...extra, ...this.#authorization], null);
+    const offer = await this.#options.media.offer(false);
+    try {
+      await this.#invite(offer, [...extra, ...this.#authorization], null);
+      this.#isReplacement = replaces !== null;
+    } catch (error) {
+      // The other side has answered, and thinks that this is a call.
+      if (error instanceof NoCommonAudio) this.#bye();
+      throw error;
+    }
   }
 
   async #invite(sdp: string, extra: Header[], within: number | null): Promise<void> {
@@ -214,7 +250,7 @@ export class Telephone {
     }
     dialog.established(final);
     this.#agent.send("ACK", dialog.state.target, `z9hG4bK${branch.slice(7)}a`, dialog.headers("ACK", cseq));
-    const hasEnded = () => this.#view.state.kind === "ended";
+    const hasEnded = () => ["ended", "failed"].includes(this.#view.state.kind);
     let failure: unknown = null;
     if (!hasEnded()) {
       await this.#options.media.answered(final.body).catch((error: unknown) => {
@@ -223,10 +259,20 @@ export class Telephone {
     }
     // Hung up while the answer was on its way, or while it was being applied.
     if (hasEnded()) {
-      void this.#agent.request("BYE", dialog.state.target, dialog.next("BYE")).answer.catch(() => undefined);
+      this.#bye();
       throw hungUp();
     }
-    if (failure) throw failure;
+    if (failure) throw new NoCommonAudio();
+  }
+
+  /** What carries the audio is gone. Where it never was there is nothing to come back to. */
+  #mediaLost(): void {
+    const { kind } = this.#view.state;
+    if (this.#wasConnected) this.#lost();
+    else if (kind === "up" || kind === "reconnecting") {
+      this.#bye();
+      this.#finish({ kind: "failed", why: { kind: "ice" } });
+    }
   }
 
   /** The network is gone: the connection, or what carries the audio. */
@@ -234,7 +280,9 @@ export class Telephone {
     const { state } = this.#view;
     if (state.kind === "up") {
       clearTimeout(this.#subscribing);
-      this.#state({ kind: "reconnecting", since: this.#now(), upSince: state.since });
+      // A call that comes back without its audio has not come back: the time goes on.
+      this.#lostAt ??= this.#now();
+      this.#state({ kind: "reconnecting", since: this.#lostAt, upSince: state.since });
       void this.#comeBack();
     }
   }
@@ -245,7 +293,10 @@ export class Telephone {
       const { state } = this.#view;
       if (state.kind !== "reconnecting") return;
       const gone = this.#now() - state.since;
-      if (gone > RECONNECT_MS) return this.#finish({ kind: "ended", by: "network", text: "" });
+      if (gone > RECONNECT_MS) {
+        this.#bye();
+        return this.#finish({ kind: "ended", by: "network", text: "" });
+      }
       await new Promise((done) => setTimeout(done, pauses[Math.min(attempt, pauses.length - 1)]));
       if (this.#view.state.kind !== "reconnecting") return;
       try {
@@ -300,10 +351,6 @@ export class Telephone {
   /** Follows who is in the conference; before that there is none, as while a PIN is asked for. */
   #subscribe(): void {
     clearTimeout(this.#subscribing);
-    const again = (ms: number) => {
-      clearTimeout(this.#subscribing);
-      this.#subscribing = setTimeout(() => this.#subscribe(), ms);
-    };
     const { answer } = this.#agent.request("SUBSCRIBE", this.#dialog.state.target, [
       ...this.#dialog.next("SUBSCRIBE"),
       ["Event", "conference"],
@@ -315,12 +362,17 @@ export class Telephone {
         if (this.#view.state.kind !== "up") return;
         const accepted = (told.status ?? 0) < 300;
         const expires = Number(header(told, "expires") ?? SUBSCRIPTION_S);
-        again(accepted && expires > 0 ? expires * 500 : SUBSCRIBE_AGAIN_MS);
+        this.#subscribeIn(accepted && expires > 0 ? expires * 500 : SUBSCRIBE_AGAIN_MS);
       },
       () => {
-        if (this.#view.state.kind === "up") again(SUBSCRIBE_AGAIN_MS);
+        if (this.#view.state.kind === "up") this.#subscribeIn(SUBSCRIBE_AGAIN_MS);
       },
     );
+  }
+
+  #subscribeIn(ms: number): void {
+    clearTimeout(this.#subscribing);
+    this.#subscribing = setTimeout(() => this.#subscribe(), ms);
   }
 
   async #asked(request: SipMessage): Promise<Answer | null> {
@@ -369,24 +421,30 @@ export class Telephone {
   #notified(request: SipMessage): void {
     if (!header(request, "event")?.startsWith("conference")) return;
     const state = header(request, "subscription-state") ?? "";
-    const roster = request.body ? parseRoster(request.body) : null;
-    if (roster) {
+    const roster = request.body ? readRoster(request.body, this.#view.roster) : this.#view.roster;
+    if (roster && roster !== this.#view.roster) {
       this.#view = { ...this.#view, roster };
       this.#options.changed(this.#view);
     }
-    if (!state.startsWith("terminated") || this.#view.state.kind !== "up") return;
+    // Over, or something was missed: the answer to another request is a whole document.
+    if ((roster && !state.startsWith("terminated")) || this.#view.state.kind !== "up") return;
     const wait = Number(parameterOf(state, "retry-after") ?? 0) * 1_000;
-    clearTimeout(this.#subscribing);
-    this.#subscribing = setTimeout(() => this.#subscribe(), Math.max(wait, SUBSCRIBE_AGAIN_MS));
+    this.#subscribeIn(Math.max(wait, SUBSCRIBE_AGAIN_MS));
   }
 }
 
 /** What a call in the making ends with when its own side has hung up. */
 const hungUp = () => new SipFailure(487, "hung up");
 
-function failureOf(error: unknown): { status: number; text: string } {
-  if (error instanceof SipFailure) return { status: error.status, text: error.reason };
-  return { status: -1, text: error instanceof Error ? error.message : String(error) };
+/** The browser does not take the description that the service has answered with. */
+class NoCommonAudio extends Error {}
+
+function failureOf(error: unknown): CallFailure {
+  if (error instanceof NoCommonAudio) return { kind: "codecs" };
+  if (!(error instanceof SipFailure)) return { kind: "browser" };
+  if (error.status === 0) return { kind: "connection" };
+  if (error.status === 488) return { kind: "codecs" };
+  return { kind: "refused", status: error.status, text: error.reason };
 }
 
 function inTime(answer: Promise<SipMessage>, ms: number): Promise<SipMessage> {

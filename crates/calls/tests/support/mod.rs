@@ -29,7 +29,7 @@ use plenary_model::{
 };
 use plenary_sip::{
     AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, Reason, ReferTo, Referred,
-    Registration, Replaces, RequestId, SipEvent, Transport,
+    Registration, Replaces, RequestId, SipEvent, Subscribing, Transport,
     digest::{Algorithm, Authorization, Authorizations},
     sdp::{self, Codec, Direction, Levels, LocalMedia, LocalSecurity, Policy, Preference},
 };
@@ -56,6 +56,8 @@ pub struct World {
     next_request: u64,
     /// Commands to the user agent that were not looked at.
     pub sip: Vec<String>,
+    /// Documents about conferences that were not looked at, with the number of their subscription.
+    pub documents: Vec<(u64, String)>,
     /// Commands to the media plane that were not looked at.
     pub media: Vec<String>,
     pub records: Vec<CallEntry>,
@@ -243,6 +245,7 @@ impl World {
             next_question: 0,
             next_request: 100,
             sip: Vec::new(),
+            documents: Vec::new(),
             media: Vec::new(),
             records: Vec::new(),
             history: Vec::new(),
@@ -416,6 +419,29 @@ impl World {
         change(&mut referred);
         self.sip_event(SipEvent::Referred(Box::new(referred)));
         self.next_request
+    }
+
+    /// A telephone subscribes to a conference, within a call or outside of any. The number of its subscription.
+    pub fn subscribe(&mut self, call: Option<u64>, dialled: &str) -> u64 {
+        self.next_request += 1;
+        self.sip_event(SipEvent::Subscribing(Box::new(Subscribing {
+            request: RequestId(self.next_request),
+            target: AddrSpec { user: dialled.to_owned(), host: "192.0.2.1".to_owned() },
+            call: call.map(CallId),
+            authorizations: Authorizations::default(),
+            flow: flow(Transport::Udp, [10, 0, 0, 1], 5060),
+            caller: Caller::asking_for("bob", dialled),
+        })));
+        self.next_request
+    }
+
+    /// What a subscription was sent since the last time.
+    pub fn documents_of(&mut self, subscription: u64) -> Vec<String> {
+        let all = std::mem::take(&mut self.documents);
+        let (own, others) = all.into_iter().partition(|(of, _)| *of == subscription);
+        self.documents = others;
+        let own: Vec<(u64, String)> = own;
+        own.into_iter().map(|(_, document)| document).collect()
     }
 
     pub fn register(&mut self, user: &str, flow: Flow, authorizations: Authorizations) -> u64 {

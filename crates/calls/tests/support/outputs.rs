@@ -273,8 +273,14 @@ impl World {
             SipCommand::ReportReferral { request, status, .. } => {
                 format!("report referral {} {status}", request.0)
             }
-            SipCommand::AcceptSubscription { request, .. } => format!("accept subscription {}", request.0),
-            SipCommand::Notify { subscription, .. } => format!("notify {}", subscription.0),
+            SipCommand::AcceptSubscription { request, body, .. } => {
+                self.documents.push((request.0, body));
+                format!("accept subscription {}", request.0)
+            }
+            SipCommand::Notify { subscription, body } => {
+                self.documents.push((subscription.0, body));
+                format!("notify {}", subscription.0)
+            }
             SipCommand::AnswerRegistration { request, .. } => format!("registered {}", request.0),
             SipCommand::RefuseRequest { request, status, headers } => {
                 self.note_challenge(&headers);

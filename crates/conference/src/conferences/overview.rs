@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     id::{AccountId, ConferenceKey, ConferenceName, ParticipantId},
+    recording::RecordingOverview,
     state::State,
 };
 use std::collections::BTreeMap;
@@ -69,6 +70,12 @@ impl Conferences {
     #[must_use]
     pub fn overview(&self, key: &ConferenceKey) -> Option<ConferenceOverview> {
         self.conferences.get(key).map(|conference| overview(key, conference))
+    }
+
+    /// The recording of a conference; `None`: it is not recorded.
+    #[must_use]
+    pub fn recording(&self, key: &ConferenceKey) -> Option<RecordingOverview> {
+        self.conferences.get(key).and_then(Conference::live).and_then(LiveConference::recording_overview)
     }
 
     /// Those who are not in yet, as they would enter now: first those on the way in, then those in the lobby, who come first there

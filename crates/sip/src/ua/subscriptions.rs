@@ -219,6 +219,7 @@ impl Subscriptions {
     ) {
         let expires = expires_of(&received.request);
         let Some(subscription) = self.open.get_mut(&id) else { return };
+        let is_conference = subscription.package == Package::Conference;
         self.timers.clear(subscription.ticket);
         subscription.expires_at = cx.now + Duration::from_secs(u64::from(expires));
         subscription.ticket = self.timers.set(subscription.expires_at, id);
@@ -231,6 +232,10 @@ impl Subscriptions {
             (Path::Of(_), None) => return,
         };
         answer_subscribe(cx, received, received.flow, &tag, &user, expires);
+        // One that ends is told so by its timer.
+        if is_conference && expires > 0 {
+            cx.event(SipEvent::Resubscribed(id));
+        }
     }
 
     /// Sends a document to a subscriber.

@@ -418,6 +418,8 @@ pub enum SipEvent {
     Incoming(Box<IncomingCall>),
     /// A request to subscribe to a conference; `accept_subscription` or `refuse_request` answers it.
     Subscribing(Box<Subscribing>),
+    /// A subscription to a conference was refreshed: its subscriber expects a document with everything, by `notify`.
+    Resubscribed(SubscriptionId),
     /// A subscription has ended.
     Unsubscribed(SubscriptionId),
     /// A request to register; `answer_registration` or `refuse_registration` answers it.

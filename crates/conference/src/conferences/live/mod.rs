@@ -247,12 +247,16 @@ impl LiveConference {
         order
     }
 
-    /// A call that comes in place of another one has that one's name, and is a leader where that one was made one. Returns whether
-    /// there is such a one.
+    /// A call that comes in place of another one has that one's name, is muted by whom that one was, and is a leader where that one
+    /// was made one. Returns whether there is such a one.
     fn take_standing(&mut self, guest: &mut Guest) -> bool {
         let Some(of) = guest.in_place_of.take() else { return false };
         let Some(other) = self.members.values_mut().find(|member| member.id == of) else { return false };
-        guest.preset.leader = guest.preset.leader.or(other.made_leader);
+        let preset = &mut guest.preset;
+        preset.leader = preset.leader.or(other.made_leader);
+        preset.muted = preset.muted.or(other.muting.by_leader.then_some(true));
+        preset.own_mute |= other.muting.own;
+        preset.self_unmute = preset.self_unmute.or(other.self_unmute);
         if guest.via.is_none() {
             guest.via.clone_from(&other.via);
             if let Some(via) = &mut other.via {

@@ -493,6 +493,8 @@ fn a_conference_is_followed_inside_a_call_and_outside() {
     wire.wait(50);
     let refreshed = wire.say("SUBSCRIBE", 11, &tag, "Event: conference;id=7\r\nExpires: 60\r\n", "");
     assert!(refreshed[0].starts_with("SIP/2.0 200 "));
+    // Each SUBSCRIBE is followed by a NOTIFY (RFC 6665, section 4.2.1.2).
+    assert_eq!(wire.events.last(), Some(&SipEvent::Resubscribed(id)));
     wire.wait(50);
     assert!(!wire.events.contains(&SipEvent::Unsubscribed(id)));
     let over = wire.wait(11);

@@ -1,0 +1,260 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Bridge, type FakeMedia } from "../sip/fakes";
+import { header, type SipMessage } from "../sip/message";
+import type { Invitation } from "./link";
+import { JoinSession } from "./session";
+
+const devices = vi.hoisted(() => ({
+  /** What the browser says instead of giving a microphone. */
+  refuses: null as string | null,
+  db: -100,
+  media: [] as unknown[],
+}));
+
+vi.mock("../sip/audio", async (original) => {
+  const audio = await original<typeof import("../sip/audio")>();
+  return {
+    ...audio,
+    LevelMeter: class {
+      measure = () => undefined;
+      read = () => devices.db;
+    },
+    listDevices: async () => ({ microphones: [], speakers: [] }),
+    openMicrophone: async () => {
+      if (devices.refuses) throw new audio.MicrophoneError(devices.refuses as "refused");
+      return new Track("microphone");
+    },
+    silentTrack: () => new Track("silence"),
+  };
+});
+
+vi.mock("../sip/media", async () => {
+  const { FakeMedia } = await import("../sip/fakes");
+  return {
+    PeerMedia: class extends FakeMedia {
+      track: Track;
+      constructor(track: Track) {
+        super();
+        this.track = track;
+        devices.media.push(this);
+      }
+      use = async (track: Track) => {
+        this.track = track;
+      };
+    },
+  };
+});
+
+class Track extends EventTarget {
+  readonly kind: string;
+  enabled = true;
+  constructor(kind: string) {
+    super();
+    this.kind = kind;
+  }
+  clone = () => new Track(this.kind);
+  stop = () => undefined;
+}
+
+class Store {
+  readonly #kept = new Map<string, string>();
+  getItem = (key: string) => this.#kept.get(key) ?? null;
+  setItem = (key: string, value: string) => void this.#kept.set(key, value);
+  removeItem = (key: string) => void this.#kept.delete(key);
+}
+
+const invitation: Invitation = {
+  service: "meet",
+  token: "T",
+  key: null,
+  cloud: null,
+  room: "1001",
+  pin: "4711",
+  number: null,
+  title: null,
+  hasKeys: true,
+};
+
+let bridge: Bridge;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  bridge = new Bridge();
+  Object.assign(devices, { refuses: null, db: -100, media: [] });
+  vi.stubGlobal("localStorage", new Store());
+  vi.stubGlobal("sessionStorage", new Store());
+  vi.stubGlobal("location", { hostname: "bridge", host: "bridge", protocol: "https:" });
+  vi.stubGlobal("navigator", { languages: ["en"] });
+  vi.stubGlobal("addEventListener", () => undefined);
+  vi.stubGlobal("Audio", class {});
+  vi.stubGlobal(
+    "AudioContext",
+    class {
+      resume = async () => undefined;
+    },
+  );
+  vi.stubGlobal("WebSocket", function WebSocket() {
+    return bridge.open();
+  });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const media = () => devices.media.at(-1) as FakeMedia & { track: Track };
+
+async function isUp(session: JoinSession): Promise<JoinSession> {
+  await vi.waitFor(() => expect(session.snapshot().state.kind).toBe("up"));
+  return session;
+}
+
+async function joined(options: { listenOnly?: boolean; muted?: boolean } = {}): Promise<JoinSession> {
+  const session = new JoinSession(invitation);
+  void session.join("Ann", { listenOnly: false, muted: false, pin: "4711", ...options });
+  return isUp(session);
+}
+
+async function reloaded(): Promise<JoinSession> {
+  const session = new JoinSession(invitation);
+  expect(await session.resume()).toBe(true);
+  return isUp(session);
+}
+
+const roster = (version: number, audio: "sendrecv" | "recvonly", more = "", name = "Ann") =>
+  `<conference-info xmlns:p="urn:plenary:conference-info" state="full" version="${version}"><users><user entity="sip:7.1@anonymous.invalid"><display-text>${name}</display-text><endpoint entity="7.1"><status>connected</status><media><status>${audio}</status></media></endpoint>${more}</user></users><p:self>7.1</p:self></conference-info>`;
+const HAND = "<p:hand>true</p:hand>";
+
+describe("who has joined", () => {
+  test("keys the room and the PIN in when the service is heard, once", async () => {
+    await joined();
+    expect(media().did).not.toContain("keys 1001#4711#");
+    media().connect();
+    media().connect();
+    expect(media().did.filter((what) => what.startsWith("keys"))).toEqual(["keys 1001#4711#"]);
+  });
+
+  test("comes back into the room after a reload: by its old place, or by the keys where that is gone", async () => {
+    await joined();
+    media().connect();
+    await reloaded();
+    media().connect();
+    expect(media().did).not.toContain("keys 1001#4711#");
+    bridge.answers.INVITE = (request) => (header(request, "replaces") ? "481 Gone" : "200 OK");
+    await reloaded();
+    media().connect();
+    expect(media().did).toContain("keys 1001#4711#");
+  });
+
+  test("and mutes, is muted after a reload; and heard again after one if unmuted before it", async () => {
+    const session = await joined();
+    expect(media().track.enabled).toBe(true);
+    session.toggleMute();
+    expect(media().track.enabled).toBe(false);
+    const after = await reloaded();
+    expect([media().track.enabled, after.snapshot().muted]).toEqual([false, true]);
+    after.toggleMute();
+    expect(media().track.enabled).toBe(true);
+    expect((await reloaded()).snapshot().muted).toBe(false);
+  });
+
+  test("takes the seat of the call before the reload, also without a microphone, and then only listens", async () => {
+    await joined({ muted: true });
+    devices.refuses = "refused";
+    const session = await reloaded();
+    const [first, second] = bridge.of("INVITE") as [SipMessage, SipMessage];
+    expect(header(second, "replaces")).toContain(header(first, "call-id"));
+    expect(media().track.kind).toBe("silence");
+    expect(session.snapshot()).toMatchObject({ microphone: "refused", muted: true });
+    // The next reload asks for no microphone, until one was opened.
+    devices.refuses = null;
+    await reloaded();
+    expect(media().track.kind).toBe("silence");
+    const listener = await reloaded();
+    await listener.openMicrophone();
+    await reloaded();
+    expect([media().track.kind, media().track.enabled]).toEqual(["microphone", false]);
+  });
+
+  test("whose microphone goes, or cannot be changed, is silent as the page says", async () => {
+    const session = await joined();
+    devices.refuses = "busy";
+    await session.openMicrophone("other");
+    expect(session.snapshot().microphone).toBe("busy");
+    expect(media().track.kind).toBe("silence");
+  });
+
+  test("has a hand that is up as the list of participants says, whoever moves it", async () => {
+    const session = await joined();
+    session.toggleHand();
+    session.toggleHand();
+    expect(media().did.filter((what) => what === "keys *9")).toHaveLength(1);
+    expect(session.snapshot().handRaised).toBe(false);
+    bridge.notify(roster(1, "sendrecv", HAND));
+    expect(session.snapshot().handRaised).toBe(true);
+    // A leader lowers it; the next press raises it again.
+    bridge.notify(roster(2, "sendrecv"));
+    expect(session.snapshot().handRaised).toBe(false);
+    session.toggleHand();
+    expect(media().did.filter((what) => what === "keys *9")).toHaveLength(2);
+    bridge.notify(roster(3, "sendrecv", HAND));
+    const after = await reloaded();
+    bridge.notify(roster(1, "sendrecv", HAND));
+    expect(after.snapshot().handRaised).toBe(true);
+  });
+
+  test("is unmuted by key where the conference has muted it, and by itself where it has muted itself", async () => {
+    const session = await joined();
+    bridge.notify(roster(1, "recvonly"));
+    expect(session.snapshot().mutedByLeader).toBe(true);
+    session.toggleMute();
+    session.toggleMute();
+    expect(media().did.filter((what) => what === "keys *6")).toHaveLength(1);
+    bridge.notify(roster(2, "sendrecv"));
+    session.toggleMute();
+    expect(session.snapshot()).toMatchObject({ muted: true, mutedByLeader: false });
+  });
+
+  test("is called as a leader has renamed it", async () => {
+    const session = await joined();
+    expect(session.snapshot().ownName).toBe("Ann");
+    bridge.notify(roster(1, "sendrecv", "", "Dr. Ann Lee"));
+    expect(session.snapshot().ownName).toBe("Dr. Ann Lee");
+  });
+
+  test("speaks in vain while muted, and is told so until it stops", async () => {
+    const session = await joined({ muted: true });
+    devices.db = -20;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(session.snapshot().speaksMuted).toBe(true);
+    devices.db = -70;
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(session.snapshot().speaksMuted).toBe(false);
+    devices.db = -20;
+    await vi.advanceTimersByTimeAsync(1_000);
+    session.toggleMute();
+    expect(session.snapshot().speaksMuted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(session.snapshot().speaksMuted).toBe(false);
+  });
+
+  test("keeps nothing once it has left", async () => {
+    const session = await joined();
+    session.leave();
+    session.toggleMute();
+    expect(await new JoinSession(invitation).resume()).toBe(false);
+  });
+});
+
+describe("without a microphone", () => {
+  test.each(["refused", "none", "busy", "insecure"])("the page says why: %s", async (why) => {
+    devices.refuses = why;
+    const session = new JoinSession(invitation);
+    await session.join("Ann", { listenOnly: false, muted: false, pin: "" });
+    expect(session.snapshot()).toMatchObject({ microphone: why, state: { kind: "idle" } });
+    await session.join("Ann", { listenOnly: true, muted: false, pin: "" });
+    expect(session.snapshot().state.kind).toBe("up");
+    expect(media().track.kind).toBe("silence");
+  });
+});
