@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
+import { duties } from "./duties.mjs";
 import { accept, beginnings, bookings, bookSoon, keypads, leading } from "./flows.mjs";
 import { keyboard, mouse } from "./hands.mjs";
 import { looker, writeIndex } from "./look.mjs";
@@ -85,6 +86,7 @@ async function goThrough(scene, by, more) {
   await leading(world);
   await keypads(world);
   await bookings(world, soon);
+  if (isWhole) await duties(world);
   return world;
 }
 
