@@ -32,7 +32,9 @@ interface ChangeProps {
 export function ChangeBooking({ current, onRemove }: ChangeProps) {
   const limits = useQuery(limitsQuery);
   const [begun, setBegun] = useState(current);
-  const isOutdated = current.version !== begun.version;
+  // What was just saved is no change of somebody else, also before the page has read it again.
+  const [replaced, setReplaced] = useState<string | null>(null);
+  const isOutdated = current.version !== begun.version && current.version !== replaced;
   return (
     <Section title={t("booking.change")}>
       {isOutdated && (
@@ -48,10 +50,14 @@ export function ChangeBooking({ current, onRemove }: ChangeProps) {
           <Form
             key={begun.version}
             begun={begun}
+            isRunning={current.data.state !== "reserved"}
             limits={data.reservations}
             hasMail={data.mail}
             onRemove={onRemove}
-            onSaved={setBegun}
+            onSaved={(saved) => {
+              setReplaced(begun.version);
+              setBegun(saved);
+            }}
           />
         )}
       </Loaded>
@@ -61,13 +67,15 @@ export function ChangeBooking({ current, onRemove }: ChangeProps) {
 
 interface FormProps {
   begun: Versioned<Booking>;
+  /** Its time has come meanwhile. */
+  isRunning: boolean;
   limits: Schemas["ReservationLimits"];
   hasMail: boolean;
   onRemove: () => void;
   onSaved: (now: Versioned<Booking>) => void;
 }
 
-function Form({ begun, limits, hasMail, onRemove, onSaved }: FormProps) {
+function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProps) {
   const queries = useQueryClient();
   const now = useNow(10_000);
   const { data: booking, version } = begun;
@@ -83,7 +91,6 @@ function Form({ begun, limits, hasMail, onRemove, onSaved }: FormProps) {
   const { form, text } = useForm(before);
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
-  const isRunning = booking.state !== "reserved";
   const { guests, wrong } = parseGuests(form.guests, readLanguage());
 
   const own = {
@@ -120,12 +127,12 @@ function Form({ begun, limits, hasMail, onRemove, onSaved }: FormProps) {
     };
     try {
       const changed = await changeBooking(booking.token, version, body);
+      onSaved(changed);
       queries.setQueryData(["reservation", booking.token], changed);
       await queries.invalidateQueries({ queryKey: ["reservations"] });
       await queries.invalidateQueries({ queryKey: ["availability"] });
       await queries.invalidateQueries({ queryKey: ["mails", booking.token] });
       notify(t("booking.saved"));
-      onSaved(changed);
     } catch (problem) {
       setError(problem);
     }
