@@ -34,13 +34,22 @@ export function ChangeBooking({ current, onRemove }: ChangeProps) {
   const [begun, setBegun] = useState(current);
   // What was just saved is no change of somebody else, also before the page has read it again.
   const [replaced, setReplaced] = useState<string | null>(null);
+  // The form is another one where it is begun anew; saved, it keeps the focus.
+  const [round, setRound] = useState(0);
   const isOutdated = current.version !== begun.version && current.version !== replaced;
   return (
     <Section title={t("booking.change")}>
       {isOutdated && (
         <p className={css.outdated} role="status">
           {t("booking.outdated")}{" "}
-          <Button size="small" icon={<RotateCw />} onClick={() => setBegun(current)}>
+          <Button
+            size="small"
+            icon={<RotateCw />}
+            onClick={() => {
+              setBegun(current);
+              setRound(round + 1);
+            }}
+          >
             {t("booking.outdated.begin")}
           </Button>
         </p>
@@ -48,7 +57,7 @@ export function ChangeBooking({ current, onRemove }: ChangeProps) {
       <Loaded query={limits}>
         {(data) => (
           <Form
-            key={begun.version}
+            key={round}
             begun={begun}
             isRunning={current.data.state !== "reserved"}
             limits={data.reservations}
