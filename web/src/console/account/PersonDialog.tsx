@@ -58,7 +58,7 @@ export function PersonDialog({ current, onClose, onDone }: PersonDialogProps) {
   const isSignedOut = person !== undefined && form.mail.trim() !== person.mail;
   return (
     <ActionDialog
-      title={person ? t("people.change.of", { name: person.name }) : t("people.invite.title")}
+      title={person?.name ?? t("people.invite.title")}
       button={person ? t("booking.save") : t("people.invite")}
       act={act}
       onClose={onClose}

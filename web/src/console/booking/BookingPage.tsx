@@ -52,7 +52,7 @@ function Shown({ current }: { current: Versioned<Booking> }) {
   return (
     <Page
       title={title || conference}
-      note={t("booking.when", { time: period(booking.starts_at, booking.ends_at), zone: ownZone() })}
+      note={`${period(booking.starts_at, booking.ends_at)} (${ownZone()})`}
       actions={
         <>
           <Link
