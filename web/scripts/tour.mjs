@@ -86,15 +86,17 @@ async function goThrough(scene, by, more) {
   await leading(world);
   await keypads(world);
   await bookings(world, soon);
-  if (isWhole) await duties(world);
   return world;
 }
 
-const byKeyboard = () => goThrough(scenes.keyboard, keyboard, {});
+const byKeyboard = async () => duties(await goThrough(scenes.keyboard, keyboard, {}));
 
 async function byMouse() {
   const world = await goThrough(scenes.mouse, mouse, { look, isFirst: true });
-  if (isWhole) await everyPage(world);
+  if (isWhole) {
+    await duties(world);
+    await everyPage(world);
+  }
   await step("an auditor reads and controls nothing; pages are in their language", async () => {
     const auditor = await newPage();
     const link = await service.invite(

@@ -9,7 +9,7 @@ import {
   Terminal,
   UserRound,
 } from "lucide-react";
-import { lazy, type MouseEvent, memo, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, type MouseEvent, memo, Suspense, useEffect, useMemo, useState } from "react";
 import { browserFeed, type SharedFeed } from "../feed/shared";
 import { FeedContext, useFeedStatus } from "../feed/useFeed";
 import { t } from "../texts/console";
@@ -45,13 +45,6 @@ export function Shell() {
   }, [account]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a page that is opened closes the navigation.
   useEffect(() => setOpen(false), [path]);
-  const shown = useRef(path);
-  useEffect(() => {
-    if (shown.current === path) return;
-    shown.current = path;
-    // Who does not see the page change goes on at its beginning.
-    document.getElementById("content")?.focus();
-  }, [path]);
   const [dialog, setDialog] = useState<Open | null>(null);
   // A leader's link opens one room: there is nowhere else to go.
   const isByLink = Boolean(session?.leader);
