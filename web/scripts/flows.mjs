@@ -101,7 +101,7 @@ export async function beginnings(world) {
     await operator.goto(`${service.base}/console/bookings/new`);
     await operator.waitForSelector("text=seats are left then");
     await by.fill(operator, "input[pattern]", scene.series);
-    await by.choose(operator, "select", "Weekly");
+    await by.choose(operator, "select:has(option[value=weekly])", "Weekly");
     await operator.waitForSelector("button[type=submit]:not(:disabled)");
     await by.press(operator, "button[type=submit]");
     await operator.waitForSelector(`h1:has-text('${scene.series}')`);

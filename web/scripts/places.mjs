@@ -143,7 +143,7 @@ export async function everyPage(world) {
     await page.locator("dialog input").nth(0).fill("7-7-7");
     await page.locator("dialog input").nth(1).fill("guests@example.com");
     await page.click("dialog button[type=submit]");
-    await page.waitForSelector("dialog h2:has-text('New account') >> visible=true");
+    await page.waitForSelector("dialog h2:has-text('API key of guests@example.com') >> visible=true");
     await page.waitForSelector("dialog input[readonly]");
     await look(page, "account-key");
     await page.keyboard.press("Escape");

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
+import { duties } from "./duties.mjs";
 import { accept, beginnings, bookings, bookSoon, keypads, leading, outage } from "./flows.mjs";
 import { keyboard, mouse } from "./hands.mjs";
 import { looker, writeIndex } from "./look.mjs";
@@ -89,11 +90,14 @@ async function goThrough(scene, by, more) {
   return world;
 }
 
-const byKeyboard = () => goThrough(scenes.keyboard, keyboard, {});
+const byKeyboard = async () => duties(await goThrough(scenes.keyboard, keyboard, {}));
 
 async function byMouse() {
   const world = await goThrough(scenes.mouse, mouse, { look, isFirst: true });
-  if (isWhole) await everyPage(world);
+  if (isWhole) {
+    await duties(world);
+    await everyPage(world);
+  }
   await step("an auditor reads and controls nothing; pages are in their language", async () => {
     const auditor = await newPage();
     const link = await service.invite(

@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use plenary_model::{AccountId, CallSamples, Timestamp, Trunk};
 use plenary_store::StoreError;
 use plenary_trace::Ladder;
+use serde::Serialize;
 use serde_json::Value;
 use std::{net::IpAddr, time::Duration};
+use utoipa::ToSchema;
 
 /// The installation as its operator sees it. The implementation decides; HTTP translates.
 #[async_trait]
@@ -47,6 +49,20 @@ pub struct Ping {
     pub took: Duration,
 }
 
+/// Why SIP does not answer a source or a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BanReason {
+    /// What it sent could not be read.
+    Unreadable,
+    /// It calls itself by the name of an attack tool.
+    AttackTool,
+    /// The caller was refused again and again.
+    Refused,
+    /// Many different names were tried in vain.
+    Guessing,
+}
+
 /// A source that SIP does not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
@@ -58,6 +74,8 @@ pub struct Ban {
     pub doubtful: bool,
     /// The only caller from there that is not answered, and what it asked for; `None`: all.
     pub caller: Option<String>,
+    /// Why.
+    pub reason: BanReason,
 }
 
 /// The health of the service.
@@ -69,10 +87,27 @@ pub struct Health {
     pub is_draining: bool,
     /// There is too much to do: new calls are refused.
     pub is_overloaded: bool,
+    /// How long the engine, which decides about all calls, took to answer; `None`: it did not.
+    pub engine_answer: Option<Duration>,
     /// What is wrong with the database; `None`: nothing.
     pub database_error: Option<String>,
+    /// The space where the data folder is; `None`: it cannot be looked at.
+    pub disk: Option<DiskSpace>,
+    /// When the certificate of the service expires; `None`: it has none.
+    pub certificate_expires_at: Option<Timestamp>,
     /// The threads that mix.
     pub media: Vec<MediaThread>,
+}
+
+/// The space of a disk, in octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// What is left.
+    pub free: u64,
+    /// All of it.
+    pub size: u64,
+    /// With less than this left no conference is recorded; `None`: none ever is.
+    pub needed_to_record: Option<u64>,
 }
 
 /// A thread that moves and mixes audio; counted from its start.

@@ -71,6 +71,7 @@ async fn every_path_takes_the_methods_that_it_names_and_no_others() {
         ("/v1/operator/accounts", "GET, HEAD, POST"),
         ("/v1/operator/accounts/1", "GET, HEAD, PATCH"),
         ("/v1/operator/bans", "GET, HEAD"),
+        ("/v1/calls/01234567a1b1c1c2.7/events", "GET, HEAD"),
         ("/v1/operator/bans/198.51.100.7", "DELETE"),
         ("/v1/operator/health", "GET, HEAD"),
         ("/v1/operator/settings", "GET, HEAD"),

@@ -4,8 +4,9 @@
 mod support;
 
 use plenary_model::{
-    AccountId, CallEntry, CallRecord, ConferenceKey, ConferenceName, EndedBy, HistoryEntry, HistoryReason,
-    KeySettings, ParticipantId, RecordEntry, Scope, Scopes, Timestamp,
+    AccountEvent, AccountId, Actor, CallEntry, CallRecord, ConferenceKey, ConferenceName, EndedBy, EventKind,
+    EventRecord, HistoryEntry, HistoryReason, KeySettings, ParticipantId, RecordEntry, Scope, Scopes,
+    Timestamp,
 };
 use serde_json::{Value, json};
 use support::{LOGIN, NOW, World};
@@ -151,6 +152,47 @@ async fn a_call_is_shown_with_who_ended_it_and_how_it_sounded() {
 }
 
 #[tokio::test]
+async fn what_a_call_did_in_conferences_is_read_page_by_page() {
+    let world = World::new().await;
+    records(&world).await;
+    let event = |participant: &str, minute: i64, kind: EventKind| {
+        let event = EventRecord {
+            at: at(minute),
+            conference: Some(ConferenceName::new("Board")),
+            participant_id: Some(ParticipantId::new(participant)),
+            actor: Actor::system(),
+            reason: None,
+            kind,
+        };
+        AccountEvent { account: world.account, event }
+    };
+    let events = [
+        event("a", 1, EventKind::ParticipantHandRaised {}),
+        event("b", 2, EventKind::ParticipantHandRaised {}),
+        event("a", 3, EventKind::ParticipantHandLowered {}),
+        event("a", 9, EventKind::ParticipantLeft {}),
+        // Another call long after, which has the id again for whatever reason.
+        event("a", 50, EventKind::ParticipantHandRaised {}),
+    ];
+    world.store.write_events(&events, false).await.unwrap();
+    let types = |list: &Value| -> Vec<String> {
+        let items = list["items"].as_array().unwrap().iter();
+        items.map(|one| format!("{} {}", one["seq"], one["type"].as_str().unwrap())).collect()
+    };
+    let (status, first) = world.get("/v1/calls/a/events?limit=2").await;
+    assert_eq!(
+        (status, types(&first)),
+        (200, vec!["1 participant.hand_raised".to_owned(), "3 participant.hand_lowered".to_owned()])
+    );
+    let next = first["next"].as_str().expect("there are more");
+    let (_, second) = world.get(&format!("/v1/calls/a/events?limit=2&cursor={next}")).await;
+    assert_eq!((types(&second), &second["next"]), (vec!["4 participant.left".to_owned()], &Value::Null));
+    assert_eq!(world.get("/v1/calls/c/events").await, (200, json!({"items": [], "next": null})));
+    let (status, body) = world.get("/v1/calls/nothing/events").await;
+    assert_eq!((status, &body["code"]), (404, &json!("1118")));
+}
+
+#[tokio::test]
 async fn a_conference_that_is_over_is_shown_with_who_was_in() {
     let world = World::new().await;
     records(&world).await;
@@ -187,7 +229,7 @@ async fn usage_is_given_as_json_and_as_csv() {
     let time = "from=2019-06-20T00:00:00Z&to=2019-06-21T00:00:00Z";
     let (status, usage) = world.get(&format!("/v1/usage?{time}")).await;
     let line = json!({
-        "day": "2019-06-20", "account": null, "conference": null, "trunk": null, "calls": 2,
+        "day": "2019-06-20", "month": null, "account": null, "conference": null, "trunk": null, "calls": 2,
         "call_minutes": 14.0, "incoming_minutes": 14.0, "outgoing_minutes": 0.0, "conferences": 1,
         "seat_minutes": 14.0, "reserved_seat_minutes": 0.0, "peak_seats": 2,
     });
@@ -195,6 +237,14 @@ async fn usage_is_given_as_json_and_as_csv() {
         "from": "2019-06-20T00:00:00Z", "to": "2019-06-21T00:00:00Z", "by": "day", "items": [line],
     });
     assert_eq!((status, usage), (200, expected));
+    let (_, months) = world.get(&format!("/v1/usage?{time}&by=month")).await;
+    let [month] = months["items"].as_array().unwrap().as_slice() else { panic!("{months}") };
+    assert_eq!(
+        (&month["month"], &month["day"], &month["calls"]),
+        (&json!("2019-06"), &Value::Null, &json!(2))
+    );
+    let (_, _, text) = world.send("GET", &format!("/v1/usage?{time}&by=month&format=csv"), "", "").await;
+    assert!(text.starts_with("month,calls,") && text.contains("2019-06,2,14.00"), "{text}");
     let (status, headers, text) =
         world.send("GET", &format!("/v1/usage?{time}&by=trunk&format=csv"), "", "").await;
     assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! What is added comes in the order of its beginnings, as the store gives it, so nothing has to be remembered but who is in at that
 //! moment. Calls and stays count for the part of them that is within the time asked for; what goes on at midnight (UTC) is
-//! divided among its days.
+//! divided among its days, or months.
 
 use crate::{AccountId, Timestamp};
 use std::{
@@ -17,6 +17,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub enum UsageBy {
     /// A day, UTC.
     Day,
+    /// A month, UTC.
+    Month,
     /// An account.
     Account,
     /// A conference, by its name.
@@ -27,13 +29,14 @@ pub enum UsageBy {
 
 impl UsageBy {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Day, Self::Account, Self::Conference, Self::Trunk];
+    pub const ALL: [Self; 5] = [Self::Day, Self::Month, Self::Account, Self::Conference, Self::Trunk];
 
     /// As it is asked for.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Day => "day",
+            Self::Month => "month",
             Self::Account => "account",
             Self::Conference => "conference",
             Self::Trunk => "trunk",
@@ -46,6 +49,8 @@ impl UsageBy {
 pub enum UsageKey {
     /// Its beginning.
     Day(Timestamp),
+    /// Its beginning.
+    Month(Timestamp),
     /// Its number.
     Account(AccountId),
     /// A conference of an account; `None`: calls that were in none.
@@ -127,22 +132,22 @@ pub struct UsageTable {
     lines: BTreeMap<UsageKey, Usage>,
     /// When those will leave who are in, by what their peak is counted for.
     seated: BTreeMap<UsageKey, BinaryHeap<Reverse<i64>>>,
-    /// The day of the latest beginning.
-    day: Option<Timestamp>,
+    /// The day or month of the latest beginning.
+    period: Option<Timestamp>,
 }
 
 impl UsageTable {
     /// Of what was used from `from` on and before `to`.
     #[must_use]
     pub fn new(by: UsageBy, from: Timestamp, to: Timestamp) -> Self {
-        Self { by, from, to, lines: BTreeMap::new(), seated: BTreeMap::new(), day: None }
+        Self { by, from, to, lines: BTreeMap::new(), seated: BTreeMap::new(), period: None }
     }
 
     /// Adds a call.
     pub fn add_call(&mut self, call: &UsedCall) {
         let (account, conference, trunk) = (call.account, call.conference.clone(), call.trunk.clone());
         let key = match self.by {
-            UsageBy::Day => None,
+            UsageBy::Day | UsageBy::Month => None,
             UsageBy::Account => Some(UsageKey::Account(account)),
             UsageBy::Conference => Some(UsageKey::Conference(account, conference)),
             UsageBy::Trunk => Some(UsageKey::Trunk(account, trunk)),
@@ -174,8 +179,9 @@ impl UsageTable {
         match key {
             Some(key) => self.seat(key.clone(), key, from, seat.to),
             None => {
-                self.pass_days(day_of(from));
-                self.seat(ALL_DAYS, UsageKey::Day(day_of(from)), from, seat.to);
+                let period = self.period_of(from);
+                self.pass_periods(period.start);
+                self.seat(ALL_PERIODS, period.key, from, seat.to);
             }
         }
     }
@@ -183,19 +189,17 @@ impl UsageTable {
     /// The lines, in the order of their keys.
     #[must_use]
     pub fn finish(mut self) -> Vec<(UsageKey, Usage)> {
-        if self.by == UsageBy::Day {
-            let last = self.lines.keys().next_back().cloned();
-            if let Some(UsageKey::Day(last)) = last {
-                self.pass_days(last);
-            }
+        let last = self.lines.keys().next_back().cloned();
+        if let Some(UsageKey::Day(last) | UsageKey::Month(last)) = last {
+            self.pass_periods(last);
         }
         self.lines.into_iter().collect()
     }
 
-    /// The line of a conference; `Some(None)`: that of each of its days; `None`: it has none.
+    /// The line of a conference; `Some(None)`: that of each of its days or months; `None`: it has none.
     fn key_of(&self, account: AccountId, conference: &str) -> Option<Option<UsageKey>> {
         match self.by {
-            UsageBy::Day => Some(None),
+            UsageBy::Day | UsageBy::Month => Some(None),
             UsageBy::Account => Some(Some(UsageKey::Account(account))),
             UsageBy::Conference => Some(Some(UsageKey::Conference(account, Some(conference.to_owned())))),
             // Seats are of no trunk.
@@ -203,7 +207,7 @@ impl UsageTable {
         }
     }
 
-    /// Has the part within the time added, day by day where there is a line for each. `begins`: it has begun in this part.
+    /// Has the part within the time added, day by day or month by month where there is a line for each. `begins`: it has begun in this part.
     fn divide(
         &mut self,
         key: Option<&UsageKey>,
@@ -218,9 +222,9 @@ impl UsageTable {
         }
         let Some(key) = key else {
             loop {
-                let day = day_of(from);
-                let end = Timestamp(day.0 + DAY_MS).min(to);
-                let line = self.lines.entry(UsageKey::Day(day)).or_default();
+                let Period { key, end, .. } = self.period_of(from);
+                let end = end.min(to);
+                let line = self.lines.entry(key).or_default();
                 add(line, end.0 - from.0, begins_within && from == began);
                 from = end;
                 if from >= to {
@@ -241,25 +245,44 @@ impl UsageTable {
         line.peak_seats = line.peak_seats.max(present);
     }
 
-    /// Those who are in at midnight count for the day that begins.
-    fn pass_days(&mut self, until: Timestamp) {
-        let mut day = self.day.unwrap_or(until);
-        while day < until {
-            day = Timestamp(day.0 + DAY_MS);
-            let Some(seated) = self.seated.get_mut(&ALL_DAYS) else { continue };
-            leave_until(seated, day);
+    /// Those who are in at midnight count for the day or month that begins.
+    fn pass_periods(&mut self, until: Timestamp) {
+        let mut at = self.period.unwrap_or(until);
+        while at < until {
+            at = self.period_of(at).end;
+            let key = self.period_of(at).key;
+            let Some(seated) = self.seated.get_mut(&ALL_PERIODS) else { continue };
+            leave_until(seated, at);
             if !seated.is_empty() {
                 let present = u32::try_from(seated.len()).unwrap_or(u32::MAX);
-                let line = self.lines.entry(UsageKey::Day(day)).or_default();
+                let line = self.lines.entry(key).or_default();
                 line.peak_seats = line.peak_seats.max(present);
             }
         }
-        self.day = Some(until);
+        self.period = Some(until);
+    }
+
+    /// The day or the month of a moment.
+    fn period_of(&self, at: Timestamp) -> Period {
+        let day = Timestamp(at.0.div_euclid(DAY_MS) * DAY_MS);
+        if self.by != UsageBy::Month {
+            return Period { key: UsageKey::Day(day), start: day, end: Timestamp(day.0 + DAY_MS) };
+        }
+        let (start, end) = month_of(day).unwrap_or((Timestamp(i64::MIN), Timestamp(i64::MAX)));
+        Period { key: UsageKey::Month(start), start, end }
     }
 }
 
+/// A day or a month.
+struct Period {
+    key: UsageKey,
+    start: Timestamp,
+    /// The beginning of the next one.
+    end: Timestamp,
+}
+
 /// Those who are in on whatever day.
-const ALL_DAYS: UsageKey = UsageKey::Day(Timestamp(i64::MIN));
+const ALL_PERIODS: UsageKey = UsageKey::Day(Timestamp(i64::MIN));
 
 fn leave_until(seated: &mut BinaryHeap<Reverse<i64>>, at: Timestamp) {
     while seated.peek().is_some_and(|Reverse(to)| *to <= at.0) {
@@ -267,9 +290,16 @@ fn leave_until(seated: &mut BinaryHeap<Reverse<i64>>, at: Timestamp) {
     }
 }
 
-/// The beginning of a day, UTC.
-fn day_of(at: Timestamp) -> Timestamp {
-    Timestamp(at.0.div_euclid(DAY_MS) * DAY_MS)
+/// The beginnings of a month and of the next one, UTC; `None`: beyond the years that calendars count.
+fn month_of(at: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let utc = jiff::tz::TimeZone::UTC;
+    let first = jiff::Timestamp::from_millisecond(at.0).ok()?.to_zoned(utc).date().first_of_month();
+    let next = first.checked_add(jiff::Span::new().months(1)).ok()?;
+    let begins = |day: jiff::civil::Date| {
+        let moment = jiff::tz::TimeZone::UTC.to_timestamp(day.to_datetime(jiff::civil::Time::midnight()));
+        moment.ok().map(|moment| Timestamp(moment.as_millisecond()))
+    };
+    Some((begins(first)?, begins(next)?))
 }
 
 #[cfg(test)]
@@ -307,6 +337,33 @@ mod tests {
         let told: Vec<_> =
             lines.into_iter().map(|(key, line)| (key, line.calls, line.incoming_ms / MINUTE)).collect();
         assert_eq!(told, [(day(0), 1, 10), (day(1), 0, 1440), (day(2), 0, 5)]);
+    }
+
+    #[test]
+    fn months_begin_on_their_first_day_and_are_told_apart_by_year() {
+        // From 20 December 2025 until 3 February 2026, one seat all of the time and another in January.
+        let day = |number: i64| Timestamp(number * DAY_MS);
+        let [december, january, february] = [20_423, 20_454, 20_485].map(day);
+        let mut table = UsageTable::new(UsageBy::Month, day(20_423), day(20_600));
+        let stay = |from: i64, to: i64| UsedSeat {
+            account: BOB,
+            conference: "Board".into(),
+            from: day(from),
+            to: day(to),
+        };
+        table.add_seat(&stay(20_442, 20_487));
+        table.add_seat(&stay(20_460, 20_461));
+        let lines: Vec<_> = table
+            .finish()
+            .into_iter()
+            .map(|(key, line)| (key, line.seat_ms / DAY_MS, line.peak_seats))
+            .collect();
+        let expected = [
+            (UsageKey::Month(december), 12, 1),
+            (UsageKey::Month(january), 32, 2),
+            (UsageKey::Month(february), 2, 1),
+        ];
+        assert_eq!(lines, expected);
     }
 
     #[test]
@@ -378,7 +435,7 @@ mod tests {
             let mut stays: Vec<_> = stays.into_iter().map(|(from, ms)| seat(from, from + ms)).collect();
             stays.sort_by_key(|stay| stay.from);
             let (from, to) = (at(window.0), at(window.0 + window.1));
-            let [days, whole] = [UsageBy::Day, UsageBy::Account].map(|by| {
+            let [days, months, whole] = [UsageBy::Day, UsageBy::Month, UsageBy::Account].map(|by| {
                 let mut table = UsageTable::new(by, from, to);
                 stays.iter().for_each(|stay| table.add_seat(stay));
                 table.finish()
@@ -387,6 +444,9 @@ mod tests {
             let peak = days.iter().map(|(_, line)| line.peak_seats).max().unwrap_or_default();
             let (whole_ms, whole_peak) = whole.first().map_or((0, 0), |(_, line)| (line.seat_ms, line.peak_seats));
             proptest::prop_assert_eq!((sum, peak), (whole_ms, whole_peak));
+            let of_months: i64 = months.iter().map(|(_, line)| line.seat_ms).sum();
+            let peak_of_months = months.iter().map(|(_, line)| line.peak_seats).max().unwrap_or_default();
+            proptest::prop_assert_eq!((of_months, peak_of_months), (whole_ms, whole_peak));
             for (key, line) in &days {
                 let UsageKey::Day(day) = key else { unreachable!() };
                 let (start, end) = ((*day).max(from), Timestamp(day.0 + DAY_MS).min(to));

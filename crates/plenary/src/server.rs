@@ -232,6 +232,7 @@ impl Server {
             is_overloaded,
             trace: trace.clone(),
             sampler: sampler.clone(),
+            tls: tls_files.clone(),
             config: in_force.clone(),
         };
 

@@ -144,6 +144,19 @@ fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(CALLER_CHARS_MAX).collect()
 }
 
+/// Why a source or a caller gets no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BanReason {
+    /// It sent what no legitimate client sends: it could not be read.
+    Unreadable,
+    /// It calls itself by the name of an attack tool.
+    AttackTool,
+    /// One caller was refused again and again.
+    Refused,
+    /// Many different names were tried in vain.
+    Guessing,
+}
+
 /// The consequence of failures, with its duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consequence {
@@ -220,7 +233,14 @@ struct Failures {
     count: u32,
     since: Duration,
     last: Option<Duration>,
-    banned_until: Option<Duration>,
+    banned: Option<Held>,
+}
+
+/// A ban that has an end.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    until: Duration,
+    reason: BanReason,
 }
 
 impl Failures {
@@ -228,16 +248,27 @@ impl Failures {
         self.left(now).is_some()
     }
 
-    /// Time left of its ban.
-    fn left(&self, now: Duration) -> Option<Duration> {
-        self.banned_until?.checked_sub(now).filter(|left| !left.is_zero())
+    /// Time left of its ban, and why it is.
+    fn left(&self, now: Duration) -> Option<(Duration, BanReason)> {
+        let Held { until, reason } = self.banned?;
+        until.checked_sub(now).filter(|left| !left.is_zero()).map(|left| (left, reason))
+    }
+
+    fn ban(&mut self, ban: Duration, reason: BanReason, now: Duration) {
+        (self.count, self.banned) = (0, Some(Held { until: now + ban, reason }));
     }
 
     fn is_recent(&self, within: Duration, now: Duration) -> bool {
         self.last.is_some_and(|last| now.saturating_sub(last) <= within)
     }
 
-    fn add(&mut self, within: Duration, most: u32, ban: Duration, now: Duration) -> Option<Duration> {
+    /// `Some`: it is banned from now on, for this long.
+    fn add(
+        &mut self,
+        (within, most): (Duration, u32),
+        (ban, reason): (Duration, BanReason),
+        now: Duration,
+    ) -> Option<Duration> {
         if now.saturating_sub(self.since) > within {
             (self.count, self.since) = (0, now);
         }
@@ -246,7 +277,7 @@ impl Failures {
         if self.count < most || self.is_banned(now) {
             return None;
         }
-        (self.count, self.banned_until) = (0, Some(now + ban));
+        self.ban(ban, reason, now);
         Some(ban)
     }
 }
@@ -262,6 +293,8 @@ pub struct Ban {
     pub doubtful: bool,
     /// Only this caller there; `None`: all.
     pub caller: Option<Caller>,
+    /// Why.
+    pub reason: BanReason,
 }
 
 /// The evidence for a source's address.
@@ -441,16 +474,18 @@ impl Guard {
         let failing = source.failing.iter_mut().find(|failing| failing.caller == *caller)?;
         // For one of many names a single failure is enough if the whole source cannot be banned; but only briefly,
         // because someone else there may just have mistyped a password.
-        let (most, block) =
-            if is_tried_out && has_others { (1, ban.min(DOUBTFUL_BAN_MAX)) } else { (most, ban) };
-        let mut consequence = failing.of_mut(proof).add(within, most, block, now).map(Consequence::Blocked);
+        let (most, block) = match is_tried_out && has_others {
+            true => (1, (ban.min(DOUBTFUL_BAN_MAX), BanReason::Guessing)),
+            false => (most, (ban, BanReason::Refused)),
+        };
+        let mut consequence = failing.of_mut(proof).add((within, most), block, now).map(Consequence::Blocked);
         let is_tried_out = is_tried_out || tries_out(source);
         let of_source = match proof {
             Proof::Reached => &mut source.proven,
             Proof::Doubtful => &mut source.doubtful,
         };
         if is_tried_out && !has_others && !of_source.is_banned(now) {
-            (of_source.count, of_source.banned_until) = (0, Some(now + ban));
+            of_source.ban(ban, BanReason::Guessing, now);
             consequence = Some(Consequence::Banned(ban));
         }
         self.callers -= dropped;
@@ -491,27 +526,31 @@ impl Guard {
         &mut self,
         source: impl Into<Whence>,
         proof: Proof,
+        reason: BanReason,
         now: Duration,
     ) -> Option<Duration> {
         let key = self.key(source)?;
-        let (within, most, ban) = (self.config.failures_within, self.config.failures_max, self.config.ban);
+        let (rule, ban) = ((self.config.failures_within, self.config.failures_max), self.config.ban);
         let source = self.of(key, now);
         match proof {
-            Proof::Reached => source.proven.add(within, most, ban, now),
-            Proof::Doubtful => source.doubtful.add(within, most, ban.min(DOUBTFUL_BAN_MAX), now),
+            Proof::Reached => source.proven.add(rule, (ban, reason), now),
+            Proof::Doubtful => source.doubtful.add(rule, (ban.min(DOUBTFUL_BAN_MAX), reason), now),
         }
     }
 
     /// All bans, the longest first.
     pub(crate) fn bans(&self, now: Duration) -> Vec<Ban> {
         let left = |proven: &Failures, doubtful: &Failures| {
-            let proven = proven.left(now).map(|left| (left, false));
-            proven.or(doubtful.left(now).map(|left| (left, true)))
+            let proven = proven.left(now).map(|held| (held, false));
+            proven.or(doubtful.left(now).map(|held| (held, true)))
         };
         let mut bans = Vec::new();
         for (source, known) in &self.sources {
-            let mut add = |held: Option<(Duration, bool)>, caller: Option<&Caller>| {
-                let ban = |(left, doubtful)| Ban { source: *source, left, doubtful, caller: caller.cloned() };
+            let mut add = |held: Option<((Duration, BanReason), bool)>, caller: Option<&Caller>| {
+                let ban = |((left, reason), doubtful)| {
+                    let (source, caller) = (*source, caller.cloned());
+                    Ban { source, left, doubtful, caller, reason }
+                };
                 bans.extend(held.map(ban));
             };
             add(left(&known.proven, &known.doubtful), None);

@@ -9,11 +9,13 @@ use crate::{
     named::at_most,
 };
 use plenary_model::{
-    AccountEvent, AccountId, EventKind, EventRecord, Ongoing, OngoingKind, ReservationData, Timestamp,
+    AccountEvent, AccountId, EventKind, EventRecord, Ongoing, OngoingKind, ParticipantId, ReservationData,
+    Timestamp,
 };
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::watch;
@@ -86,6 +88,18 @@ impl EventNews {
     }
 }
 
+/// Text in which LIKE finds nothing but itself.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 impl Store {
     /// Writes events, all or none, in this order. Those of an account that is gone are left out. `again`: the commit of an earlier
     /// try may have succeeded; then nothing is written twice.
@@ -118,6 +132,66 @@ impl Store {
         .bind(at_most(limit))
         .fetch_all(on))?;
         Ok(rows.into_iter().map(|(seq, body)| StoredEvent { seq, body }).collect())
+    }
+
+    /// Events about one participant that happened within a time, after this number, `limit` at the most, oldest first. The ends of the time
+    /// may be seconds off, as clocks are. No index leads to participants, since writing events has to be quick: what the log has of that time is
+    /// looked through.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_of_participant(
+        &self,
+        account: AccountId,
+        participant: &ParticipantId,
+        within: Range<Timestamp>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let EventBounds { first, last } = self.event_bounds(account).await?;
+        let since = self.first_event_at(account, first..last + 1, within.start).await?;
+        let until = self.first_event_at(account, since..last + 1, within.end).await?;
+        let rows: Vec<(i64, String)> = read!(self.base, "reading the events of a participant", |on| {
+            sqlx::query_as(
+                "SELECT seq, body FROM events WHERE account_id = $1 AND seq > $2 AND seq < $3 AND body LIKE $4 ESCAPE '\\'
+                 ORDER BY seq LIMIT $5",
+            )
+            .bind(account.0)
+            .bind(after.max(since - 1))
+            .bind(until)
+            .bind(format!("%\"participant_id\":\"{}\"%", escaped(participant.as_str())))
+            .bind(at_most(limit))
+            .fetch_all(on)
+        })?;
+        Ok(rows.into_iter().map(|(seq, body)| StoredEvent { seq, body }).collect())
+    }
+
+    /// The number of the first event that happened at this time or later; the end of `seqs` where none did. By halves: events are numbered in
+    /// the order of time.
+    async fn first_event_at(
+        &self,
+        account: AccountId,
+        seqs: Range<i64>,
+        at: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let Range { start: mut low, end: mut high } = seqs;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let found: Option<i64> = read!(self.base, "finding an event by its time", |on| {
+                sqlx::query_scalar(
+                    "SELECT at FROM events WHERE account_id = $1 AND seq >= $2 ORDER BY seq LIMIT 1",
+                )
+                .bind(account.0)
+                .bind(middle)
+                .fetch_optional(on)
+            })?;
+            match found {
+                // Those before may be deleted in this moment.
+                Some(found) if found < at.0 => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
     }
 
     /// Which events the log of an account holds.

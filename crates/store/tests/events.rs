@@ -19,6 +19,7 @@ on_both![
     what_goes_on_is_known_until_it_ends,
     old_events_go_and_the_numbers_go_on,
     who_waits_for_events_is_told,
+    events_of_a_participant_are_found_by_the_time_of_its_call,
 ];
 
 async fn account(store: &Store, name: &str) -> AccountId {
@@ -222,4 +223,33 @@ async fn who_waits_for_events_is_told(database: &Database) {
     store.clone().write_events(&[started(bob, 1), started(bob, 2)], false).await.unwrap();
     news.changed().await.unwrap();
     assert_eq!(*news.borrow_and_update(), 2);
+}
+
+async fn events_of_a_participant_are_found_by_the_time_of_its_call(database: &Database) {
+    let store = database.open().await;
+    let (bob, eve) = (account(&store, "bob").await, account(&store, "eve").await);
+    let of = |account, at: i64, participant: &str| {
+        let AccountEvent { account, mut event } = started(account, at);
+        event.participant_id = Some(ParticipantId::new(participant));
+        AccountEvent { account, event }
+    };
+    let found = async |participant: &str, within: std::ops::Range<i64>, after, limit| {
+        let within = Timestamp(within.start)..Timestamp(within.end);
+        let events =
+            store.events_of_participant(bob, &ParticipantId::new(participant), within, after, limit).await;
+        events.unwrap().into_iter().map(|event| event.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(found("0a.1", 0..100, 0, 10).await, [0_i64; 0], "the log is empty");
+    let mut batch: Vec<_> =
+        (1..=40).map(|at| of(bob, at, if at % 4 == 0 { "0a.1" } else { "0a.12" })).collect();
+    batch.extend([of(eve, 20, "0a.1"), of(bob, 41, "0a_1")]);
+    store.write_events(&batch, false).await.unwrap();
+    assert_eq!(found("0a.1", 0..100, 0, 100).await, [4, 8, 12, 16, 20, 24, 28, 32, 36, 40]);
+    assert_eq!(found("0a.1", 12..29, 0, 100).await, [12, 16, 20, 24, 28]);
+    assert_eq!(found("0a.1", 12..28, 16, 1).await, [20]);
+    assert_eq!(found("0a_1", 0..100, 0, 100).await, [41], "no character stands for others");
+    assert_eq!(found("0a.1", 50..90, 0, 100).await, [0_i64; 0]);
+    // The oldest are gone.
+    store.prune_events(bob, Timestamp(20), 1_000, 1_000).await.unwrap();
+    assert_eq!(found("0a.1", 0..25, 0, 100).await, [20, 24]);
 }

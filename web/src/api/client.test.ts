@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { makeService, removeService } from "../console/account/services";
+import { changeService, makeService, readService, removeService } from "../console/account/services";
 import { makeFeed, removeBooking } from "../console/booking/bookings";
 import { signIn } from "../console/session";
 import { client, everyPage, ok, onSignedOut, type Schemas } from "./client";
@@ -34,6 +34,13 @@ test.each([
     `DELETE http://localhost/v1/services/${segment}`,
     `DELETE http://localhost/v1/reservations/${segment}`,
   ]);
+});
+
+test("a change names the version that was read", async () => {
+  answers = [() => new Response("{}", { headers: { etag: '"abc"' } }), () => json({})];
+  const { version } = await readService("a");
+  await changeService("a", version, { srtp: "off" });
+  expect(asked.map(({ headers }) => headers.get("if-match"))).toEqual([null, '"abc"']);
 });
 
 test("empty parts of a query are left out", async () => {

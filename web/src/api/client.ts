@@ -46,6 +46,22 @@ export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response:
   return data as T;
 }
 
+/** What an answer holds, and which version of it: a change of that names it, so that it does not undo another one's. */
+export interface Versioned<T> {
+  data: T;
+  /** The answer's `ETag`, for `If-Match`. */
+  version: string;
+}
+
+/** The body of an answer, with its version. */
+export async function versioned<T>(
+  call: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<Versioned<T>> {
+  const { response } = await call.catch(unread);
+  const data = await ok(call);
+  return { data, version: response.headers.get("etag") ?? "*" };
+}
+
 /** A body that is not JSON is not the service's: something on the path has answered. */
 function unread(error: unknown): never {
   throw error instanceof SyntaxError ? unreachable(tc("error.network"), "") : error;

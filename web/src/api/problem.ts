@@ -26,6 +26,9 @@ export class ApiProblem extends Error {
   }
 }
 
+/** What was asked for is not there; every other error says that it could not be looked for. */
+export const isMissing = (error: unknown): boolean => error instanceof ApiProblem && error.status === 404;
+
 /** Reads the problem from an answer; `body` is what was parsed of it, or its text. */
 export function problemOf(answer: Response, body: unknown): ApiProblem {
   const requestId = answer.headers.get("x-request-id");

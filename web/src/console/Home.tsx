@@ -8,7 +8,13 @@ import { Button } from "../ui/Button";
 import button from "../ui/Button.module.css";
 import { List, Loaded, withData } from "../ui/List";
 import { Badge, Empty, Page, Section, type Tone } from "../ui/Page";
-import { type Conference, conferencesQuery, reservationsQuery, useRefreshedBy } from "./conferences";
+import {
+  type Conference,
+  conferencesQuery,
+  reservationsQuery,
+  seatsTaken,
+  useRefreshedBy,
+} from "./conferences";
 import css from "./Home.module.css";
 import { useMay } from "./session";
 import { withTexts } from "./withTexts";
@@ -30,18 +36,14 @@ export function Home() {
   const [invited, setInvited] = useState<string | null>(null);
   const live = (conferences.data ?? []).filter((one) => one.state === "active" || one.state === "holding");
   const next = (reservations.data ?? []).filter((one) => one.state === "reserved").slice(0, 10);
+  const add = mayBook && (
+    <Link to="/bookings/new" className={`${button.button} ${button.primary} ${button.normal}`}>
+      <CalendarPlus aria-hidden="true" size={17} />
+      {t("bookings.new")}
+    </Link>
+  );
   return (
-    <Page
-      title={t("home")}
-      actions={
-        mayBook && (
-          <Link to="/bookings/new" className={`${button.button} ${button.primary} ${button.normal}`}>
-            <CalendarPlus aria-hidden="true" size={17} />
-            {t("bookings.new")}
-          </Link>
-        )
-      }
-    >
+    <Page title={t("home")} actions={add}>
       <Section title={t("home.now")} count={live.length}>
         <Loaded query={conferences}>
           {() =>
@@ -66,6 +68,7 @@ export function Home() {
           query={withData(reservations, reservations.data && next)}
           label={t("home.next")}
           none={t("home.next.empty")}
+          action={add}
           head={[t("booking.starts"), t("booking.title"), t("booking.conference"), t("booking.seats")]}
           row={(one) => (
             <tr key={one.token}>
@@ -100,8 +103,9 @@ export function phaseTone(conference: Pick<Conference, "state">): Tone {
 }
 
 function Card({ conference, onInvite }: { conference: Conference; onInvite: (() => void) | null }) {
-  const { name, participants, waiting, max_participants, locked, lecture, recording } = conference;
-  const share = Math.min(1, (participants + waiting) / Math.max(1, max_participants));
+  const { name, max_participants, locked, lecture, recording } = conference;
+  const taken = seatsTaken(conference);
+  const share = Math.min(1, taken / Math.max(1, max_participants));
   return (
     <li className={css.card}>
       <div className={css.head}>
@@ -113,7 +117,7 @@ function Card({ conference, onInvite }: { conference: Conference; onInvite: (() 
         <Badge tone={phaseTone(conference)}>{t(`phase.${conference.state}`)}</Badge>
       </div>
       <p className={css.seats}>
-        <span className={css.number}>{participants + waiting}</span>
+        <span className={css.number}>{taken}</span>
         <span>{t("home.seats", { count: max_participants })}</span>
       </p>
       <progress className={css.bar} value={share} aria-label={t("booking.seats")} />

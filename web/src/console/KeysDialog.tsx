@@ -11,11 +11,11 @@ export default function KeysDialog({ onClose }: { onClose: () => void }) {
     <Dialog title={t("keyboard")} onClose={onClose}>
       <Facts>
         {[
-          ["Ctrl K", t("keyboard.palette")],
-          ["↑ ↓ ← →", t("keyboard.arrows")],
-          ["N", t("bookings.new")],
-          ["T", t("keyboard.talkers")],
-          ["?", t("keyboard.help")],
+          [t("keyboard.palette"), <kbd key="palette">Ctrl K</kbd>],
+          [t("keyboard.arrows"), <kbd key="arrows">↑ ↓ ← →</kbd>],
+          [t("bookings.new"), <kbd key="new">N</kbd>],
+          [t("keyboard.talkers"), <kbd key="talkers">T</kbd>],
+          [t("keyboard.help"), <kbd key="help">?</kbd>],
         ]}
       </Facts>
       <CheckField

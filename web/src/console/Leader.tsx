@@ -5,12 +5,13 @@ import { t } from "../texts/console";
 import { Button } from "../ui/Button";
 import { Loading } from "../ui/Page";
 import { ProblemBox } from "../ui/Problem";
+import { codeInAddress } from "./codeInAddress";
 import { Door } from "./Door";
 import { openLeaderLink, sessionQuery } from "./session";
 
-/** Where a leader's link leads: the code stands behind `#`, which browsers keep to themselves. It opens the room of its conference. */
+/** Where a leader's link leads. It opens the room of its conference. */
 export function Leader() {
-  const [code] = useState(() => decodeURIComponent(location.hash.slice(1)));
+  const [code] = useState(codeInAddress);
   const session = useQuery(sessionQuery);
   const queries = useQueryClient();
   const router = useRouter();

@@ -69,6 +69,14 @@ export function Shell() {
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
   }, [isByLink]);
+  useEffect(() => {
+    if (!isOpen) return;
+    const press = (event: KeyboardEvent) => {
+      if (event.key === "Escape") setOpen(false);
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, [isOpen]);
   const router = useRouter();
   const mayBook = mayDo(session, "book");
   useSingleKeys({

@@ -32,6 +32,22 @@ function refusal(code: string): ApiProblem {
   return new ApiProblem({ status: 0, title: t("sign_in.failed"), detail: t(`sign_in.failed.${known}`) });
 }
 
+/** Login and password do not belong together, or to anybody. */
+const WRONG_LOGIN = "1125";
+
+/** In the reader's language, and by the words of the form. */
+function inWords(problem: unknown): unknown {
+  if (!(problem instanceof ApiProblem) || problem.code !== WRONG_LOGIN) return problem;
+  const { status, code, requestId } = problem;
+  return new ApiProblem({
+    status,
+    code,
+    requestId,
+    title: t("sign_in.failed"),
+    detail: t("sign_in.failed.wrong"),
+  });
+}
+
 export function SignIn() {
   const { next, error: returned } = route.useSearch();
   const queries = useQueryClient();
@@ -58,7 +74,7 @@ export function SignIn() {
       if (session.person && adoptLanguage(session.person.language)) location.assign(target);
       else router.history.push(target);
     } catch (problem) {
-      setError(problem);
+      setError(inWords(problem));
       setBusy(false);
     }
   };

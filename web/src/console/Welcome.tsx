@@ -6,12 +6,13 @@ import { adoptLanguage } from "../texts/texts";
 import { Button } from "../ui/Button";
 import { TextField } from "../ui/Field";
 import { ProblemBox } from "../ui/Problem";
+import { codeInAddress } from "./codeInAddress";
 import { Door } from "./Door";
 import { acceptInvitation, PASSWORD_MIN, sessionQuery } from "./session";
 
-/** Where the link of an invitation leads: the code stands behind `#`, which browsers keep to themselves. */
+/** Where the link of an invitation leads. */
 export function Welcome() {
-  const [code] = useState(() => decodeURIComponent(location.hash.slice(1)));
+  const [code] = useState(codeInAddress);
   const queries = useQueryClient();
   const router = useRouter();
   const [password, setPassword] = useState("");

@@ -8,6 +8,10 @@ export type Conference = Schemas["Conference"];
 export type Participant = Schemas["Participant"];
 export type Reservation = Schemas["Reservation"];
 
+/** Those who wait in the lobby hold no seat; those who wait for the start do. */
+export const seatsTaken = (conference: Pick<Conference, "state" | "participants" | "waiting">): number =>
+  conference.state === "active" ? conference.participants : conference.waiting;
+
 export const conferencesQuery = queryOptions({
   queryKey: ["conferences"],
   queryFn: () => everyPage<Conference>((query) => ok(client.GET("/v1/conferences", { params: { query } }))),

@@ -12,7 +12,7 @@ import { adoptLanguage } from "../texts/texts";
 import { conferenceQuery, participantsQuery } from "./conferences";
 import { Home } from "./Home";
 import { Leader } from "./Leader";
-import { NotFound, RouteProblem } from "./RouteProblem";
+import { NotFound, RouteProblem, ShellProblem } from "./RouteProblem";
 import { Shell } from "./Shell";
 import { SignIn } from "./SignIn";
 import { sessionQuery, signInWaysQuery } from "./session";
@@ -48,7 +48,7 @@ const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
   component: Shell,
-  errorComponent: RouteProblem,
+  errorComponent: ShellProblem,
   beforeLoad: async ({ context, location }) => {
     const session = await context.queries.ensureQueryData(sessionQuery);
     if (!session) throw redirect({ to: "/sign-in", search: { next: location.href } });
@@ -86,6 +86,11 @@ const bookings = createRoute({
     withTexts(() => import("./booking/BookingsPage")),
     "BookingsPage",
   ),
+  // How many weeks from now the calendar begins.
+  validateSearch: (search): { week?: number | undefined } => {
+    const week = Number(search.week);
+    return { week: Number.isInteger(week) && week > 0 ? week : undefined };
+  },
 });
 
 const booking = createRoute({
@@ -169,6 +174,11 @@ const bans = createRoute({
   ),
 });
 
+/** What lines or names have to hold that are shown. */
+interface FilterSearch {
+  filter?: string | undefined;
+}
+
 const log = createRoute({
   getParentRoute: () => shell,
   path: "/log",
@@ -176,6 +186,7 @@ const log = createRoute({
     withTexts(() => import("./operator/LogPage")),
     "LogPage",
   ),
+  validateSearch: (search): FilterSearch => ({ filter: text(search.filter) }),
 });
 
 const settings = createRoute({
@@ -185,6 +196,7 @@ const settings = createRoute({
     withTexts(() => import("./operator/SettingsPage")),
     "SettingsPage",
   ),
+  validateSearch: (search): FilterSearch => ({ filter: text(search.filter) }),
 });
 
 const history = createRoute({
@@ -222,7 +234,7 @@ const usage = createRoute({
   validateSearch: (search): UsageSearch => ({
     from: text(search.from),
     to: text(search.to),
-    by: oneOf(search.by, ["day", "account", "conference", "trunk"]),
+    by: oneOf(search.by, ["day", "month", "account", "conference", "trunk"]),
   }),
 });
 

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { amount, dateTime, duration, measure, percent } from "./format";
+import { amount, dateTime, dayName, duration, measure, monthName, percent, period } from "./format";
 
 vi.stubGlobal("navigator", { languages: ["en"] });
 
@@ -23,4 +23,18 @@ test("amounts are the same with and without a formatter", () => {
     duration(3_723_000),
     duration(65_000),
   ]).toEqual(["7 ms", "–", "12.5%", "1:02:03", "1:05"]);
+});
+
+test("days and months of UTC are the same in every zone", () => {
+  expect([dayName("2030-06-01"), monthName("2030-06")]).toEqual(["Jun 1, 2030", "June 2030"]);
+});
+
+test("a zone can be another one than the reader's", () => {
+  expect(dateTime("2030-06-20T22:30:00Z", "Asia/Tokyo").replace(/\s/g, " ")).toBe("Jun 21, 2030, 7:30 AM");
+});
+
+test("a period says a day once that both its ends have", () => {
+  const days = (from: string, to: string) => period(from, to).match(/2030/g)?.length;
+  expect(days("2030-06-20T11:00:00Z", "2030-06-20T11:30:00Z")).toBe(1);
+  expect(days("2030-06-18T11:00:00Z", "2030-06-20T11:30:00Z")).toBe(2);
 });

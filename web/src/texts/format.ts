@@ -18,25 +18,65 @@ function formatter<F extends Intl.DateTimeFormat | Intl.NumberFormat>(
   return found as F;
 }
 
-const dates = (name: string, options: Intl.DateTimeFormatOptions) => (at: string | number) =>
-  formatter(name, (language) => new Intl.DateTimeFormat(language, options)).format(new Date(at));
+/** `timeZone`: another one than the reader's. */
+const dates =
+  (name: string, options: Intl.DateTimeFormatOptions) =>
+  (at: string | number, timeZone?: string): string =>
+    formatter(
+      `${name} ${timeZone ?? ""}`,
+      (language) => new Intl.DateTimeFormat(language, timeZone ? { ...options, timeZone } : options),
+    ).format(new Date(at));
 
 const clock = dates("clock", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = dates("day", { dateStyle: "medium" });
 const minute = dates("minute", { timeStyle: "short" });
 
-/** Weekday and day. */
-export const shortDate = dates("short", { weekday: "short", day: "numeric", hour: "2-digit" });
+/** Weekday, day and month. */
+export const shortDate = dates("short", { weekday: "short", day: "numeric", month: "short" });
 
 export function clockTime(at: string | number | null | undefined): string {
   return at === null || at === undefined ? "–" : clock(at);
 }
 
-/** In a narrow column it breaks between the two, and nowhere else. */
-export function dateTime(at: string | null | undefined): string {
+const second = dates("second", { timeStyle: "medium" });
+
+/** To the second, for what happens close together. */
+export function exactTime(at: string | null | undefined): string {
   const whole = (text: string) => text.replace(/\s/g, "\u00a0");
-  return at ? `${whole(day(at))}, ${whole(minute(at))}` : "–";
+  return at ? `${whole(day(at))}, ${whole(second(at))}` : "–";
 }
+
+const fraction = dates("fraction", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+});
+
+/** The time of day to the millisecond. */
+export const preciseTime = (at: string): string => fraction(at);
+
+/** From when until when: a day that both have in common is said once. */
+export function period(from: string, to: string): string {
+  return formatter(
+    "period",
+    (language) => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }),
+  ).formatRange(new Date(from), new Date(to));
+}
+
+/** In a narrow column it breaks between the two, and nowhere else. */
+export function dateTime(at: string | null | undefined, timeZone?: string): string {
+  const whole = (text: string) => text.replace(/\s/g, "\u00a0");
+  return at ? `${whole(day(at, timeZone))}, ${whole(minute(at, timeZone))}` : "–";
+}
+
+/** Of a day as `2030-06-20`. */
+export const dayName = (text: string): string => day(`${text}T00:00:00Z`, "UTC");
+
+const month = dates("month", { month: "long", year: "numeric" });
+
+/** Of a month as `2030-06`. */
+export const monthName = (text: string): string => month(`${text}-01T00:00:00Z`, "UTC");
 
 /** `1:02:03`, or `2:03`. */
 export function duration(ms: number | null | undefined): string {

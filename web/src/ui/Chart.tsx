@@ -7,6 +7,8 @@ import css from "./Chart.module.css";
 export interface Line {
   name: string;
   values: (number | null)[];
+  /** A line, unless: an area below it; bars, which are darker. */
+  look?: "area" | "bars";
 }
 
 interface ChartProps {
@@ -14,7 +16,7 @@ interface ChartProps {
   label: string;
   /** Seconds since 1970. */
   times: number[];
-  lines: [Line, Line?];
+  lines: [Line, Line?, Line?];
   format: (value: number) => string;
   /** Over days: dates instead of times of day. */
   days?: boolean;
@@ -23,6 +25,8 @@ interface ChartProps {
   /** Where the value axis begins. */
   from?: number;
 }
+
+const DAY_S = 86_400;
 
 const token = (element: Element, name: string) => getComputedStyle(element).getPropertyValue(name).trim();
 
@@ -49,7 +53,9 @@ export function Chart({ label, times, lines, format, least, days, from = 0 }: Ch
       return getComputedStyle(probe).color;
     };
     const shown = lines.filter((line) => line !== undefined);
-    const colours = [colour("--accent"), colour("--warn")];
+    const colours = [colour("--accent"), colour("--warn"), colour("--accent")];
+    const surface = colour("--surface");
+    const fills = { area: colour("--accent-soft"), bars: colours[0] ?? "" };
     const axis = {
       stroke: colour("--text-quiet"),
       grid: { stroke: colour("--line"), width: 1 },
@@ -58,7 +64,8 @@ export function Chart({ label, times, lines, format, least, days, from = 0 }: Ch
     const plot = new uPlot(
       {
         width: element.clientWidth,
-        height: 180,
+        height: 200,
+        padding: [null, 44, null, null],
         legend: { show: false },
         cursor: { drag: { x: false, y: false } },
         scales: { y: { range: (_, __, most) => [from, Math.max(least, from < 0 ? most : most * 1.1)] } },
@@ -68,18 +75,21 @@ export function Chart({ label, times, lines, format, least, days, from = 0 }: Ch
             values: (_, seconds) =>
               seconds.map((at) => (days ? shortDate(at * 1_000) : clockTime(at * 1_000))),
             space: 90,
+            ...(days ? { incrs: [DAY_S, 2 * DAY_S, 7 * DAY_S] } : {}),
+            size: 32,
           },
-          { ...axis, size: 64, values: (_, values) => values.map(format) },
+          { ...axis, size: 64, space: 24, values: (_, values) => values.map(format) },
         ],
         series: [
           {},
           ...shown.map((line, index) => ({
             label: line.name,
             stroke: colours[index] ?? "",
-            width: 2,
+            width: line.look ? 1 : 2,
+            ...(line.look ? { fill: fills[line.look] } : {}),
             ...(index === 1 ? { dash: [6, 4] } : {}),
             spanGaps: true,
-            points: { show: line.values.length < 60 },
+            points: { show: !line.look && line.values.length < 60, fill: surface },
           })),
         ],
       },
@@ -87,7 +97,7 @@ export function Chart({ label, times, lines, format, least, days, from = 0 }: Ch
       element,
     );
     probe.remove();
-    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 180 }));
+    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 200 }));
     observer.observe(element);
     return () => {
       observer.disconnect();
@@ -102,7 +112,10 @@ export function Chart({ label, times, lines, format, least, days, from = 0 }: Ch
           lines.map(
             (line, index) =>
               line && (
-                <span key={line.name} className={index === 1 ? css.second : css.first}>
+                <span
+                  key={line.name}
+                  className={line.look ? css[line.look] : index === 1 ? css.second : css.first}
+                >
                   {line.name}
                 </span>
               ),

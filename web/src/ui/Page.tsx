@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useLayoutEffect, useRef } from "react";
 import css from "./Page.module.css";
 import { useRoving } from "./useRoving";
 
@@ -50,13 +50,21 @@ export function Badge({ tone = "none", children }: { tone?: Tone; children: Reac
   return <span className={`${css.badge} ${css[tone]}`}>{children}</span>;
 }
 
-/** A table that scrolls by itself where the screen is too narrow; the keyboard reaches it then. What its rows have is one more stop. */
+/**
+ * A table that scrolls by itself where the screen is too narrow; the keyboard reaches it then. On telephones each row is a card, whose
+ * values have their column's name beside them. What its rows have is one more stop.
+ */
 export function Table({ label, head, children }: { label: string; head: ReactNode[]; children: ReactNode }) {
   const roving = useRoving<HTMLTableSectionElement>({ rows: "tr" });
+  const table = useRef<HTMLTableElement>(null);
+  // Rows come and go without the table knowing.
+  useLayoutEffect(() => {
+    if (table.current) nameCells(table.current);
+  });
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard (WCAG 2.1.1).
     <section className={css.scroll} aria-label={label} tabIndex={0}>
-      <table className={css.table}>
+      <table className={css.table} ref={table}>
         <thead>
           <tr>
             {head.map((one, index) => (
@@ -71,6 +79,26 @@ export function Table({ label, head, children }: { label: string; head: ReactNod
       </table>
     </section>
   );
+}
+
+/** Tells each cell the name of its column. A table that is drawn as cards is none to screen readers: roles say that it is. */
+function nameCells(table: HTMLTableElement): void {
+  const set = (element: Element, name: string, value: string) => {
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  };
+  const columns = [...(table.tHead?.rows[0]?.cells ?? [])];
+  set(table, "role", "table");
+  for (const group of [table.tHead, ...table.tBodies]) if (group) set(group, "role", "rowgroup");
+  for (const row of table.rows) set(row, "role", "row");
+  for (const column of columns) set(column, "role", "columnheader");
+  for (const body of table.tBodies) {
+    for (const row of body.rows) {
+      for (const cell of row.cells) {
+        set(cell, "role", "cell");
+        set(cell, "data-label", columns[cell.cellIndex]?.textContent ?? "");
+      }
+    }
+  }
 }
 
 export function Loading({ label }: { label: string }) {

@@ -4,6 +4,14 @@ import { tc } from "../texts/common";
 import { Button } from "./Button";
 import css from "./Problem.module.css";
 
+/** What was to be changed is another version by now: the service speaks of headers there, which people do not see. */
+const CHANGED_MEANWHILE = "1213";
+
+function detailOf(error: unknown): string {
+  if (!(error instanceof ApiProblem)) return error instanceof Error ? error.message : String(error);
+  return error.code === CHANGED_MEANWHILE ? tc("error.changed") : error.detail;
+}
+
 /** What went wrong: title, what it means, the request for whoever looks into it, and another try. */
 export function ProblemBox({ error, onRetry }: { error: unknown; onRetry?: (() => void) | undefined }) {
   const problem = error instanceof ApiProblem ? error : null;
@@ -12,7 +20,7 @@ export function ProblemBox({ error, onRetry }: { error: unknown; onRetry?: (() =
       <TriangleAlert className={css.icon} aria-hidden="true" />
       <div className={css.text}>
         <strong>{problem?.title ?? tc("error")}</strong>
-        <span>{problem ? problem.detail : error instanceof Error ? error.message : String(error)}</span>
+        <span>{detailOf(error)}</span>
         {problem?.errors.map((one) => (
           <span key={`${one.pointer ?? one.parameter} ${one.detail}`}>
             <code>{one.pointer ?? one.parameter}</code> {one.detail}

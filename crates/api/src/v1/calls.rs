@@ -2,6 +2,7 @@
 
 use super::{
     access::{Caller, Records},
+    events::Event,
     list::{Cursor, Limit, List, Page, Query},
     moment::Moment,
 };
@@ -14,14 +15,21 @@ use crate::{
     time,
 };
 use axum::{extract::State, http::StatusCode};
-use plenary_model::{CallQuality, CallRecordEntry, CallSample, CallSamples, EndedBy, Number, Timestamp};
-use plenary_store::{CallOutcome, CallsQuery};
+use plenary_model::{
+    CallQuality, CallRecordEntry, CallSample, CallSamples, EndedBy, Number, ParticipantId, Timestamp,
+};
+use plenary_store::{CallOutcome, CallsQuery, StoreError, StoredEvent};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(quality))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(quality))
+        .routes(routes!(events))
 }
 
 /// A call.
@@ -270,6 +278,10 @@ async fn list(caller: Caller<Records>, State(state): State<App>, Query(filter): 
     page.answer(found, key, CallRecord::from)
 }
 
+fn unknown() -> ApiError {
+    ApiError::coded(UNKNOWN_CALL, "there is no record of a call with this id")
+}
+
 /// Shows a call
 #[utoipa::path(get, path = "/v1/calls/{id}", operation_id = "get_call", tag = "records",
     params(("id" = String, Path, description = "The call's id.", example = "01234567a1b1c1c2.234")),
@@ -277,9 +289,43 @@ async fn list(caller: Caller<Records>, State(state): State<App>, Query(filter): 
     responses((status = 200, description = "The call.", body = CallRecord)))]
 async fn one(caller: Caller<Records>, State(state): State<App>, Segments([id]): Segments<1>) -> Answer {
     let found = state.store.call(caller.account, &id).await?;
-    let entry =
-        found.ok_or_else(|| ApiError::coded(UNKNOWN_CALL, "there is no record of a call with this id"))?;
+    let entry = found.ok_or_else(unknown)?;
     Ok(json(StatusCode::OK, &CallRecord::from(entry)))
+}
+
+/// Events may be told a bit earlier or later than what the record says.
+const EVENTS_AROUND_MS: i64 = 10_000;
+
+/// Shows what a call did in conferences
+///
+/// The events about its participant, the oldest first: when it waited, entered, was muted, moved, left. Events are kept for a shorter time than
+/// calls (`events.days`): of an older call there are none.
+#[utoipa::path(get, path = "/v1/calls/{id}/events", operation_id = "list_call_events", tag = "records",
+    params(("id" = String, Path, description = "The call's id.", example = "01234567a1b1c1c2.234"), Page),
+    security(("bearer" = ["records"])),
+    responses((status = 200, description = "Some of the events.", body = List<Event>)))]
+async fn events(
+    caller: Caller<Records>,
+    State(state): State<App>,
+    Segments([id]): Segments<1>,
+    Query(page): Query<Page>,
+) -> Answer {
+    let after = page.after_as(|key| key.parse().ok().filter(|seq: &i64| *seq > 0))?.unwrap_or_default();
+    let entry = state.store.call(caller.account, &id).await?.ok_or_else(unknown)?;
+    let end = entry.ended_at.unwrap_or_else(|| state.control.now());
+    let within = Timestamp(entry.call.started_at.0.saturating_sub(EVENTS_AROUND_MS))
+        ..Timestamp(end.0.saturating_add(EVENTS_AROUND_MS));
+    let participant = ParticipantId::new(&entry.call.id);
+    let found = state
+        .store
+        .events_of_participant(caller.account, &participant, within, after, page.to_fetch())
+        .await?;
+    let read = |event: &StoredEvent| {
+        serde_json::from_str::<Value>(&event.json())
+            .map_err(|error| StoreError::Damaged { what: format!("event {}: {error}", event.seq) })
+    };
+    let found = found.iter().map(|event| Ok((event.seq, read(event)?))).collect::<Result<_, StoreError>>()?;
+    page.answer(found, |(seq, _): &(i64, Value)| seq.to_string(), |(_, event)| event)
 }
 
 /// How a call sounded while it lasted.
@@ -344,7 +390,7 @@ async fn quality(caller: Caller<Records>, State(state): State<App>, Segments([id
             Some(samples) => samples,
             // It was too short for one.
             None if state.store.call(caller.account, &id).await?.is_some() => CallSamples::default(),
-            None => return Err(ApiError::coded(UNKNOWN_CALL, "there is no record of a call with this id")),
+            None => return Err(unknown()),
         },
     };
     Ok(json(StatusCode::OK, &Samples::from(samples)))

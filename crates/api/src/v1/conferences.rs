@@ -50,7 +50,7 @@ struct Conference {
     max_participants: u32,
     /// Participants who are in while it is `active`.
     participants: usize,
-    /// Participants who wait for it to start.
+    /// Participants who wait: for it to start, or in the lobby while it is `active`.
     waiting: usize,
     /// Since when it is `active`.
     #[schema(format = DateTime)]

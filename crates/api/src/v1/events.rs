@@ -82,7 +82,7 @@ fn topics<'de, D: Deserializer<'de>>(from: D) -> Result<Topics, D::Error> {
 /// What has happened.
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "the log holds events as they are sent; this describes them")]
-struct Event {
+pub(super) struct Event {
     /// Its number: counted within the account, without gaps.
     #[schema(example = 1042, minimum = 1)]
     seq: i64,

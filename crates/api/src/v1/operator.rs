@@ -9,11 +9,12 @@ use crate::{
     error::{ApiError, UNKNOWN_BAN},
     extract::Segments,
     json::json,
-    operator::{Ban, Health, MediaThread},
+    operator::{Ban, BanReason, DiskSpace, Health, MediaThread},
     state::App,
     time,
 };
 use axum::{extract::State, http::StatusCode};
+use plenary_model::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::net::IpAddr;
 use utoipa::{IntoParams, ToSchema};
@@ -34,18 +35,25 @@ struct BannedSource {
     /// Its address; of IPv6 the first of its network of 64 bits.
     #[schema(value_type = String, example = "198.51.100.7")]
     source: IpAddr,
+    /// Why it is not answered.
+    reason: BanReason,
     /// How long it still lasts.
     left_s: u64,
+    /// Until when.
+    #[schema(format = DateTime)]
+    until: String,
     /// Only datagrams without a password are not answered, for their source may be forged.
     doubtful: bool,
     /// The only caller from there that is not answered; null: all.
     caller: Option<String>,
 }
 
-impl From<Ban> for BannedSource {
-    fn from(Ban { source, left, doubtful, caller }: Ban) -> Self {
+impl BannedSource {
+    fn new(Ban { source, left, doubtful, caller, reason }: Ban, now: Timestamp) -> Self {
         // The last second is one too.
-        Self { source, left_s: left.as_secs() + 1, doubtful, caller }
+        let left_s = left.as_secs() + 1;
+        let until = Timestamp(now.0.saturating_add_unsigned(left_s.saturating_mul(1000)));
+        Self { source, reason, left_s, until: time::rfc3339(until), doubtful, caller }
     }
 }
 
@@ -65,7 +73,8 @@ async fn bans(_: Caller<Operator>, State(state): State<App>, Query(page): Query<
     if let Some(after) = page.after() {
         bans.retain(|ban| key(ban).as_str() > after);
     }
-    page.answer(bans, key, BannedSource::from)
+    let now = state.control.now();
+    page.answer(bans, key, |ban| BannedSource::new(ban, now))
 }
 
 /// Lifts a ban
@@ -91,15 +100,23 @@ async fn lift(_: Caller<Operator>, State(state): State<App>, Segments([source]):
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 struct Shown {
-    /// `ok`; `draining`: it is going away; `overloaded`: new calls are refused; `failing`: the database can not be used.
+    /// `ok`; `draining`: it is going away; `overloaded`: new calls are refused; `failing`: the engine does not answer, or the database
+    /// cannot be used.
     status: HealthStatus,
     /// The program's version.
     version: &'static str,
     /// When it was started.
     #[schema(format = DateTime)]
     started_at: String,
+    /// How long the engine, which decides about all calls, took to answer just now; null: it did not within two seconds.
+    engine_answer_ms: Option<f64>,
     /// What is wrong with the database; null: nothing.
     database_error: Option<String>,
+    /// The disk with the data folder; null: it cannot be looked at.
+    disk: Option<Disk>,
+    /// When the certificate of the service expires, or the first of those between it and its authority; null: the service has none.
+    #[schema(format = DateTime)]
+    certificate_expires_at: Option<String>,
     /// The threads that move and mix audio.
     media: Vec<Thread>,
 }
@@ -114,8 +131,26 @@ enum HealthStatus {
     Overloaded,
     /// It is going away.
     Draining,
-    /// The database cannot be used.
+    /// The engine does not answer, or the database cannot be used.
     Failing,
+}
+
+/// The space of a disk.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DiskSpace)]
+struct Disk {
+    /// What is left.
+    free_bytes: u64,
+    /// All of it.
+    size_bytes: u64,
+    /// With less than this left no conference is recorded (`recordings.keep_free_bytes`); null: recordings are off.
+    recording_needs_bytes: Option<u64>,
+}
+
+impl From<DiskSpace> for Disk {
+    fn from(DiskSpace { free, size, needed_to_record }: DiskSpace) -> Self {
+        Self { free_bytes: free, size_bytes: size, recording_needs_bytes: needed_to_record }
+    }
 }
 
 /// A thread that moves and mixes audio; counted from its start.
@@ -141,7 +176,9 @@ impl From<MediaThread> for Thread {
 impl From<Health> for Shown {
     fn from(health: Health) -> Self {
         let status = match &health {
-            Health { database_error: Some(_), .. } => HealthStatus::Failing,
+            Health { database_error: Some(_), .. } | Health { engine_answer: None, .. } => {
+                HealthStatus::Failing
+            }
             Health { is_draining: true, .. } => HealthStatus::Draining,
             Health { is_overloaded: true, .. } => HealthStatus::Overloaded,
             Health { .. } => HealthStatus::Ok,
@@ -150,7 +187,13 @@ impl From<Health> for Shown {
             status,
             version: env!("CARGO_PKG_VERSION"),
             started_at: time::rfc3339(health.started_at),
+            // To hundredths: an answer takes microseconds.
+            engine_answer_ms: health
+                .engine_answer
+                .map(|took| (took.as_secs_f64() * 100_000.0).round() / 100.0),
             database_error: health.database_error,
+            disk: health.disk.map(Disk::from),
+            certificate_expires_at: health.certificate_expires_at.map(time::rfc3339),
             media: health.media.into_iter().map(Thread::from).collect(),
         }
     }

@@ -33,6 +33,8 @@ enum By {
     /// A day, UTC.
     #[default]
     Day,
+    /// A month, UTC.
+    Month,
     /// An account.
     Account,
     /// A conference.
@@ -45,6 +47,7 @@ impl From<By> for UsageBy {
     fn from(by: By) -> Self {
         match by {
             By::Day => Self::Day,
+            By::Month => Self::Month,
             By::Account => Self::Account,
             By::Conference => Self::Conference,
             By::Trunk => Self::Trunk,
@@ -91,7 +94,7 @@ struct UsageReport {
     to: String,
     /// What each line is about.
     by: By,
-    /// By day, by account, by name of conference or trunk. What has used nothing has no line.
+    /// By day or month, by account, by name of conference or trunk. What has used nothing has no line.
     items: Vec<UsageLine>,
 }
 
@@ -102,6 +105,9 @@ struct UsageLine {
     /// The day, UTC.
     #[schema(example = "2030-06-20", format = Date)]
     day: Option<String>,
+    /// The month, UTC.
+    #[schema(example = "2030-06", pattern = "^[0-9]{4}-[0-9]{2}$")]
+    month: Option<String>,
     /// The account's `cloudID/username`.
     #[schema(example = "1-2-0/bob@example.com")]
     account: Option<String>,
@@ -131,9 +137,10 @@ struct UsageLine {
 
 impl UsageLine {
     fn new(key: UsageKey, usage: &Usage, accounts: &BTreeMap<AccountId, String>) -> Self {
-        let (mut day, mut account, mut conference, mut trunk) = (None, None, None, None);
+        let (mut day, mut month, mut account, mut conference, mut trunk) = (None, None, None, None, None);
         match key {
-            UsageKey::Day(at) => day = Some(date(at)),
+            UsageKey::Day(at) => day = Some(date(at, "2030-06-20")),
+            UsageKey::Month(at) => month = Some(date(at, "2030-06")),
             UsageKey::Account(id) => {
                 account = Some(accounts.get(&id).cloned().unwrap_or_else(|| id.0.to_string()));
             }
@@ -142,6 +149,7 @@ impl UsageLine {
         }
         Self {
             day,
+            month,
             account,
             conference,
             trunk,
@@ -160,6 +168,7 @@ impl UsageLine {
     fn subject(&self, by: By) -> &str {
         let subject = match by {
             By::Day => &self.day,
+            By::Month => &self.month,
             By::Account => &self.account,
             By::Conference => &self.conference,
             By::Trunk => &self.trunk,
@@ -193,17 +202,17 @@ const NUMBERS: [&str; 8] = [
     "peak_seats",
 ];
 
-/// The date of a day.
-fn date(at: Timestamp) -> String {
+/// A date, as exact as this one.
+fn date(at: Timestamp, like: &str) -> String {
     let mut text = time::rfc3339(at);
-    text.truncate("2030-06-20".len());
+    text.truncate(like.len());
     text
 }
 
 /// Shows what was used
 ///
 /// Minutes of answered calls and of seats in conferences, as far as they are within the time. What goes on at midnight (UTC) is divided
-/// among its days, and what still goes on counts up to now. By `account` a key with the scope `operator` gets all accounts; others
+/// among its days or months, and what still goes on counts up to now. By `account` a key with the scope `operator` gets all accounts; others
 /// get their own.
 #[utoipa::path(get, path = "/v1/usage", operation_id = "get_usage", tag = "records",
     params(UsageOf), security(("bearer" = ["records"])),

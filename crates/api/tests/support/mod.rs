@@ -12,9 +12,10 @@ use axum::{
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use plenary_api::{
-    ApiState, AskHome, Ban, ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction,
-    Health, HomeClient, Invitation, MediaThread, OperatorControl, Participant, ParticipantChange,
-    ParticipantReport, ParticipantState, Playback, SoundChange, SoundOf, SoundSettings, TrunkState, router,
+    ApiState, AskHome, Ban, BanReason, ConferenceChange, ConferenceControl, ControlError, DialRefused,
+    Direction, DiskSpace, Health, HomeClient, Invitation, MediaThread, OperatorControl, Participant,
+    ParticipantChange, ParticipantReport, ParticipantState, Playback, SoundChange, SoundOf, SoundSettings,
+    TrunkState, router,
 };
 use plenary_calls::question::{Answer, HomeQuestion, ParticipantAction};
 use plenary_conference::{
@@ -505,7 +506,8 @@ pub const BANNED: &str = "198.51.100.7";
 impl OperatorControl for Installation {
     async fn bans(&self) -> Vec<Ban> {
         let source = BANNED.parse().unwrap();
-        vec![Ban { source, left: Duration::from_millis(1500), doubtful: false, caller: None }]
+        let (left, reason) = (Duration::from_millis(1500), BanReason::Guessing);
+        vec![Ban { source, left, doubtful: false, caller: None, reason }]
     }
 
     async fn lift_ban(&self, source: IpAddr) -> bool {
@@ -517,7 +519,10 @@ impl OperatorControl for Installation {
             started_at: NOW,
             is_draining: false,
             is_overloaded: true,
+            engine_answer: Some(Duration::from_micros(250)),
             database_error: None,
+            disk: Some(DiskSpace { free: 7_000, size: 9_000, needed_to_record: Some(1_000) }),
+            certificate_expires_at: None,
             media: vec![MediaThread { calls: 1, ticks: 50, ticks_late: 0, busy: Duration::from_millis(7) }],
         }
     }

@@ -9,14 +9,15 @@ pub(super) async fn run(config: &Config, command: Ban) -> anyhow::Result<()> {
     match command {
         Ban::List => {
             let bans = operator::bans(&config.data).await?;
-            writeln!(out, "{:<24} {:>8}  NOT ANSWERED", "SOURCE", "SECONDS")?;
+            writeln!(out, "{:<24} {:>8}  {:<24}  NOT ANSWERED", "SOURCE", "SECONDS", "WHY")?;
             for ban in bans {
                 let what = match ban.doubtful {
                     true => "datagrams without a password",
                     false => "anything",
                 };
                 let of = ban.caller.map(|caller| format!(" of {caller}")).unwrap_or_default();
-                writeln!(out, "{:<24} {:>8}  {what}{of}", shown(ban.source), ban.seconds)?;
+                let why = ban.reason;
+                writeln!(out, "{:<24} {:>8}  {why:<24}  {what}{of}", shown(ban.source), ban.seconds)?;
             }
         }
         Ban::Lift { source } => {

@@ -29,13 +29,20 @@ pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Conf
     // the service is not for them.
     let https = server.https_addr().map(|address| format!(", https://{address}")).unwrap_or_default();
     let sips = server.sips_addr().map(|address| format!(", {address} (TLS)")).unwrap_or_default();
-    let mut text = format!(
+    let mut text = match plenary_web::has_console() {
+        true => {
+            let (http, https) = (server.http_addr(), server.https_addr());
+            console(&Config { http, https, ..config.clone() }, first.as_ref())
+        }
+        false => String::new(),
+    };
+    text.push_str(&format!(
         "Web services: http://{}{https}\nSIP:          {} (UDP and TCP){sips}\nRTP:          UDP ports {}\nData:         {}\n",
         server.http_addr(),
         server.sip_addr(),
         config.rtp_ports,
         config.data.display()
-    );
+    ));
     if let Some(address) = server.metrics_addr() {
         text.push_str(&format!("Metrics:      http://{address}/metrics\n"));
     }
@@ -137,21 +144,24 @@ async fn demo_account(store: &Store) -> anyhow::Result<Option<DemoAccount>> {
     Ok(Some(DemoAccount { key: key.to_string(), invitation }))
 }
 
+/// Where the console is, and at the first start the link by which its operator gets in.
+fn console(config: &Config, first: Option<&DemoAccount>) -> String {
+    let mut text = format!("Console:      {}\n", config.console());
+    if let Some(code) = first.and_then(|first| first.invitation.as_ref()) {
+        let link = config.welcome_link(code);
+        text.push_str(&format!(
+            "First visit:  {link}\n              (works once: set a password, and sign in as {DEMO_MAIL} from then on)\n"
+        ));
+    }
+    text
+}
+
 fn welcome(server: &Server, first: &DemoAccount) -> String {
-    let DemoAccount { key, invitation } = first;
+    let key = &first.key;
     let start = platform_time(wall_now().plus_minutes(7));
     let (http, sip) = (server.http_addr(), server.sip_addr());
-    let console = invitation.as_ref().map_or_else(String::new, |code| {
-        format!(
-            "
-Open the console, set a password, and sign in by it as {DEMO_MAIL} from then on (the link works once):
-
-  http://{http}/console/welcome#{code}
-"
-        )
-    });
     format!(
-        "{console}
+        "
 This data folder was empty, so there is now an account to try things with.
 
   Account:         {DEMO_LOGIN}
@@ -171,4 +181,21 @@ With no telephone at hand:  plenary call sip:conf-Tea@{sip} --tone 440   or, for
 
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_the_console_comes_first_and_the_link_to_it_once() {
+        let config = Config::default();
+        assert_eq!(console(&config, None), "Console:      http://127.0.0.1:8080/console\n");
+        let first = DemoAccount { key: "key".to_owned(), invitation: Some("abc".to_owned()) };
+        let text = console(&config, Some(&first));
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("Console:      http://127.0.0.1:8080/console"));
+        assert_eq!(lines.next(), Some("First visit:  http://127.0.0.1:8080/console/welcome#abc"));
+        assert!(text.contains(DEMO_MAIL), "{text}");
+    }
 }

@@ -221,14 +221,19 @@ impl Config {
         Ok(config)
     }
 
-    /// The link by which somebody who is invited sets a password.
-    pub(crate) fn welcome_link(&self, code: &str) -> String {
+    /// Where people open the console.
+    pub(crate) fn console(&self) -> String {
         let base = match (self.web.public_url.trim_end_matches('/'), self.https) {
             ("", Some(address)) => format!("https://{}", reached_at(address)),
             ("", None) => format!("http://{}", reached_at(self.http)),
             (url, _) => url.to_owned(),
         };
-        format!("{base}/console/welcome#{code}")
+        format!("{base}/console")
+    }
+
+    /// The link by which a person who is invited sets a password.
+    pub(crate) fn welcome_link(&self, code: &str) -> String {
+        format!("{}/welcome#{code}", self.console())
     }
 
     /// What single values can't know: limits that contradict each other.

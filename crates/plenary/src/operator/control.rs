@@ -4,10 +4,11 @@ use crate::{
     config::Config,
     engine::{EngineHandle, Sampler},
     log,
+    tls::Tls,
     trace::Trace,
 };
 use async_trait::async_trait;
-use plenary_api::{Ban, ConferenceControl, Health, MediaThread, OperatorControl, Ping};
+use plenary_api::{Ban, BanReason, ConferenceControl, DiskSpace, Health, MediaThread, OperatorControl, Ping};
 use plenary_conference::Timestamp;
 use plenary_media::{MediaHandle, WorkerLoad};
 use plenary_model::{AccountId, CallSamples, Trunk};
@@ -21,9 +22,11 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+/// How long the engine may take to answer.
+const ENGINE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// How long the server of a trunk may take to answer OPTIONS.
 const PINGED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -37,8 +40,33 @@ pub(crate) struct Operator {
     pub(crate) is_overloaded: Arc<AtomicBool>,
     pub(crate) trace: Trace,
     pub(crate) sampler: Sampler,
+    pub(crate) tls: Tls,
     /// The effective configuration.
     pub(crate) config: Arc<RwLock<Config>>,
+}
+
+impl Operator {
+    fn disk(&self) -> Option<DiskSpace> {
+        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        let space = plenary_net::disk_space(&config.data).ok()?;
+        let recordings = &config.recordings;
+        let needed_to_record = recordings.enabled.then_some(recordings.keep_free_bytes);
+        Some(DiskSpace { free: space.free, size: space.size, needed_to_record })
+    }
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn reason(reason: plenary_sip::BanReason) -> BanReason {
+    match reason {
+        plenary_sip::BanReason::Unreadable => BanReason::Unreadable,
+        plenary_sip::BanReason::AttackTool => BanReason::AttackTool,
+        plenary_sip::BanReason::Refused => BanReason::Refused,
+        plenary_sip::BanReason::Guessing => BanReason::Guessing,
+    }
 }
 
 #[async_trait]
@@ -49,6 +77,7 @@ impl OperatorControl for Operator {
             left: ban.left,
             doubtful: ban.doubtful,
             caller: ban.caller.map(|caller| caller.to_string()),
+            reason: reason(ban.reason),
         };
         self.sip.bans().await.into_iter().map(ban).collect()
     }
@@ -64,12 +93,18 @@ impl OperatorControl for Operator {
             ticks_late: load.ticks_behind + load.ticks_skipped,
             busy: Duration::from_micros(load.busy_us),
         };
+        let asked = Instant::now();
+        let answers = self.engine.is_alive(ENGINE_ANSWERS_WITHIN).await;
+        let engine_answer = answers.then(|| asked.elapsed());
         Health {
             started_at: self.started_at,
             is_draining: self.engine.is_draining(),
             is_overloaded: self.is_overloaded.load(Relaxed),
+            engine_answer,
             // Any question does: what is asked of it is whether it answers.
             database_error: self.store.has_sip_users().await.err().map(|error| error.to_string()),
+            disk: self.disk(),
+            certificate_expires_at: self.tls.expires_at().map(timestamp),
             media: self.media.load().workers.into_iter().map(thread).collect(),
         }
     }

@@ -11,7 +11,7 @@ pub(crate) use control::Operator;
 use crate::engine::EngineHandle;
 use anyhow::{Context, anyhow, bail};
 use plenary_calls::{Totals, TrunkTotals};
-use plenary_sip::{Ban, SipHandle};
+use plenary_sip::{Ban, BanReason, SipHandle};
 use plenary_store::Store;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -85,16 +85,26 @@ pub(crate) struct Banned {
     /// Only this caller from there, and what it asked for; `None`: all.
     #[serde(default)]
     pub(crate) caller: Option<String>,
+    /// Why, in words; empty: a service of an earlier version does not say.
+    #[serde(default)]
+    pub(crate) reason: String,
 }
 
 impl From<Ban> for Banned {
-    fn from(Ban { source, left, doubtful, caller }: Ban) -> Self {
+    fn from(Ban { source, left, doubtful, caller, reason }: Ban) -> Self {
+        let reason = match reason {
+            BanReason::Unreadable => "sent what cannot be read",
+            BanReason::AttackTool => "is an attack tool",
+            BanReason::Refused => "was refused too often",
+            BanReason::Guessing => "tried many names",
+        };
         // The last second is one too.
         Self {
             source,
             seconds: left.as_secs() + 1,
             doubtful,
             caller: caller.map(|caller| caller.to_string()),
+            reason: reason.to_owned(),
         }
     }
 }

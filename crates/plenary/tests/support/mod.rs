@@ -235,10 +235,11 @@ fn serve(folder: &Path, wrapper: &[String]) -> Serving {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut after = |label: &str| {
-        let line = lines.next().and_then(Result::ok).unwrap_or_else(|| {
+        let mut lines = lines.by_ref().map_while(Result::ok);
+        let found = lines.find_map(|line| Some(line.strip_prefix(label)?.trim().to_owned()));
+        found.unwrap_or_else(|| {
             panic!("the server did not start:\n{}", fs::read_to_string(folder.join("server.log")).unwrap())
-        });
-        line.strip_prefix(label).unwrap_or_else(|| panic!("{line}")).trim().to_owned()
+        })
     };
     let web = after("Web services: http://");
     let (http, https) = web.split_once(", https://").unwrap_or((&web, ""));

@@ -36,7 +36,13 @@ fn who_fails_often_is_blocked_and_the_neighbours_are_not() {
     assert_eq!(guard.admit(office, false, at), Admission::Admitted);
     assert_eq!(
         guard.bans(at),
-        [Ban { source: office, left: TEN_MINUTES, doubtful: false, caller: Some(old.clone()) }]
+        [Ban {
+            source: office,
+            left: TEN_MINUTES,
+            doubtful: false,
+            caller: Some(old.clone()),
+            reason: BanReason::Refused
+        }]
     );
     assert!(!guard.is_blocked(office, &old, true, at + TEN_MINUTES), "it may try again");
     assert!(guard.lift(office, at) && !guard.is_blocked(office, &old, true, at));
@@ -169,9 +175,15 @@ fn who_fails_too_often_gets_silence_for_a_while() {
     let mut guard = guard();
     let source = ip("192.0.2.1");
     for second in 0..9 {
-        assert_eq!(guard.failed(source, Proof::Reached, Duration::from_secs(second)), None);
+        assert_eq!(
+            guard.failed(source, Proof::Reached, BanReason::Unreadable, Duration::from_secs(second)),
+            None
+        );
     }
-    assert_eq!(guard.failed(source, Proof::Reached, Duration::from_secs(9)), Some(Duration::from_secs(600)));
+    assert_eq!(
+        guard.failed(source, Proof::Reached, BanReason::Unreadable, Duration::from_secs(9)),
+        Some(Duration::from_secs(600))
+    );
     assert!(guard.is_banned(source, Duration::from_secs(10)));
     assert_eq!(guard.admit(source, true, Duration::from_secs(10)), Admission::Ignored);
     assert!(!guard.is_banned(ip("192.0.2.2"), Duration::from_secs(10)));
@@ -184,16 +196,24 @@ fn mistakes_now_and_then_and_those_before_a_success_do_not_count() {
     let mut guard = guard();
     let source = ip("192.0.2.1");
     for minute in 0..100 {
-        assert_eq!(guard.failed(source, Proof::Reached, Duration::from_secs(minute * 61)), None);
+        assert_eq!(
+            guard.failed(source, Proof::Reached, BanReason::Unreadable, Duration::from_secs(minute * 61)),
+            None
+        );
     }
     let at = Duration::from_secs(7000);
     for _ in 0..5 {
         for _ in 0..9 {
-            assert_eq!(guard.failed(source, Proof::Reached, at), None);
+            assert_eq!(guard.failed(source, Proof::Reached, BanReason::Unreadable, at), None);
         }
         guard.succeeded(source, &alice(), at);
     }
-    assert_eq!((0..1000).filter_map(|_| guard.failed(ip("10.0.0.1"), Proof::Reached, at)).count(), 0);
+    assert_eq!(
+        (0..1000)
+            .filter_map(|_| guard.failed(ip("10.0.0.1"), Proof::Reached, BanReason::Unreadable, at))
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -210,7 +230,8 @@ fn memory_is_bounded_however_many_sources_come() {
 fn a_source_that_others_forge_is_not_shut_out() {
     let mut guard = guard();
     let (victim, at) = (ip("192.0.2.1"), Duration::from_secs(1));
-    let bans: Vec<Duration> = (0..1000).filter_map(|_| guard.failed(victim, Proof::Doubtful, at)).collect();
+    let bans: Vec<Duration> =
+        (0..1000).filter_map(|_| guard.failed(victim, Proof::Doubtful, BanReason::Unreadable, at)).collect();
     assert_eq!(bans, [DOUBTFUL_BAN_MAX], "a short one");
     assert!(!guard.is_banned(victim, at));
     assert!(guard.may_connect(victim, 3, at));
@@ -219,7 +240,7 @@ fn a_source_that_others_forge_is_not_shut_out() {
     assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Admitted);
     // A caller who has authenticated is no longer in doubt.
     for _ in 0..10 {
-        guard.failed(victim, Proof::Doubtful, at + 2 * DOUBTFUL_BAN_MAX);
+        guard.failed(victim, Proof::Doubtful, BanReason::Unreadable, at + 2 * DOUBTFUL_BAN_MAX);
     }
     guard.succeeded(victim, &alice(), at + 2 * DOUBTFUL_BAN_MAX);
     assert_eq!(guard.admit(victim, false, at + 2 * DOUBTFUL_BAN_MAX), Admission::Admitted);
@@ -244,7 +265,7 @@ fn connections_of_a_source_are_counted_and_a_ban_ends_with_new_limits() {
     assert!(guard.may_connect(ip("10.0.0.1"), 4000, at), "a trunk has no limit");
     assert!(guard.is_same(ip("2001:db8::1"), ip("2001:db8::2")) && !guard.is_same(source, ip("192.0.2.2")));
     for _ in 0..10 {
-        guard.failed(source, Proof::Reached, at);
+        guard.failed(source, Proof::Reached, BanReason::Unreadable, at);
     }
     assert!(guard.is_banned(source, at) && !guard.may_connect(source, 0, at));
     guard.set_config(guard.config.clone());
@@ -260,11 +281,12 @@ fn bans_are_listed_with_what_is_left_of_them_and_can_be_lifted() {
         [(first, Proof::Reached, 1), (second, Proof::Reached, 5), (doubtful, Proof::Doubtful, 5)]
     {
         for _ in 0..10 {
-            guard.failed(source, proof, at(second));
+            guard.failed(source, proof, BanReason::Unreadable, at(second));
         }
     }
-    guard.failed(ip("192.0.2.4"), Proof::Reached, at(5));
-    let ban = |source, left, doubtful| Ban { source, left: at(left), doubtful, caller: None };
+    guard.failed(ip("192.0.2.4"), Proof::Reached, BanReason::Unreadable, at(5));
+    let reason = BanReason::Unreadable;
+    let ban = |source, left, doubtful| Ban { source, left: at(left), doubtful, caller: None, reason };
     assert_eq!(
         guard.bans(at(11)),
         [ban(ip("2001:db8::"), 594, false), ban(first, 590, false), ban(doubtful, 24, true)]
@@ -274,8 +296,45 @@ fn bans_are_listed_with_what_is_left_of_them_and_can_be_lifted() {
     // By another address of its network.
     assert!(guard.lift(ip("2001:db8::1"), at(11)) && !guard.lift(second, at(11)));
     assert!(!guard.is_banned(second, at(11)) && guard.is_banned(first, at(11)));
-    assert_eq!(guard.failed(second, Proof::Reached, at(11)), None, "its failures are forgotten too");
+    assert_eq!(
+        guard.failed(second, Proof::Reached, BanReason::Unreadable, at(11)),
+        None,
+        "its failures are forgotten too"
+    );
     assert!(guard.lift(doubtful, at(11)));
     assert_eq!(guard.admit(doubtful, false, at(11)), Admission::Admitted);
     assert_eq!(guard.bans(at(601)), []);
+}
+
+#[test]
+fn a_ban_says_why() {
+    let (office, at) = (ip(OFFICE), Duration::from_secs(1));
+    let why = |guard: &Guard| guard.bans(at).into_iter().map(|ban| ban.reason).collect::<Vec<_>>();
+    let repeat = |once: &dyn Fn(&mut Guard, u32)| {
+        let mut guard = guard();
+        (0..10).for_each(|n| once(&mut guard, n));
+        why(&guard)
+    };
+    for reason in [BanReason::Unreadable, BanReason::AttackTool] {
+        let once = |guard: &mut Guard, _| {
+            guard.failed(office, Proof::Reached, reason, at);
+        };
+        assert_eq!(repeat(&once), [reason]);
+    }
+    let once = |guard: &mut Guard, _| {
+        guard.failed_as(office, &alice(), Proof::Reached, at);
+    };
+    assert_eq!(repeat(&once), [BanReason::Refused]);
+    let name = |n: u32| Caller::with_password(&format!("10{n}"));
+    let once = |guard: &mut Guard, n| {
+        guard.failed_as(office, &name(n), Proof::Reached, at);
+    };
+    assert_eq!(repeat(&once), [BanReason::Guessing]);
+    // Where others have authenticated, the tenth name is blocked for a moment, and for the same reason.
+    let mut guard = guard();
+    guard.succeeded(office, &alice(), at);
+    for n in 0..11 {
+        guard.failed_as(office, &name(n), Proof::Reached, at);
+    }
+    assert!(why(&guard).iter().all(|reason| *reason == BanReason::Guessing) && !why(&guard).is_empty());
 }

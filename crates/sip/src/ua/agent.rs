@@ -16,7 +16,7 @@ use super::{
     surplus::SurplusDialogs,
     transactions::{Arrival, Outcome, Steps, Transactions},
 };
-use crate::guard::{Ban, Caller, GuardConfig};
+use crate::guard::{Ban, BanReason, Caller, GuardConfig};
 use bytes::Bytes;
 use ipnet::IpNet;
 use sipx_sip::{
@@ -112,7 +112,7 @@ impl UserAgent {
             sipx_sip::validate_request(&request).into_iter().find(|finding| !finding.is_repairable())
         {
             self.refuse_malformed(&request, &finding, flow);
-            self.gate.failed(&mut self.cx, flow);
+            self.gate.failed(&mut self.cx, flow, BanReason::Unreadable);
             return Arrival::Nothing;
         }
         self.transactions.handle_request(request, flow)

@@ -6,7 +6,7 @@ use super::{
     message, requests,
     types::SipEvent,
 };
-use crate::guard::{self, Admission, Ban, Caller, Consequence, Guard, GuardConfig, Proof};
+use crate::guard::{self, Admission, Ban, BanReason, Caller, Consequence, Guard, GuardConfig, Proof};
 use ipnet::IpNet;
 use sipx_sip::{HeaderName, Message, Method, Request};
 use std::{net::IpAddr, time::Duration};
@@ -80,7 +80,7 @@ impl Gate {
         if message::text(&request.headers, &HeaderName::UserAgent)
             .is_some_and(|name| guard::is_scanner(&name))
         {
-            self.failed(cx, flow);
+            self.failed(cx, flow, BanReason::AttackTool);
             return false;
         }
         let brings_something = proof_of(flow) == Proof::Reached
@@ -108,13 +108,13 @@ impl Gate {
         if self.guard.admit(flow, proof_of(flow) == Proof::Reached, cx.now) != Admission::Admitted {
             return false;
         }
-        self.failed(cx, flow);
+        self.failed(cx, flow, BanReason::Unreadable);
         true
     }
 
     /// A source sent what no legitimate client sends.
-    pub(super) fn failed(&mut self, cx: &mut Context, flow: Flow) {
-        if let Some(ban) = self.guard.failed(flow, proof_of(flow), cx.now) {
+    pub(super) fn failed(&mut self, cx: &mut Context, flow: Flow, reason: BanReason) {
+        if let Some(ban) = self.guard.failed(flow, proof_of(flow), reason, cx.now) {
             cx.event(SipEvent::Banned { source: flow.remote.ip(), seconds: ban.as_secs() });
         }
     }

@@ -1,19 +1,34 @@
+import { useQuery } from "@tanstack/react-query";
 import { Printer } from "lucide-react";
+import type { Schemas } from "../../api/client";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
+import { ProblemBox } from "../../ui/Problem";
 import css from "./KeyCard.module.css";
+import { numbersOf, servicesQuery } from "./services";
+
+type Room = Schemas["Room"];
 
 const forAll = ["*6", "*9", "*3", "*4", "*0"] as const;
 const forLeaders = ["*5", "*7", "*8", "*1", "*2", "*#", "**"] as const;
 
 /** The card of the usual keys, to be printed. */
-export function KeyCard({ number, onClose }: { number: string; onClose: () => void }) {
+export function KeyCard({ room, onClose }: { room: Room; onClose: () => void }) {
+  const services = useQuery(servicesQuery);
+  const { number, conference } = room;
+  const numbers = numbersOf(services.data ?? [], number);
+  const hasPin = room.has_pin || room.has_leader_pin;
   return (
     <Dialog title={t("rooms.card")} onClose={onClose} wide>
       <div className={css.card}>
-        <h3>{t("card.room", { number })}</h3>
-        <p>{t("card.entry", { number })}</p>
+        <h3>{conference}</h3>
+        {services.error ? (
+          <ProblemBox error={services.error} onRetry={() => void services.refetch()} />
+        ) : (
+          <p>{numbers.length ? t("card.call", { numbers: numbers.join(", ") }) : t("card.call.none")}</p>
+        )}
+        <p>{t(hasPin ? "card.entry.pin" : "card.entry", { number })}</p>
         <div className={css.columns}>
           <Keys title={t("card.all")} keys={forAll} />
           <Keys title={t("card.leaders")} keys={forLeaders} />

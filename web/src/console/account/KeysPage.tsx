@@ -57,7 +57,7 @@ export function KeysPage() {
             <td>
               <code>{key.prefix}…</code>
             </td>
-            <td>{key.scopes.join(", ")}</td>
+            <td>{key.scopes.map((scope) => t(`scope.${scope}`)).join(", ")}</td>
             <td>{key.conference ?? t("keys.all")}</td>
             <td>{dateTime(key.last_used_at)}</td>
             <td>{dateTime(key.expires_at)}</td>
@@ -114,7 +114,7 @@ function NewKeyDialog({ onClose, onDone }: { onClose: () => void; onDone: (secre
   const given = session?.scopes ?? [];
   const [label, setLabel] = useState("");
   const [conference, setConference] = useState("");
-  const [scopes, setScopes] = useState<Scope[]>(given.filter((scope) => scope !== "operator"));
+  const [scopes, setScopes] = useState<Scope[]>(["read"]);
   const isBound = conference.trim() !== "";
   const offered = isBound ? given.filter((scope) => boundScopes.includes(scope)) : given;
   const act = async () => {

@@ -1,26 +1,24 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Ellipsis, UserPlus } from "lucide-react";
 import { useState } from "react";
+import type { Versioned } from "../../api/client";
 import { dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
-import { type Language, languages } from "../../texts/texts";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
-import { CheckField, SelectField, TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
 import { Badge, Page } from "../../ui/Page";
-import { useForm } from "../../ui/useForm";
-import { useHasNoPasswords, useMay, useSession } from "../session";
+import { sessionQuery, useHasNoPasswords, useSession } from "../session";
+import { PersonDialog } from "./PersonDialog";
 import {
   changePerson,
   type Invitation,
-  invite,
   inviteAgain,
   type Person,
   peopleQuery,
-  type Role,
+  readPerson,
   removePerson,
 } from "./people";
 import { SecretDialog } from "./Secret";
@@ -32,7 +30,7 @@ export function PeoplePage() {
   const session = useSession();
   const people = useQuery(peopleQuery);
   const hasNoPasswords = useHasNoPasswords();
-  const [isInviting, setInviting] = useState(false);
+  const [edited, setEdited] = useState<Versioned<Person> | "new" | null>(null);
   const [link, setLink] = useState<{ person: string; invitation: Invitation } | null>(null);
   const [removed, setRemoved] = useState<Person | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: peopleQuery.queryKey });
@@ -42,7 +40,7 @@ export function PeoplePage() {
       title={t("nav.people")}
       note={t("people.note")}
       actions={
-        <Button look="primary" icon={<UserPlus />} onClick={() => setInviting(true)}>
+        <Button look="primary" icon={<UserPlus />} onClick={() => setEdited("new")}>
           {t("people.invite")}
         </Button>
       }
@@ -66,8 +64,10 @@ export function PeoplePage() {
             <td>
               {[
                 ...(person.operator ? [t("role.operator")] : []),
-                ...person.roles.map(
-                  ({ account, role }) => `${t(`role.${role}`)} (${accounts.get(account) ?? account})`,
+                ...person.roles.map(({ account, role }) =>
+                  account === session?.account?.id
+                    ? t(`role.${role}`)
+                    : `${t(`role.${role}`)} (${accounts.get(account) ?? account})`,
                 ),
               ].join(", ")}
             </td>
@@ -80,6 +80,11 @@ export function PeoplePage() {
                 label={t("room.more.who", { name: person.name })}
                 icon={<Ellipsis />}
                 actions={() => [
+                  {
+                    text: t("rooms.change"),
+                    // Read anew: only the version that is shown is changed.
+                    onSelect: () => void attempt(async () => setEdited(await readPerson(person.id))),
+                  },
                   ...(hasNoPasswords
                     ? []
                     : [
@@ -110,13 +115,16 @@ export function PeoplePage() {
           </tr>
         )}
       />
-      {isInviting && (
-        <InvitePersonDialog
-          onClose={() => setInviting(false)}
-          onDone={(person, invitation) => {
+      {edited && (
+        <PersonDialog
+          current={edited === "new" ? null : edited}
+          onClose={() => setEdited(null)}
+          onDone={async (person, invitation) => {
             // Where passwords are off, they sign in at the provider.
             if (invitation) setLink({ person, invitation });
-            void reload();
+            await reload();
+            // One's own name, language and rights are shown at once.
+            await queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
           }}
         />
       )}
@@ -141,54 +149,5 @@ export function PeoplePage() {
         </ActionDialog>
       )}
     </Page>
-  );
-}
-
-interface InviteProps {
-  onClose: () => void;
-  onDone: (person: string, invitation: Invitation | null | undefined) => void;
-}
-
-function InvitePersonDialog({ onClose, onDone }: InviteProps) {
-  const session = useSession();
-  const mayOperate = useMay("operator");
-  const account = session?.account;
-  const { form, text, check } = useForm({
-    name: "",
-    mail: "",
-    language: "en" as Language,
-    role: "organiser" as Role,
-    operator: false,
-  });
-  const act = async () => {
-    const { name, mail, language, operator, role } = form;
-    const roles = account ? [{ account: account.id, role }] : [];
-    const made = await invite({ name: name.trim(), mail: mail.trim(), language, operator, roles });
-    onDone(made.name, made.invitation);
-  };
-  return (
-    <ActionDialog title={t("people.invite")} button={t("people.invite")} act={act} onClose={onClose}>
-      <TextField label={t("people.name")} required maxLength={100} {...text("name")} />
-      <TextField label={t("people.mail")} type="email" required {...text("mail")} />
-      {account && (
-        <SelectField
-          label={t("people.role.in", { account: account.login })}
-          hint={t(`role.${form.role}.what`)}
-          {...text("role")}
-        >
-          <option value="organiser">{t("role.organiser")}</option>
-          <option value="auditor">{t("role.auditor")}</option>
-          <option value="admin">{t("role.admin")}</option>
-        </SelectField>
-      )}
-      <SelectField label={t("people.language")} {...text("language")}>
-        {languages.map((language) => (
-          <option key={language} value={language}>
-            {t(`me.language.${language}`)}
-          </option>
-        ))}
-      </SelectField>
-      {mayOperate && <CheckField label={t("people.operator")} {...check("operator")} />}
-    </ActionDialog>
   );
 }

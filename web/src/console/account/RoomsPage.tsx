@@ -1,13 +1,14 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { DoorOpen, Ellipsis } from "lucide-react";
 import { useState } from "react";
-import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { client, everyPage, ok, type Schemas, type Versioned, versioned } from "../../api/client";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { CheckField, SelectField, TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
+import { attempt } from "../../ui/notices";
 import { Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
 import { KeyCard } from "./KeyCard";
@@ -23,10 +24,13 @@ export function RoomsPage() {
     queryKey: roomsKey,
     queryFn: () => everyPage<Room>((query) => ok(client.GET("/v1/rooms", { params: { query } }))),
   });
-  const [edited, setEdited] = useState<Room | "new" | null>(null);
+  const [edited, setEdited] = useState<Versioned<Room> | "new" | null>(null);
   const [removed, setRemoved] = useState<Room | null>(null);
   const [printed, setPrinted] = useState<Room | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: roomsKey });
+  // Read anew: only the version that is shown is changed.
+  const edit = async (number: string) =>
+    setEdited(await versioned(client.GET("/v1/rooms/{number}", { params: { path: { number } } })));
   return (
     <Page
       title={t("nav.rooms")}
@@ -41,7 +45,7 @@ export function RoomsPage() {
         query={rooms}
         label={t("nav.rooms")}
         none={t("rooms.none")}
-        head={[t("rooms.number"), t("booking.conference"), t("rooms.entry"), t("room.more")]}
+        head={[t("rooms.number"), t("booking.conference"), t("rooms.settings"), t("room.more")]}
         row={(room) => (
           <tr key={room.number}>
             <td>{room.number}</td>
@@ -61,7 +65,7 @@ export function RoomsPage() {
                 label={t("room.more.who", { name: room.number })}
                 icon={<Ellipsis />}
                 actions={() => [
-                  { text: t("rooms.change"), onSelect: () => setEdited(room) },
+                  { text: t("rooms.change"), onSelect: () => void attempt(() => edit(room.number)) },
                   { text: t("rooms.card"), onSelect: () => setPrinted(room) },
                   { text: t("rooms.remove"), danger: true, begins: true, onSelect: () => setRemoved(room) },
                 ]}
@@ -71,9 +75,13 @@ export function RoomsPage() {
         )}
       />
       {edited && (
-        <RoomDialog room={edited === "new" ? null : edited} onClose={() => setEdited(null)} onDone={reload} />
+        <RoomDialog
+          current={edited === "new" ? null : edited}
+          onClose={() => setEdited(null)}
+          onDone={reload}
+        />
       )}
-      {printed && <KeyCard number={printed.number} onClose={() => setPrinted(null)} />}
+      {printed && <KeyCard room={printed} onClose={() => setPrinted(null)} />}
       {removed && (
         <ActionDialog
           title={t("rooms.remove.ask", { number: removed.number })}
@@ -93,14 +101,15 @@ export function RoomsPage() {
 }
 
 function RoomDialog({
-  room,
+  current,
   onClose,
   onDone,
 }: {
-  room: Room | null;
+  current: Versioned<Room> | null;
   onClose: () => void;
   onDone: () => Promise<void>;
 }) {
+  const room = current?.data;
   const { form, set, text, check } = useForm({
     number: room?.number ?? "",
     conference: room?.conference ?? "",
@@ -116,11 +125,14 @@ function RoomDialog({
     const { number, pin, leader_pin, ...settings } = form;
     // A PIN that is not entered stays as it is.
     const body = { ...settings, ...(pin ? { pin } : {}), ...(leader_pin ? { leader_pin } : {}) };
-    const params = { path: { number } };
-    if (room) await ok(client.PATCH("/v1/rooms/{number}", { params, body }));
-    else {
+    const path = { number };
+    if (current) {
+      const header = { "If-Match": current.version };
+      await ok(client.PATCH("/v1/rooms/{number}", { params: { path, header }, body }));
+    } else {
       // Made, not replaced: a room with this number may be there.
-      await ok(client.PUT("/v1/rooms/{number}", { params, headers: { "If-None-Match": "*" }, body }));
+      const header = { "If-None-Match": "*" };
+      await ok(client.PUT("/v1/rooms/{number}", { params: { path, header }, body }));
     }
     await onDone();
   };

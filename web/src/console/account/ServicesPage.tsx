@@ -1,12 +1,14 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Ellipsis, Waypoints } from "lucide-react";
 import { useState } from "react";
+import type { Versioned } from "../../api/client";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { CheckField, SelectField, TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
+import { attempt } from "../../ui/notices";
 import { Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
 import {
@@ -17,6 +19,7 @@ import {
   type InboundService,
   kindOf,
   makeService,
+  readService,
   removeService,
   servicesQuery,
 } from "./services";
@@ -25,7 +28,7 @@ import {
 export function ServicesPage() {
   const queries = useQueryClient();
   const services = useQuery(servicesQuery);
-  const [edited, setEdited] = useState<InboundService | "new" | null>(null);
+  const [edited, setEdited] = useState<Versioned<InboundService> | "new" | null>(null);
   const [removed, setRemoved] = useState<string | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: servicesQuery.queryKey });
   return (
@@ -68,7 +71,11 @@ export function ServicesPage() {
                 label={t("room.more.who", { name: service.name })}
                 icon={<Ellipsis />}
                 actions={() => [
-                  { text: t("rooms.change"), onSelect: () => setEdited(service) },
+                  {
+                    text: t("rooms.change"),
+                    // Read anew: only the version that is shown is changed.
+                    onSelect: () => void attempt(async () => setEdited(await readService(service.name))),
+                  },
                   {
                     text: t("services.remove"),
                     danger: true,
@@ -83,7 +90,7 @@ export function ServicesPage() {
       />
       {edited && (
         <ServiceDialog
-          service={edited === "new" ? null : edited}
+          current={edited === "new" ? null : edited}
           onClose={() => setEdited(null)}
           onDone={reload}
         />
@@ -104,7 +111,9 @@ export function ServicesPage() {
 }
 
 function leadsTo(service: InboundService): string {
-  if (service.conference) return service.conference.name;
+  if (service.conference) {
+    return service.conference.name === "{rest}" ? t("services.rest") : service.conference.name;
+  }
   if (service.announcement) return [service.announcement.play].flat().join(", ");
   const { rooms } = service.entry ?? {};
   return Array.isArray(rooms) ? rooms.join(", ") : t("services.all_rooms");
@@ -122,16 +131,17 @@ function accessOf({ access }: InboundService): string[] {
 }
 
 interface ServiceDialogProps {
-  service: InboundService | null;
+  current: Versioned<InboundService> | null;
   onClose: () => void;
   onDone: () => Promise<unknown>;
 }
 
-function ServiceDialog({ service, onClose, onDone }: ServiceDialogProps) {
+function ServiceDialog({ current, onClose, onDone }: ServiceDialogProps) {
+  const service = current?.data ?? null;
   const { form, text, check } = useForm(() => formOf(service));
   const act = async () => {
-    await (service
-      ? changeService(service.name, changeOf(form, service))
+    await (current
+      ? changeService(current.data.name, current.version, changeOf(form, current.data))
       : makeService(form.name.trim(), bodyOf(form)));
     await onDone();
   };

@@ -8,6 +8,7 @@ import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
 import { Badge, Page } from "../../ui/Page";
 import { useHasNoPasswords } from "../session";
+import { browserOf } from "./browserOf";
 import { PasswordDialog } from "./PasswordDialog";
 import { endSession, sessionsQuery } from "./people";
 
@@ -48,7 +49,7 @@ export function SessionsPage() {
         ]}
         row={(one) => (
           <tr key={one.id}>
-            <td>{one.user_agent ?? "–"}</td>
+            <td title={one.user_agent ?? undefined}>{browserOf(one.user_agent)}</td>
             <td>{one.address ?? "–"}</td>
             <td>{dateTime(one.created_at)}</td>
             <td>{dateTime(one.last_used_at)}</td>

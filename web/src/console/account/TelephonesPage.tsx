@@ -7,6 +7,8 @@ import { dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
+import { CopyField } from "../../ui/CopyField";
+import { Dialog } from "../../ui/Dialog";
 import { TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
 import { Page } from "../../ui/Page";
@@ -24,6 +26,7 @@ export function TelephonesPage() {
   });
   const [edited, setEdited] = useState<string | null>(null);
   const [removed, setRemoved] = useState<string | null>(null);
+  const [made, setMade] = useState<{ user: User; password: string } | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: usersKey });
   return (
     <Page
@@ -58,7 +61,25 @@ export function TelephonesPage() {
           </tr>
         )}
       />
-      {edited !== null && <UserDialog name={edited} onClose={() => setEdited(null)} onDone={reload} />}
+      {edited !== null && (
+        <UserDialog
+          name={edited}
+          onClose={() => setEdited(null)}
+          onDone={async (user, password) => {
+            setMade({ user, password });
+            await reload();
+          }}
+        />
+      )}
+      {made && (
+        <Dialog title={t("telephones.made", { name: made.user.name })} onClose={() => setMade(null)}>
+          <p>{t("telephones.made.text")}</p>
+          <CopyField label={t("telephones.server")} value={location.hostname} />
+          <CopyField label={t("people.name")} value={made.user.name} />
+          <CopyField label={t("telephones.realm")} value={made.user.realm} />
+          <CopyField label={t("telephones.password")} value={made.password} note={t("secret.once")} />
+        </Dialog>
+      )}
       {removed !== null && (
         <ActionDialog
           title={t("telephones.remove.ask", { name: removed })}
@@ -78,15 +99,21 @@ export function TelephonesPage() {
 }
 
 /** A new user, or another password of one that is there. */
-function UserDialog(props: { name: string; onClose: () => void; onDone: () => Promise<void> }) {
+function UserDialog(props: {
+  name: string;
+  onClose: () => void;
+  onDone: (user: User, password: string) => Promise<void>;
+}) {
   const isNew = props.name === "";
   const [name, setName] = useState(props.name);
   const [password, setPassword] = useState(() => randomText(20));
   const act = async () => {
     const params = { path: { name: name.trim() } };
-    const headers = isNew ? { "If-None-Match": "*" } : { "If-Match": "*" };
-    await ok(client.PUT("/v1/users/{name}", { params, headers, body: { password } }));
-    await props.onDone();
+    const header = isNew ? { "If-None-Match": "*" } : { "If-Match": "*" };
+    const user = await ok(
+      client.PUT("/v1/users/{name}", { params: { ...params, header }, body: { password } }),
+    );
+    await props.onDone(user, password);
   };
   return (
     <ActionDialog

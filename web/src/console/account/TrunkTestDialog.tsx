@@ -60,6 +60,10 @@ export function TrunkTestDialog({ name, onClose }: { name: string; onClose: () =
   );
 }
 
+/** From a second on in seconds. */
+const took = (ms: number | null | undefined) =>
+  ms != null && ms >= 1_000 ? measure(ms / 1_000, "s", 1) : measure(ms, "ms");
+
 function Result({ result: { options, call } }: { result: TrunkTest }) {
   const said = (status?: number | null, reason?: string | null) =>
     [status, reason].filter(Boolean).join(" ") || "–";
@@ -73,7 +77,7 @@ function Result({ result: { options, call } }: { result: TrunkTest }) {
               {options.error ?? said(options.status, options.reason)}
             </Badge>,
           ],
-          [t("trunk_test.took"), measure(options.duration_ms, "ms")],
+          [t("trunk_test.took"), took(options.duration_ms)],
           ...(call
             ? ([
                 [
@@ -83,9 +87,9 @@ function Result({ result: { options, call } }: { result: TrunkTest }) {
                   </Badge>,
                 ],
                 [t("trunk_test.answer"), said(call.status, call.reason)],
-                [t("trunk_test.ringing"), measure(call.ringing_after_ms, "ms")],
-                [t("trunk_test.answered_after"), measure(call.answered_after_ms, "ms")],
-                [t("trunk_test.ended"), measure(call.ended_after_ms, "ms")],
+                [t("trunk_test.ringing"), took(call.ringing_after_ms)],
+                [t("trunk_test.answered_after"), took(call.answered_after_ms)],
+                [t("trunk_test.ended"), took(call.ended_after_ms)],
               ] satisfies [string, string | React.ReactNode][])
             : []),
         ]}

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Cable, Ellipsis } from "lucide-react";
 import { useState } from "react";
-import { client, ok, type Schemas } from "../../api/client";
+import { client, ok, type Schemas, type Versioned, versioned } from "../../api/client";
 import { dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
@@ -9,6 +9,7 @@ import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { CheckField, TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
+import { attempt } from "../../ui/notices";
 import { Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
 import { TrunkTestDialog } from "./TrunkTestDialog";
@@ -17,10 +18,13 @@ import { type Trunk, trunksQuery, trunkTone } from "./trunks";
 export function TrunksPage() {
   const queries = useQueryClient();
   const trunks = useQuery({ ...trunksQuery, refetchInterval: 10_000 });
-  const [edited, setEdited] = useState<Trunk | "new" | null>(null);
+  const [edited, setEdited] = useState<Versioned<Trunk> | "new" | null>(null);
   const [removed, setRemoved] = useState<Trunk | null>(null);
   const [tested, setTested] = useState<string | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: trunksQuery.queryKey });
+  // Read anew: only the version that is shown is changed.
+  const edit = async (name: string) =>
+    setEdited(await versioned(client.GET("/v1/trunks/{name}", { params: { path: { name } } })));
   return (
     <Page
       title={t("nav.trunks")}
@@ -65,7 +69,7 @@ export function TrunksPage() {
                 label={t("room.more.who", { name: trunk.name })}
                 icon={<Ellipsis />}
                 actions={() => [
-                  { text: t("rooms.change"), onSelect: () => setEdited(trunk) },
+                  { text: t("rooms.change"), onSelect: () => void attempt(() => edit(trunk.name)) },
                   { text: t("trunk_test"), onSelect: () => setTested(trunk.name) },
                   {
                     text: t("trunks.remove"),
@@ -81,7 +85,7 @@ export function TrunksPage() {
       />
       {edited && (
         <TrunkDialog
-          trunk={edited === "new" ? null : edited}
+          current={edited === "new" ? null : edited}
           onClose={() => setEdited(null)}
           onDone={reload}
         />
@@ -107,8 +111,13 @@ export function TrunksPage() {
 
 const listOf = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 
-function TrunkDialog(props: { trunk: Trunk | null; onClose: () => void; onDone: () => Promise<void> }) {
-  const { trunk } = props;
+function TrunkDialog(props: {
+  current: Versioned<Trunk> | null;
+  onClose: () => void;
+  onDone: () => Promise<void>;
+}) {
+  const { current } = props;
+  const trunk = current?.data;
   const { form, text, check } = useForm({
     name: trunk?.name ?? "",
     uri: trunk?.uri ?? "sip:",
@@ -120,7 +129,7 @@ function TrunkDialog(props: { trunk: Trunk | null; onClose: () => void; onDone: 
     networks: (trunk?.networks ?? []).join(", "),
   });
   const act = async () => {
-    const params = { path: { name: form.name.trim() } };
+    const path = { name: form.name.trim() };
     const body = {
       uri: form.uri.trim(),
       user: form.user.trim() || null,
@@ -131,8 +140,14 @@ function TrunkDialog(props: { trunk: Trunk | null; onClose: () => void; onDone: 
       // One that is not entered stays.
       ...(form.password ? { password: form.password } : {}),
     } satisfies Schemas["TrunkSettingsPatch"];
-    if (trunk) await ok(client.PATCH("/v1/trunks/{name}", { params, body }));
-    else await ok(client.PUT("/v1/trunks/{name}", { params, headers: { "If-None-Match": "*" }, body }));
+    if (current) {
+      const header = { "If-Match": current.version };
+      await ok(client.PATCH("/v1/trunks/{name}", { params: { path, header }, body }));
+    } else {
+      // Made, not replaced: a trunk of this name may be there.
+      const header = { "If-None-Match": "*" };
+      await ok(client.PUT("/v1/trunks/{name}", { params: { path, header }, body }));
+    }
     await props.onDone();
   };
   return (

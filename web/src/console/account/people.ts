@@ -1,8 +1,9 @@
 /** People who sign in, as the pages read and change them. */
 import { queryOptions } from "@tanstack/react-query";
-import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { client, everyPage, ok, type Schemas, versioned } from "../../api/client";
 
 export type Role = Schemas["Role"];
+export type PersonRole = Schemas["PersonRole"];
 export type Person = Schemas["Person"];
 export type Invitation = Schemas["Invitation"];
 
@@ -18,8 +19,16 @@ export const invite = (body: Schemas["PersonBody"]) => ok(client.POST("/v1/peopl
 /** The link is shown this once. */
 export const inviteAgain = (id: number) => ok(client.POST("/v1/people/{id}/invitation", of(id)));
 
-export const changePerson = (id: number, body: Schemas["PersonPatch"]) =>
-  ok(client.PATCH("/v1/people/{id}", { ...of(id), body }));
+export const readPerson = (id: number) => versioned(client.GET("/v1/people/{id}", of(id)));
+
+/** `version`: only as long as it is this one. */
+export const changePerson = (id: number, body: Schemas["PersonPatch"], version?: string) =>
+  ok(
+    client.PATCH("/v1/people/{id}", {
+      params: { path: { id }, ...(version ? { header: { "If-Match": version } } : {}) },
+      body,
+    }),
+  );
 
 export const removePerson = (id: number) => ok(client.DELETE("/v1/people/{id}", of(id)));
 

@@ -1,6 +1,6 @@
 /** Inbound services: what happens to a call by the name that is dialled. */
 import { queryOptions } from "@tanstack/react-query";
-import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { client, everyPage, ok, type Schemas, versioned } from "../../api/client";
 
 export type Kind = "conference" | "entry" | "announcement";
 export type Srtp = NonNullable<Schemas["Service"]["srtp"]>;
@@ -24,9 +24,22 @@ export const makeService = (name: string, body: Schemas["ServiceBody"]) =>
       body,
     }),
   );
-export const changeService = (name: string, body: ServiceChange) =>
-  ok(client.PATCH("/v1/services/{name}", { ...of(name), body }));
+export const readService = (name: string) => versioned(client.GET("/v1/services/{name}", of(name)));
+/** Only as long as it is the version that was shown. */
+export const changeService = (name: string, version: string, body: ServiceChange) =>
+  ok(
+    client.PATCH("/v1/services/{name}", {
+      params: { path: { name }, header: { "If-Match": version } },
+      body,
+    }),
+  );
 export const removeService = (name: string) => ok(client.DELETE("/v1/services/{name}", of(name)));
+
+/** The numbers and names by which a room is reached. */
+export const numbersOf = (services: InboundService[], room: string): string[] =>
+  services
+    .filter(({ entry }) => entry && (!Array.isArray(entry.rooms) || entry.rooms.includes(room)))
+    .map((service) => service.name);
 
 export const kindOf = (service: InboundService): Kind =>
   service.entry ? "entry" : service.announcement ? "announcement" : "conference";

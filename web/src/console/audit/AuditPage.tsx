@@ -1,7 +1,7 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { client, ok, type Schemas } from "../../api/client";
-import { dateTime } from "../../texts/format";
+import { exactTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
@@ -10,6 +10,7 @@ import { List, usePages } from "../../ui/List";
 import { Badge, Filters, Page } from "../../ui/Page";
 import css from "../operator/Operator.module.css";
 import { useMay } from "../session";
+import { doingOf } from "./doing";
 
 type Entry = Schemas["AuditRecord"];
 
@@ -51,18 +52,18 @@ export function AuditPage() {
         ]}
         row={(one) => (
           <tr key={one.id}>
-            <td>{dateTime(one.at)}</td>
+            <td>{exactTime(one.at)}</td>
             <td>{one.actor}</td>
-            <td>
-              <code>
-                {one.method} {one.path}
-              </code>
-            </td>
+            <td title={`${one.method} ${one.path}`}>{what(one)}</td>
             <td>
               {one.status == null ? (
                 "–"
               ) : (
-                <Badge tone={one.status < 400 ? "good" : "bad"}>{one.status}</Badge>
+                <Badge tone={one.status < 400 ? "good" : "bad"}>
+                  {one.status < 400
+                    ? t("audit.outcome.done")
+                    : t("audit.outcome.refused", { status: one.status })}
+                </Badge>
               )}
             </td>
             <td>{one.source ?? "–"}</td>
@@ -87,4 +88,18 @@ export function AuditPage() {
       )}
     </Page>
   );
+}
+
+/** In words where there are some; the request itself is in the details. */
+function what({ method, path }: Pick<Entry, "method" | "path">): ReactNode {
+  const doing = doingOf(method, path);
+  if (!doing) {
+    return (
+      <code>
+        {method} {path}
+      </code>
+    );
+  }
+  const thing = t(`audit.thing.${doing.thing}`);
+  return `${doing.name ? `${thing} ${doing.name}` : thing}: ${t(`audit.verb.${doing.verb}`)}`;
 }

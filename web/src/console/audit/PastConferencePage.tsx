@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { client, ok, type Schemas } from "../../api/client";
-import { amount, dateTime, duration } from "../../texts/format";
+import { shownName } from "../../sip/identity";
+import { amount, dateTime, duration, period } from "../../texts/format";
 import { t } from "../../texts/pages";
-import { Loaded } from "../../ui/List";
+import { LoadedPage } from "../../ui/LoadedPage";
 import { Facts, Page, Panel, Section, Table } from "../../ui/Page";
 
 const route = getRouteApi("/shell/history/$id");
@@ -14,12 +15,16 @@ export function PastConferencePage() {
     queryKey: ["past", id],
     queryFn: () => ok(client.GET("/v1/history/{id}", { params: { path: { id } } })),
   });
-  return <Loaded query={past}>{(data) => <Past data={data} />}</Loaded>;
+  return (
+    <LoadedPage title={t("nav.history")} query={past}>
+      {(data) => <Past data={data} />}
+    </LoadedPage>
+  );
 }
 
 function Past({ data }: { data: Schemas["PastConferenceDetail"] }) {
   return (
-    <Page title={data.conference} note={`${dateTime(data.started_at)} – ${dateTime(data.ended_at)}`}>
+    <Page title={data.conference} note={period(data.started_at, data.ended_at)}>
       <Section title={t("call.record")}>
         <Panel>
           <Facts>
@@ -48,7 +53,7 @@ function Past({ data }: { data: Schemas["PastConferenceDetail"] }) {
             <tr key={`${one.participant_id} ${one.entered_at}`}>
               <td>
                 <Link to="/calls/$id" params={{ id: one.participant_id }}>
-                  {one.from ?? one.participant_id}
+                  {one.from ? shownName(one.from) : "–"}
                 </Link>
               </td>
               <td>{one.to ?? "–"}</td>

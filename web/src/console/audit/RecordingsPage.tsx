@@ -63,11 +63,7 @@ export function RecordingsPage() {
               <Badge tone={tones[one.state]}>{t(`recordings.state.${one.state}`)}</Badge>
             </td>
             <td>{one.files.length}</td>
-            <td>
-              {t("recordings.kb", {
-                kb: amount(one.files.reduce((sum, file) => sum + file.bytes, 0) / 1_000),
-              })}
-            </td>
+            <td>{size(one.files.reduce((sum, file) => sum + file.bytes, 0))}</td>
             <td>
               {one.files.length > 0 && one.state !== "running" && (
                 <Button size="small" onClick={() => setHeard(one)}>
@@ -105,6 +101,11 @@ export function RecordingsPage() {
     </Page>
   );
 }
+
+const size = (bytes: number): string =>
+  bytes < 1e6
+    ? t("recordings.size.kb", { size: amount(bytes / 1e3) })
+    : t("recordings.size.mb", { size: amount(bytes / 1e6, 1) });
 
 function Listen({ recording, onClose }: { recording: Recording; onClose: () => void }) {
   const names = new Map(recording.participants.map((one) => [one.participant_id, one.display_name]));

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Download } from "lucide-react";
 import { client, ok, type Schemas } from "../../api/client";
-import { amount } from "../../texts/format";
+import { amount, dayName, monthName } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { SelectField, TextField } from "../../ui/Field";
@@ -49,7 +49,7 @@ export function UsagePage() {
       note={t("usage.note")}
       actions={
         <Button icon={<Download />} onClick={() => void attempt(() => download(query))} disabled={!isValid}>
-          CSV
+          {t("usage.csv")}
         </Button>
       }
     >
@@ -72,6 +72,7 @@ export function UsagePage() {
           onChange={(event) => set({ by: event.target.value as By })}
         >
           <option value="day">{t("usage.by.day")}</option>
+          <option value="month">{t("usage.by.month")}</option>
           <option value="conference">{t("usage.by.conference")}</option>
           <option value="trunk">{t("usage.by.trunk")}</option>
           <option value="account">{t("usage.by.account")}</option>
@@ -92,7 +93,7 @@ export function UsagePage() {
           t("usage.peak"),
         ]}
         row={(line) => (
-          <tr key={labelOf(line, by)}>
+          <tr key={line[by]}>
             <td>{labelOf(line, by)}</td>
             <td>{amount(line.conferences)}</td>
             <td>{amount(line.calls)}</td>
@@ -108,7 +109,12 @@ export function UsagePage() {
   );
 }
 
-const labelOf = (line: Line, by: By): string => line[by] ?? "–";
+/** Days and months are those of UTC, whichever the reader's zone is. */
+function labelOf(line: Line, by: By): string {
+  const text = line[by];
+  if (text == null) return "–";
+  return by === "month" ? monthName(text) : by === "day" ? dayName(text) : text;
+}
 
 async function download(query: { from: string; to: string; by: By }): Promise<void> {
   const headers = { Accept: "text/csv" };

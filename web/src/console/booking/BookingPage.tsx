@@ -1,29 +1,27 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { CalendarArrowDown, DoorOpen, KeyRound, Link2, Trash2 } from "lucide-react";
+import { CalendarArrowDown, DoorOpen, KeyRound, Link2 } from "lucide-react";
 import { type ReactNode, useState } from "react";
+import type { Versioned } from "../../api/client";
 import { tc } from "../../texts/common";
-import { amount, dateTime, localInput } from "../../texts/format";
+import { amount, dateTime, period } from "../../texts/format";
 import { t } from "../../texts/pages";
-import { readLanguage } from "../../texts/texts";
 import { Button } from "../../ui/Button";
 import button from "../../ui/Button.module.css";
 import { Dialog, DialogActions } from "../../ui/Dialog";
-import { AreaField, TextField } from "../../ui/Field";
-import { List, Loaded } from "../../ui/List";
-import { attempt, notify } from "../../ui/notices";
+import { List } from "../../ui/List";
+import { LoadedPage } from "../../ui/LoadedPage";
+import { attempt } from "../../ui/notices";
 import { Badge, Facts, Page, Panel, Section, type Tone } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
-import { useForm } from "../../ui/useForm";
-import { limitsQuery, useRefreshedBy } from "../conferences";
+import { useRefreshedBy } from "../conferences";
 import { phaseTone } from "../Home";
 import { InviteDialog } from "../InviteDialog";
 import { LeaderLinksDialog } from "../LeaderLinksDialog";
 import { telephoneFacts, waysQuery } from "../links";
 import { useMay } from "../session";
-import css from "./Booking.module.css";
-import { type Booking, bookingQuery, changeBooking, type Mail, mailsQuery, removeBooking } from "./bookings";
-import { guestText, keepLanguages, parseGuests } from "./guests";
+import { type Booking, bookingQuery, type Mail, mailsQuery, removeBooking } from "./bookings";
+import { ChangeBooking } from "./ChangeBooking";
+import { ownZone } from "./zones";
 
 const route = getRouteApi("/shell/bookings/$token");
 
@@ -31,10 +29,15 @@ export function BookingPage() {
   const { token } = route.useParams();
   useRefreshedBy((type) => type.startsWith("reservation."), [["reservation", token]]);
   const booking = useQuery(bookingQuery(token));
-  return <Loaded query={booking}>{(data) => <Shown booking={data} />}</Loaded>;
+  return (
+    <LoadedPage title={t("booking.facts")} query={booking}>
+      {(data) => <Shown current={data} />}
+    </LoadedPage>
+  );
 }
 
-function Shown({ booking }: { booking: Booking }) {
+function Shown({ current }: { current: Versioned<Booking> }) {
+  const booking = current.data;
   const navigate = useNavigate();
   const queries = useQueryClient();
   const mayBook = useMay("book");
@@ -51,7 +54,7 @@ function Shown({ booking }: { booking: Booking }) {
   return (
     <Page
       title={title || conference}
-      note={`${dateTime(booking.starts_at)} – ${dateTime(booking.ends_at)}`}
+      note={`${period(booking.starts_at, booking.ends_at)} (${ownZone()})`}
       actions={
         <>
           <Link
@@ -114,8 +117,10 @@ function Shown({ booking }: { booking: Booking }) {
           </Facts>
         </Panel>
       </Section>
-      {booking.guests.length > 0 && <Mails token={token} />}
-      {mayBook && !isOver && <Change key={token} booking={booking} onRemove={() => setOpen("remove")} />}
+      <Mails token={token} isExpected={booking.guests.length > 0} />
+      {mayBook && !isOver && (
+        <ChangeBooking key={token} current={current} onRemove={() => setOpen("remove")} />
+      )}
       {open === "invite" && (
         <InviteDialog
           of={{ reservation: token }}
@@ -146,89 +151,12 @@ function Shown({ booking }: { booking: Booking }) {
   );
 }
 
-function Change({ booking, onRemove }: { booking: Booking; onRemove: () => void }) {
-  const queries = useQueryClient();
-  const limits = useQuery(limitsQuery);
-  const before = booking.guests;
-  const { form, text } = useForm({
-    title: booking.title ?? "",
-    seats: String(booking.max_participants),
-    duration: String(booking.duration_min),
-    start: localInput(new Date(booking.starts_at)),
-    guests: guestText(before),
-  });
-  const [error, setError] = useState<unknown>(null);
-  const isRunning = booking.state !== "reserved";
-  const hasMail = limits.data?.mail || before.length > 0;
-  const { guests, wrong } = parseGuests(form.guests, readLanguage());
-  const save = async () => {
-    setError(null);
-    try {
-      const isMoved = form.start !== localInput(new Date(booking.starts_at));
-      await changeBooking(booking.token, {
-        title: form.title.trim() || null,
-        max_participants: Number(form.seats),
-        duration_min: Number(form.duration),
-        ...(isMoved ? { starts_at: new Date(form.start).toISOString() } : {}),
-        ...(form.guests === guestText(before) ? {} : { guests: keepLanguages(guests, before) }),
-      });
-      await queries.invalidateQueries({ queryKey: ["reservation", booking.token] });
-      await queries.invalidateQueries({ queryKey: ["reservations"] });
-      await queries.invalidateQueries({ queryKey: ["mails", booking.token] });
-      notify(t("booking.saved"));
-    } catch (problem) {
-      setError(problem);
-    }
-  };
-  return (
-    <Section title={t("booking.change")}>
-      <form
-        className={css.form}
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
-        {error !== null && <ProblemBox error={error} />}
-        <div className={css.pair}>
-          <TextField label={t("booking.title")} maxLength={100} {...text("title")} />
-          {!isRunning && (
-            <TextField label={t("booking.starts")} type="datetime-local" required {...text("start")} />
-          )}
-        </div>
-        <div className={css.pair}>
-          <TextField label={t("booking.seats")} type="number" required {...text("seats")} />
-          <TextField label={t("booking.duration.min")} type="number" required {...text("duration")} />
-        </div>
-        {hasMail && (
-          <AreaField
-            label={t("booking.guests")}
-            hint={t("booking.guests.hint")}
-            error={wrong.length ? t("booking.guests.wrong", { text: wrong.join(", ") }) : undefined}
-            rows={3}
-            {...text("guests")}
-          />
-        )}
-        <div className={css.buttons}>
-          <Button type="submit" look="primary" disabled={wrong.length > 0}>
-            {t("booking.save")}
-          </Button>
-          {!isRunning && (
-            <Button icon={<Trash2 />} onClick={onRemove}>
-              {t("booking.remove")}
-            </Button>
-          )}
-        </div>
-      </form>
-    </Section>
-  );
-}
-
 const tones: Record<Mail["state"], Tone> = { waiting: "warn", sent: "good", failed: "bad" };
 
-/** What became of the mails to those who are invited. */
-function Mails({ token }: { token: string }) {
+/** What became of the mails to those who are invited, and to those who were. */
+function Mails({ token, isExpected }: { token: string; isExpected: boolean }) {
   const mails = useQuery(mailsQuery(token));
+  if (!isExpected && !mails.data?.length) return null;
   return (
     <Section title={t("mails")} {...(mails.data ? { count: mails.data.length } : {})}>
       <List

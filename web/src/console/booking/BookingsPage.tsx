@@ -38,6 +38,7 @@ export function BookingsPage() {
         </>
       }
     >
+      <SeatsChart />
       <Section title={t("bookings.list")} {...(reservations.data ? { count: reservations.data.length } : {})}>
         <List
           query={reservations}
@@ -70,7 +71,6 @@ export function BookingsPage() {
           )}
         />
       </Section>
-      <SeatsChart />
       {isOpen && <CalendarFeedDialog onClose={() => setOpen(false)} />}
     </Page>
   );

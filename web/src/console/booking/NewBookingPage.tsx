@@ -1,14 +1,15 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { client, ok, type Schemas } from "../../api/client";
+import type { Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
-import { dateTime, localInput } from "../../texts/format";
+import { dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { readLanguage } from "../../texts/texts";
 import { Button } from "../../ui/Button";
 import { AreaField, SelectField, TextField } from "../../ui/Field";
-import { Loaded } from "../../ui/List";
+import { GuardedButton } from "../../ui/GuardedButton";
+import { LoadedPage } from "../../ui/LoadedPage";
 import { notify } from "../../ui/notices";
 import { Page } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
@@ -17,21 +18,23 @@ import { limitsQuery } from "../conferences";
 import css from "./Booking.module.css";
 import { book, bookSeries, type NewBooking, refusedKey } from "./bookings";
 import { parseGuests } from "./guests";
-import { nearTimes, type Repeat, seatsLeft } from "./times";
-
-const DAY_MS = 86_400_000;
+import { SeatsLeft, useSeats } from "./SeatsLeft";
+import { nearTimes, type Repeat } from "./times";
+import { momentOf, ownZone, wallTime, zones } from "./zones";
 
 export function NewBookingPage() {
   const limits = useQuery(limitsQuery);
   return (
-    <Loaded query={limits}>{(data) => <BookingForm limits={data.reservations} hasMail={data.mail} />}</Loaded>
+    <LoadedPage title={t("bookings.new")} query={limits}>
+      {(data) => <BookingForm limits={data.reservations} hasMail={data.mail} />}
+    </LoadedPage>
   );
 }
 
 /** The next full quarter of an hour that can be booked. */
-function firstStart(limits: Schemas["ReservationLimits"]): Date {
+function firstStart(limits: Schemas["ReservationLimits"]): number {
   const earliest = Date.now() + (limits.min_notice_min + 1) * 60_000;
-  return new Date(Math.ceil(earliest / 900_000) * 900_000);
+  return Math.ceil(earliest / 900_000) * 900_000;
 }
 
 function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]; hasMail: boolean }) {
@@ -41,7 +44,8 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
     conference: "",
     title: "",
     seats: String(Math.max(limits.min_participants, Math.min(10, limits.max_participants))),
-    start: localInput(firstStart(limits)),
+    start: wallTime(firstStart(limits), ownZone()),
+    zone: ownZone(),
     duration: String(Math.max(limits.min_duration_min, Math.min(60, limits.max_duration_min))),
     divert: "",
     repeat: "none" as Repeat,
@@ -50,35 +54,12 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
   }));
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
-  const start = new Date(form.start);
-  const startMs = start.getTime();
+  const startMs = momentOf(form.start, form.zone);
   const durationMin = Number(form.duration);
-  const seats = Number(form.seats);
-  const isTimed = Number.isFinite(startMs) && durationMin > 0;
-
-  const from = new Date(Math.max(Date.now(), startMs - DAY_MS / 2));
-  const availability = useQuery({
-    queryKey: ["availability", form.start, form.duration],
-    enabled: isTimed,
-    retry: false,
-    queryFn: () =>
-      ok(
-        client.GET("/v1/availability", {
-          params: {
-            query: {
-              from: from.toISOString(),
-              to: new Date(startMs + durationMin * 60_000 + DAY_MS / 2).toISOString(),
-              limit: 500,
-            },
-          },
-        }),
-      ),
-  });
-  const steps = availability.data?.items ?? [];
-  const left = isTimed ? seatsLeft(steps, startMs, startMs + durationMin * 60_000) : null;
-  const isFull = left !== null && left < seats;
+  const wanted = Number(form.seats);
+  const seats = useSeats(startMs, durationMin, wanted);
   const earliest = Date.now() + limits.min_notice_min * 60_000;
-  const near = isFull ? nearTimes(steps, startMs, durationMin, seats, earliest) : [];
+  const near = seats.isFull ? nearTimes(seats.steps, startMs, durationMin, wanted, earliest) : [];
   const wrong = (pointer: string) =>
     error instanceof ApiProblem ? error.errors.find((one) => one.pointer === pointer)?.detail : undefined;
 
@@ -89,8 +70,8 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
     setError(null);
     const body: NewBooking = {
       conference: form.conference.trim(),
-      max_participants: seats,
-      starts_at: start.toISOString(),
+      max_participants: wanted,
+      starts_at: new Date(startMs).toISOString(),
       duration_min: durationMin,
       ...(form.title.trim() ? { title: form.title.trim() } : {}),
       ...(form.divert.trim() ? { divert: form.divert.trim() } : {}),
@@ -117,7 +98,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
       repeat,
       interval: 1,
       count: Number(form.count),
-      time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      time_zone: form.zone,
     });
     notify(t("booking.made", { count: made.dates.filter((one) => one.state === "booked").length }));
     queries.setQueryData(
@@ -151,12 +132,25 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
         <div className={css.pair}>
           <TextField
             label={t("booking.starts")}
-            hint={t("booking.zone", { zone: Intl.DateTimeFormat().resolvedOptions().timeZone })}
+            hint={
+              form.zone === ownZone() || !Number.isFinite(startMs)
+                ? undefined
+                : t("booking.starts.here", { time: dateTime(new Date(startMs).toISOString()) })
+            }
             error={wrong("/starts_at")}
             type="datetime-local"
             required
             {...text("start")}
           />
+          <SelectField label={t("booking.time_zone")} error={wrong("/time_zone")} {...text("zone")}>
+            {zones().map((zone) => (
+              <option key={zone} value={zone}>
+                {zone}
+              </option>
+            ))}
+          </SelectField>
+        </div>
+        <div className={css.pair}>
           <TextField
             label={t("booking.duration.min")}
             hint={t("booking.range", { from: limits.min_duration_min, to: limits.max_duration_min })}
@@ -167,8 +161,6 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
             max={limits.max_duration_min}
             {...text("duration")}
           />
-        </div>
-        <div className={css.pair}>
           <TextField
             label={t("booking.seats")}
             hint={t("booking.range", { from: limits.min_participants, to: limits.max_participants })}
@@ -179,14 +171,14 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
             max={limits.max_participants}
             {...text("seats")}
           />
+        </div>
+        <div className={css.pair}>
           <TextField
             label={t("booking.divert")}
             hint={t("booking.divert.hint")}
             error={wrong("/divert")}
             {...text("divert")}
           />
-        </div>
-        <div className={css.pair}>
           <SelectField label={t("booking.repeat")} {...text("repeat")}>
             <option value="none">{t("repeat.none")}</option>
             <option value="daily">{t("repeat.daily")}</option>
@@ -216,32 +208,27 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
             {...text("guests")}
           />
         )}
-        <output className={isFull ? `${css.seats} ${css.full}` : css.seats}>
-          {availability.error
-            ? ""
-            : left === null
-              ? t("booking.seats.asking")
-              : t("booking.seats.left", { count: left })}
-        </output>
+        <SeatsLeft seats={seats} />
         {near.length > 0 && (
           <div className={css.near}>
             <span>{t("booking.near")}</span>
             {near.map((at) => (
-              <Button key={at} size="small" onClick={() => set({ start: localInput(new Date(at)) })}>
-                {dateTime(new Date(at).toISOString())}
+              <Button key={at} size="small" onClick={() => set({ start: wallTime(at, form.zone) })}>
+                {dateTime(new Date(at).toISOString(), form.zone)}
               </Button>
             ))}
           </div>
         )}
         <div>
-          <Button
+          <GuardedButton
             type="submit"
             look="primary"
             size="large"
-            disabled={isBusy || isFull || wrongGuests.length > 0}
+            disabled={isBusy || seats.isFull || wrongGuests.length > 0}
+            reason={seats.isFull ? t("booking.full") : null}
           >
             {t("booking.book")}
-          </Button>
+          </GuardedButton>
         </div>
       </form>
     </Page>

@@ -1,52 +1,123 @@
 import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { ChevronLeft, ChevronRight } from "lucide-react";
 import { useMemo } from "react";
-import { client, everyPage, ok, type Schemas } from "../../api/client";
-import { amount } from "../../texts/format";
+import { client, everyPage, ok } from "../../api/client";
+import { amount, dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
+import { Button } from "../../ui/Button";
 import { Chart, type Line } from "../../ui/Chart";
-import { Section } from "../../ui/Page";
-import { limitsQuery } from "../conferences";
-import { corners } from "./times";
+import { Loaded } from "../../ui/List";
+import { Section, Table } from "../../ui/Page";
+import { limitsQuery, reservationsQuery } from "../conferences";
+import { type Step, seatsOver } from "./times";
 
-const DAYS = 7;
-const DAY_MS = 86_400_000;
+const route = getRouteApi("/shell/bookings");
+
+const WEEK_MS = 7 * 86_400_000;
 const asSeats = (value: number) => amount(value);
 
-/** How many seats of the installation are sold over the next days, below what there are. */
+/** The full minute in which the calendar begins: for ten minutes the same, so that it is not read again for each look. */
+const beginning = (week: number) => Math.ceil(Date.now() / 600_000) * 600_000 + week * WEEK_MS;
+
+function readCalendar(from: number): Promise<Step[]> {
+  const range = { from: new Date(from).toISOString(), to: new Date(from + WEEK_MS).toISOString() };
+  return everyPage((query) =>
+    ok(client.GET("/v1/availability", { params: { query: { ...range, ...query } } })),
+  );
+}
+
+/** How many seats of the installation are sold over a week, below what there are, and which of them by one's own bookings. */
 export function SeatsChart() {
+  const { week = 0 } = route.useSearch();
+  const navigate = useNavigate();
   const limits = useQuery(limitsQuery);
-  const capacity = limits.data?.reservations.capacity;
-  const availability = useQuery({
-    queryKey: ["availability", "week", Math.floor(Date.now() / 600_000)],
+  const reservations = useQuery(reservationsQuery);
+  const from = beginning(week);
+  const calendar = useQuery({
+    queryKey: ["availability", "week", from],
     retry: false,
-    queryFn: () => {
-      const from = new Date(Math.ceil(Date.now() / 60_000) * 60_000);
-      const range = { from: from.toISOString(), to: new Date(from.getTime() + DAYS * DAY_MS).toISOString() };
-      return everyPage<Schemas["AvailabilityStep"]>((query) =>
-        ok(client.GET("/v1/availability", { params: { query: { ...range, ...query } } })),
-      );
-    },
+    queryFn: () => readCalendar(from),
   });
+  const steps = calendar.data;
+  const capacity = limits.data?.reservations.capacity;
+  const bookings = reservations.data;
   const drawn = useMemo(() => {
-    if (!availability.data || capacity === undefined) return null;
-    const { times, values } = corners(availability.data, capacity);
-    const lines: [Line, Line] = [
-      { name: t("seats.sold"), values },
-      { name: t("seats.capacity"), values: times.map(() => capacity) },
+    if (!steps || capacity === undefined) return undefined;
+    const held = (bookings ?? []).map((one) => ({
+      startMs: Date.parse(one.starts_at),
+      endMs: Date.parse(one.ends_at),
+      seats: one.max_participants,
+    }));
+    const over = seatsOver(steps, held, capacity);
+    const lines: [Line, Line, Line] = [
+      { name: t("seats.sold"), values: over.sold, look: "area" },
+      { name: t("seats.capacity"), values: over.times.map(() => capacity) },
+      { name: t("seats.own"), values: over.own, look: "bars" },
     ];
-    return { times, lines };
-  }, [availability.data, capacity]);
-  if (!drawn || drawn.times.length < 2) return null;
+    return { ...over, lines, capacity };
+  }, [steps, capacity, bookings]);
+  const lastWeek = Math.floor(((limits.data?.reservations.max_days_ahead ?? 7) * 86_400_000) / WEEK_MS);
+  const go = (to: number) =>
+    void navigate({ to: "/bookings", search: to > 0 ? { week: to } : {}, replace: true });
+  const title = t("seats.title", { from: dateTime(new Date(from).toISOString()) });
   return (
-    <Section title={t("seats.title", { count: DAYS })}>
-      <Chart
-        label={t("seats.title", { count: DAYS })}
-        times={drawn.times}
-        lines={drawn.lines}
-        format={asSeats}
-        least={1}
-        days
-      />
+    <Section
+      title={title}
+      actions={
+        <>
+          <Button
+            size="small"
+            icon={<ChevronLeft />}
+            disabled={week <= 0}
+            onClick={() => go(Math.max(0, week - 1))}
+          >
+            {t("seats.earlier")}
+          </Button>
+          <Button
+            size="small"
+            icon={<ChevronRight />}
+            disabled={week >= lastWeek}
+            onClick={() => go(week + 1)}
+          >
+            {t("seats.later")}
+          </Button>
+        </>
+      }
+    >
+      <Loaded
+        query={{
+          data: drawn,
+          error: calendar.error ?? limits.error,
+          refetch: () => {
+            void calendar.refetch();
+            void limits.refetch();
+          },
+        }}
+      >
+        {({ times, lines, spans, capacity }) => (
+          <>
+            <Chart label={t("booking.seats")} times={times} lines={lines} format={asSeats} least={1} days />
+            <details>
+              <summary>{t("chart.table")}</summary>
+              <Table
+                label={title}
+                head={[t("seats.from"), t("seats.to"), t("seats.sold"), t("seats.own"), t("seats.left")]}
+              >
+                {spans.map(({ fromMs, toMs, sold, own }) => (
+                  <tr key={fromMs}>
+                    <td>{dateTime(new Date(fromMs).toISOString())}</td>
+                    <td>{dateTime(new Date(toMs).toISOString())}</td>
+                    <td>{amount(sold)}</td>
+                    <td>{amount(own)}</td>
+                    <td>{amount(capacity - sold)}</td>
+                  </tr>
+                ))}
+              </Table>
+            </details>
+          </>
+        )}
+      </Loaded>
     </Section>
   );
 }

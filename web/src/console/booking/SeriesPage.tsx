@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { CalendarArrowDown, Ellipsis, Trash2 } from "lucide-react";
 import { useState } from "react";
+import type { Versioned } from "../../api/client";
 import { amount, dateTime, localInput } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
@@ -9,12 +10,15 @@ import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import button from "../../ui/Button.module.css";
 import { TextField } from "../../ui/Field";
-import { Loaded } from "../../ui/List";
+import { LoadedPage } from "../../ui/LoadedPage";
+import { attempt } from "../../ui/notices";
 import { Badge, Facts, Page, Panel, Section, Table, type Tone } from "../../ui/Page";
 import { useRefreshedBy } from "../conferences";
 import { useMay } from "../session";
 import {
+  type Booking,
   changeBooking,
+  readBooking,
   refusedKey,
   removeBooking,
   removeSeries,
@@ -36,10 +40,17 @@ export function SeriesPage() {
   const { id } = route.useParams();
   useRefreshedBy((type) => type.startsWith("reservation."), [["series", id]]);
   const series = useQuery(seriesQuery(id));
-  return <Loaded query={series}>{(data) => <Dates series={data} />}</Loaded>;
+  return (
+    <LoadedPage title={t("series")} query={series}>
+      {(data) => <Dates series={data} />}
+    </LoadedPage>
+  );
 }
 
-type Open = { kind: "move" | "drop"; date: SeriesDate } | { kind: "remove" };
+type Open =
+  | { kind: "move"; date: SeriesDate; booking: Versioned<Booking> }
+  | { kind: "drop"; date: SeriesDate }
+  | { kind: "remove" };
 
 /** The dates of a series: each can be moved or dropped by itself. */
 function Dates({ series }: { series: Series }) {
@@ -114,7 +125,18 @@ function Dates({ series }: { series: Series }) {
                     label={t("room.more.who", { name: dateTime(date.starts_at) })}
                     icon={<Ellipsis />}
                     actions={() => [
-                      { text: t("series.move"), onSelect: () => setOpen({ kind: "move", date }) },
+                      {
+                        text: t("series.move"),
+                        // Read anew: only the version that is shown is changed.
+                        onSelect: () =>
+                          void attempt(async () =>
+                            setOpen({
+                              kind: "move",
+                              date,
+                              booking: await readBooking(date.reservation ?? ""),
+                            }),
+                          ),
+                      },
                       {
                         text: t("series.drop"),
                         danger: true,
@@ -129,7 +151,7 @@ function Dates({ series }: { series: Series }) {
           ))}
         </Table>
       </Section>
-      {open?.kind === "move" && <MoveDialog date={open.date} onClose={close} onDone={reload} />}
+      {open?.kind === "move" && <MoveDialog booking={open.booking} onClose={close} onDone={reload} />}
       {open?.kind === "drop" && (
         <ActionDialog
           title={t("series.drop.ask", { time: dateTime(open.date.starts_at) })}
@@ -161,21 +183,21 @@ function Dates({ series }: { series: Series }) {
 }
 
 function MoveDialog({
-  date,
+  booking: { data: booking, version },
   onClose,
   onDone,
 }: {
-  date: SeriesDate;
+  booking: Versioned<Booking>;
   onClose: () => void;
   onDone: () => Promise<void>;
 }) {
-  const [start, setStart] = useState(() => localInput(new Date(date.starts_at)));
+  const [start, setStart] = useState(() => localInput(new Date(booking.starts_at)));
   return (
     <ActionDialog
-      title={t("series.move.of", { time: dateTime(date.starts_at) })}
+      title={t("series.move.of", { time: dateTime(booking.starts_at) })}
       button={t("series.move")}
       act={async () => {
-        await changeBooking(date.reservation ?? "", { starts_at: new Date(start).toISOString() });
+        await changeBooking(booking.token, version, { starts_at: new Date(start).toISOString() });
         await onDone();
       }}
       onClose={onClose}

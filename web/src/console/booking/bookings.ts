@@ -1,6 +1,6 @@
 /** Bookings and series, as the pages read and change them. */
 import { queryOptions } from "@tanstack/react-query";
-import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { client, everyPage, ok, type Schemas, versioned } from "../../api/client";
 
 export type Booking = Schemas["Reservation"];
 export type NewBooking = Schemas["ReservationBody"];
@@ -13,8 +13,10 @@ const of = (token: string) => ({ params: { path: { token } } });
 export const bookingQuery = (token: string) =>
   queryOptions({
     queryKey: ["reservation", token],
-    queryFn: () => ok(client.GET("/v1/reservations/{token}", of(token))),
+    queryFn: () => readBooking(token),
   });
+
+export const readBooking = (token: string) => versioned(client.GET("/v1/reservations/{token}", of(token)));
 
 export const mailsQuery = (token: string) =>
   queryOptions({
@@ -40,8 +42,14 @@ export const book = (body: NewBooking) => ok(client.POST("/v1/reservations", { b
 
 export const bookSeries = (body: Schemas["SeriesBody"]) => ok(client.POST("/v1/series", { body }));
 
-export const changeBooking = (token: string, body: Schemas["ReservationPatch"]) =>
-  ok(client.PATCH("/v1/reservations/{token}", { ...of(token), body }));
+/** Only as long as it is the version that was shown. */
+export const changeBooking = (token: string, version: string, body: Schemas["ReservationPatch"]) =>
+  versioned(
+    client.PATCH("/v1/reservations/{token}", {
+      params: { path: { token }, header: { "If-Match": version } },
+      body,
+    }),
+  );
 
 export const removeBooking = (token: string) => ok(client.DELETE("/v1/reservations/{token}", of(token)));
 export const removeSeries = (id: number) =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { corners, nearTimes, type Step, seatsLeft } from "./times";
+import { mayExtend, mayRemove, nearTimes, type Step, seatsLeft, seatsOver } from "./times";
 
 const steps: Step[] = [
   { from: "2030-06-20T08:00:00Z", to: "2030-06-20T09:00:00Z", seats_left: 100 },
@@ -7,6 +7,7 @@ const steps: Step[] = [
   { from: "2030-06-20T10:00:00Z", to: "2030-06-20T12:00:00Z", seats_left: 80 },
 ];
 const ms = (time: string) => Date.parse(`2030-06-20T${time}:00Z`);
+const held = (from: string, to: string, seats: number) => ({ startMs: ms(from), endMs: ms(to), seats });
 
 describe("seats", () => {
   test("are those that are left for all of the time", () => {
@@ -15,14 +16,56 @@ describe("seats", () => {
     expect(seatsLeft(steps, ms("11:30"), ms("12:30"))).toBeNull();
   });
 
+  test("of the booking that is to be changed are free for it", () => {
+    const own = held("09:00", "10:00", 90);
+    expect(seatsLeft(steps, ms("09:00"), ms("10:00"), own)).toBe(95);
+    expect(seatsLeft(steps, ms("09:00"), ms("11:00"), own)).toBe(80);
+    expect(seatsLeft(steps, ms("08:00"), ms("09:00"), own)).toBe(100);
+    // Of a step that it takes a part of, the other part counts.
+    expect(seatsLeft(steps, ms("10:00"), ms("12:00"), held("10:00", "11:00", 15))).toBe(80);
+  });
+
   test("are found near the wanted time", () => {
     const found = nearTimes(steps, ms("09:00"), 30, 50, ms("08:10"));
     expect(found.map((at) => new Date(at).toISOString().slice(11, 16))).toEqual(["08:15", "08:30", "10:00"]);
   });
 });
 
-test("sold seats are drawn in steps, with times that grow", () => {
-  const { times, values } = corners(steps, 100);
-  expect(values).toEqual([0, 0, 95, 95, 20, 20]);
-  expect(times.every((time, index) => index === 0 || time > (times[index - 1] ?? 0))).toBe(true);
+describe("what is drawn", () => {
+  test("are sold seats in steps, and the own ones among them", () => {
+    const over = seatsOver(steps, [held("09:00", "10:00", 40), held("09:30", "11:00", 20)], 100);
+    const spans = over.spans.map(({ fromMs, sold, own }) => [
+      new Date(fromMs).toISOString().slice(11, 16),
+      sold,
+      own,
+    ]);
+    expect(spans).toEqual([
+      ["08:00", 0, 0],
+      ["09:00", 95, 40],
+      ["09:30", 95, 60],
+      ["10:00", 20, 20],
+      ["11:00", 20, 0],
+    ]);
+    expect(over.sold).toEqual([0, 0, 95, 95, 95, 95, 20, 20, 20, 20]);
+    expect(over.times.every((time, index) => index === 0 || time > (over.times[index - 1] ?? 0))).toBe(true);
+  });
+
+  test("is nothing where nothing is known", () => {
+    expect(seatsOver([], [held("09:00", "10:00", 4)], 100).spans).toEqual([]);
+  });
+});
+
+test("what is too late says by how many minutes", () => {
+  const rules = {
+    min_duration_min: 5,
+    max_duration_min: 480,
+    min_extension_min: 5,
+    max_extension_min: 60,
+    no_removal_before_start_min: 5,
+    no_extension_before_end_min: 3,
+  };
+  expect(mayRemove(ms("09:00"), ms("08:55"), rules)).toBeNull();
+  expect(mayRemove(ms("09:00"), ms("08:56"), rules)).toEqual({ minutes: 5 });
+  expect(mayExtend(ms("09:00"), ms("08:57"), rules)).toBeNull();
+  expect(mayExtend(ms("09:00"), ms("08:58"), rules)).toEqual({ minutes: 3 });
 });

@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Building2, Ellipsis } from "lucide-react";
 import { useState } from "react";
+import type { Versioned } from "../../api/client";
 import { amount, dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
@@ -13,13 +14,13 @@ import { Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
 import { SecretDialog } from "../account/Secret";
 import { sessionQuery } from "../session";
-import { type Account, accountsQuery, changeAccount, makeAccount } from "./accounts";
+import { type Account, accountsQuery, changeAccount, makeAccount, readAccount } from "./accounts";
 
 export function AccountsPage() {
   const queries = useQueryClient();
   const accounts = useQuery(accountsQuery);
-  const [edited, setEdited] = useState<Account | "new" | null>(null);
-  const [secret, setSecret] = useState<string | null>(null);
+  const [edited, setEdited] = useState<Versioned<Account> | "new" | null>(null);
+  const [secret, setSecret] = useState<{ of: string; value: string } | null>(null);
   const [disabled, setDisabled] = useState<Account | null>(null);
   const reload = async () => {
     await queries.invalidateQueries({ queryKey: accountsQuery.queryKey });
@@ -70,7 +71,11 @@ export function AccountsPage() {
                 label={t("room.more.who", { name: account.username })}
                 icon={<Ellipsis />}
                 actions={() => [
-                  { text: t("accounts.limits"), onSelect: () => setEdited(account) },
+                  {
+                    text: t("accounts.limits"),
+                    // Read anew: only the version that is shown is changed.
+                    onSelect: () => void attempt(async () => setEdited(await readAccount(account.id))),
+                  },
                   account.disabled
                     ? {
                         text: t("people.enable"),
@@ -92,7 +97,7 @@ export function AccountsPage() {
       />
       {edited && (
         <AccountDialog
-          account={edited === "new" ? null : edited}
+          current={edited === "new" ? null : edited}
           onClose={() => setEdited(null)}
           onDone={async (made) => {
             setSecret(made);
@@ -102,9 +107,9 @@ export function AccountsPage() {
       )}
       {secret !== null && (
         <SecretDialog
-          title={t("accounts.new")}
+          title={t("accounts.secret", { name: secret.of })}
           label={t("keys.secret")}
-          value={secret}
+          value={secret.value}
           note={t("keys.secret.note")}
           onClose={() => setSecret(null)}
         />
@@ -125,14 +130,15 @@ export function AccountsPage() {
 }
 
 interface AccountDialogProps {
-  account: Account | null;
+  current: Versioned<Account> | null;
   onClose: () => void;
   /** With the first API key of a new one. */
-  onDone: (secret: string | null) => Promise<void>;
+  onDone: (secret: { of: string; value: string } | null) => Promise<void>;
 }
 
 /** A new account, or other limits of one that is there. */
-function AccountDialog({ account, onClose, onDone }: AccountDialogProps) {
+function AccountDialog({ current, onClose, onDone }: AccountDialogProps) {
+  const account = current?.data;
   const shown = (value: number | null | undefined) =>
     value === null || value === undefined ? "" : `${value}`;
   const { form, text } = useForm({
@@ -149,8 +155,8 @@ function AccountDialog({ account, onClose, onDone }: AccountDialogProps) {
       requests_per_second: number(form.requests_per_second),
       recording_days: number(form.recording_days),
     };
-    if (account) {
-      await changeAccount(account.id, limits);
+    if (current) {
+      await changeAccount(current.data.id, limits, current.version);
       return onDone(null);
     }
     // What is left empty is as configured, and is not said.
@@ -160,7 +166,7 @@ function AccountDialog({ account, onClose, onDone }: AccountDialogProps) {
       username: form.username.trim(),
       ...said,
     });
-    await onDone(made.secret);
+    await onDone({ of: form.username.trim(), value: made.secret });
   };
   return (
     <ActionDialog

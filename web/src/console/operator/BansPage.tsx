@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
-import { duration } from "../../texts/format";
+import { dateTime, duration } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { List } from "../../ui/List";
@@ -31,14 +31,15 @@ export function BansPage() {
         query={bans}
         label={t("nav.bans")}
         none={t("bans.none")}
-        head={[t("bans.source"), t("bans.caller"), t("bans.left"), t("bans.lift")]}
+        head={[t("bans.source"), t("bans.caller"), t("bans.why"), t("bans.until"), t("bans.lift")]}
         row={(ban) => (
           <tr key={`${ban.source} ${ban.caller}`}>
             <td>
               <code>{ban.source}</code> {ban.doubtful && <Badge tone="warn">{t("bans.doubtful")}</Badge>}
             </td>
-            <td>{ban.caller ?? "–"}</td>
-            <td>{duration(ban.left_s * 1_000)}</td>
+            <td>{ban.caller ?? t("bans.all_callers")}</td>
+            <td>{t(`bans.why.${ban.reason}`)}</td>
+            <td>{t("bans.until.left", { time: dateTime(ban.until), left: duration(ban.left_s * 1_000) })}</td>
             <td>
               <Button size="small" onClick={() => void lift(ban.source)}>
                 {t("bans.lift")}

@@ -1,6 +1,6 @@
 import { useMemo, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { amount, clockTime, percent } from "../../texts/format";
+import { amount, clockTime, percent, preciseTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Chart, type Line } from "../../ui/Chart";
 import { Dialog } from "../../ui/Dialog";
@@ -94,7 +94,7 @@ export function CallMessages({
       )}
       {open && (
         <Dialog title={open.summary} onClose={() => setOpen(null)} wide>
-          <p>{`${open.from} → ${open.to} (${open.transport}), ${clockTime(open.at)}`}</p>
+          <p>{`${open.from} → ${open.to} (${open.transport.toUpperCase()}), ${preciseTime(open.at)}`}</p>
           <pre className={css.text}>{open.text}</pre>
         </Dialog>
       )}
@@ -117,7 +117,7 @@ function Step({ message, onOpen }: { message: CallMessage; onOpen: () => void })
   const words = stream ? `${message.summary} · ${t("chart.loss")} ${percent(stream.loss)}` : message.summary;
   const inside = (
     <>
-      <span className={css.time}>{clockTime(message.at)}</span>
+      <span className={css.time}>{preciseTime(message.at)}</span>
       <span className={`${css.arrow} ${isReceived ? css.received : css.sent} ${LOOKS[kindOf(message)]}`}>
         <span className="visually-hidden">{t(isReceived ? "call.received" : "call.sent")}</span> {words}
       </span>

@@ -1,32 +1,47 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { Download } from "lucide-react";
+import type { ReactNode } from "react";
 import { client, ok, type Schemas } from "../../api/client";
-import { amount, dateTime, duration, percent } from "../../texts/format";
+import { isMissing } from "../../api/problem";
+import { shownName } from "../../sip/identity";
+import { amount, duration, exactTime, percent } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { Loaded } from "../../ui/List";
+import { LoadedPage } from "../../ui/LoadedPage";
 import { attempt } from "../../ui/notices";
 import { Badge, Empty, Facts, Page, Panel, Section } from "../../ui/Page";
 import { saveFile } from "../../ui/save";
+import { useNow } from "../../ui/useNow";
 import { statisticsOf } from "../room/hints";
 import { StatisticsFacts } from "../room/StatisticsFacts";
 import { useMay } from "../session";
 import { CallMessages } from "./CallMessages";
 import { outcomeTone } from "./CallsPage";
+import { CallTimeline } from "./CallTimeline";
 import { QualityCharts } from "./QualityCharts";
 
 type CallRecord = Schemas["CallRecord"];
 
 const route = getRouteApi("/shell/calls/$id");
 
+const READ_AGAIN_MS = 5_000;
+
+const isLive = (call: CallRecord | undefined) => call?.outcome === "in_progress";
+
 export function CallPage() {
   const { id } = route.useParams();
   const call = useQuery({
     queryKey: ["call", id],
     queryFn: () => ok(client.GET("/v1/calls/{id}", { params: { path: { id } } })),
+    refetchInterval: (query) => (isLive(query.state.data) ? READ_AGAIN_MS : false),
   });
-  return <Loaded query={call}>{(data) => <Call call={data} />}</Loaded>;
+  return (
+    <LoadedPage title={t("call")} query={call}>
+      {(data) => <Call call={data} />}
+    </LoadedPage>
+  );
 }
 
 function Call({ call }: { call: CallRecord }) {
@@ -36,13 +51,16 @@ function Call({ call }: { call: CallRecord }) {
     queryKey: ["messages", id],
     enabled: mayOperate,
     retry: false,
-    refetchInterval: (query) => (query.state.data && !query.state.data.over ? 5_000 : false),
+    refetchInterval: (query) => (query.state.data && !query.state.data.over ? READ_AGAIN_MS : false),
     queryFn: () => ok(client.GET("/v1/operator/calls/{id}/messages", { params: { path: { id } } })),
   });
   return (
     <Page
-      title={t("call.title", { from: call.from ?? "?", to: call.to ?? call.service ?? "?" })}
-      note={dateTime(call.started_at)}
+      title={t("call.title", {
+        from: call.from ? shownName(call.from) : "?",
+        to: call.to ?? call.service ?? "?",
+      })}
+      note={exactTime(call.started_at)}
       actions={
         mayOperate &&
         messages.data && (
@@ -57,14 +75,15 @@ function Call({ call }: { call: CallRecord }) {
           <Record call={call} />
         </Panel>
       </Section>
-      {call.outcome === "in_progress" && call.conference && <Live id={id} conference={call.conference} />}
-      <QualityCharts id={id} isLive={call.outcome === "in_progress"} />
+      {isLive(call) && call.conference && <Live id={id} conference={call.conference} />}
+      <CallTimeline call={call} isLive={isLive(call)} />
+      <QualityCharts id={id} isLive={isLive(call)} />
       {mayOperate && (
         <Section
           title={t("call.messages")}
           {...(messages.data ? { count: messages.data.messages.length } : {})}
         >
-          {messages.error ? (
+          {isMissing(messages.error) ? (
             <Empty>{t("call.messages.gone")}</Empty>
           ) : (
             <Loaded query={messages}>{(data) => <CallMessages messages={data} codec={call.codec} />}</Loaded>
@@ -80,7 +99,7 @@ function Live({ id, conference }: { id: string; conference: string }) {
   const participant = useQuery({
     queryKey: ["participant", conference, id],
     retry: false,
-    refetchInterval: 5_000,
+    refetchInterval: READ_AGAIN_MS,
     queryFn: () =>
       ok(
         client.GET("/v1/conferences/{name}/participants/{id}", {
@@ -88,62 +107,74 @@ function Live({ id, conference }: { id: string; conference: string }) {
         }),
       ),
   });
-  if (!participant.data) return null;
+  // It has left the conference, or waits for it.
+  if (isMissing(participant.error)) return null;
   return (
     <Section title={t("call.live")}>
-      <Panel>
-        <StatisticsFacts statistics={statisticsOf(participant.data)} />
-      </Panel>
+      <Loaded query={participant}>
+        {(data) => (
+          <Panel>
+            <StatisticsFacts statistics={statisticsOf(data)} />
+          </Panel>
+        )}
+      </Loaded>
     </Section>
   );
 }
 
 function Record({ call }: { call: CallRecord }) {
+  const now = useNow(1_000);
   const { quality } = call;
   const endedBy = call.ended_by ? ` (${t(`calls.ended_by.${call.ended_by}`)})` : "";
-  return (
-    <Facts>
-      {[
-        [
-          t("calls.outcome"),
-          <Badge key="outcome" tone={outcomeTone(call.outcome)}>
-            {t(`outcome.${call.outcome}`)}
-          </Badge>,
-        ],
-        [t("calls.direction"), t(`calls.direction.${call.direction}`)],
-        [
-          t("booking.conference"),
-          call.conference ? (
-            <Link key="conference" to="/rooms/$name" params={{ name: call.conference }} search={{}}>
-              {call.conference}
-            </Link>
-          ) : (
-            "–"
-          ),
-        ],
-        [t("calls.duration"), duration(call.duration_ms)],
-        [t("call.ended"), call.end_reason ? `${call.end_reason}${endedBy}` : "–"],
-        [t("call.admitted"), call.admitted_by ?? "–"],
-        [t("call.trunk"), call.trunk ?? "–"],
-        [t("statistics.codec"), call.codec ?? "–"],
-        [t("statistics.srtp"), call.cipher ?? (call.codec ? t("statistics.plain") : "–")],
-        [
-          "MOS",
-          quality
-            ? `${amount(quality.mos, 2)} (${t("call.lowest", { mos: amount(quality.mos_min, 2) })})`
-            : "–",
-        ],
-        [t("calls.loss"), percent(quality?.loss)],
-        [
-          t("statistics.jitter"),
-          quality ? `${amount(quality.jitter_ms, 1)} ms (≤ ${amount(quality.jitter_ms_max, 1)})` : "–",
-        ],
-        [t("statistics.round_trip"), quality?.round_trip_ms ? `${amount(quality.round_trip_ms)} ms` : "–"],
-        [t("statistics.remote_loss"), percent(quality?.remote_loss)],
-        [t("call.one_way"), quality?.one_way_ms ? duration(quality.one_way_ms) : "–"],
-      ]}
-    </Facts>
-  );
+  const lasts =
+    isLive(call) && call.answered_at ? Math.max(0, now - Date.parse(call.answered_at)) : call.duration_ms;
+  const facts: [name: string, value: ReactNode][] = [
+    [
+      t("calls.outcome"),
+      <Badge key="outcome" tone={outcomeTone(call.outcome)}>
+        {t(`outcome.${call.outcome}`)}
+      </Badge>,
+    ],
+    [t("calls.direction"), t(`calls.direction.${call.direction}`)],
+    [
+      t("booking.conference"),
+      call.conference ? (
+        <Link key="conference" to="/rooms/$name" params={{ name: call.conference }} search={{}}>
+          {call.conference}
+        </Link>
+      ) : (
+        "–"
+      ),
+    ],
+    [t("calls.duration"), duration(lasts)],
+    [t("call.ended"), call.end_reason ? `${call.end_reason}${endedBy}` : "–"],
+    [t("call.admitted"), admittedBy(call.admitted_by)],
+    [t("call.service"), call.service ?? "–"],
+    [t("call.trunk"), call.trunk ?? "–"],
+    [t("statistics.codec"), call.codec ?? "–"],
+    [t("statistics.srtp"), call.cipher ?? (call.codec ? t("statistics.plain") : "–")],
+    [
+      "MOS",
+      quality ? `${amount(quality.mos, 2)} (${t("call.lowest", { mos: amount(quality.mos_min, 2) })})` : "–",
+    ],
+    [t("calls.loss"), percent(quality?.loss)],
+    [
+      t("statistics.jitter"),
+      quality ? `${amount(quality.jitter_ms, 1)} ms (≤ ${amount(quality.jitter_ms_max, 1)})` : "–",
+    ],
+    [t("statistics.round_trip"), quality?.round_trip_ms ? `${amount(quality.round_trip_ms)} ms` : "–"],
+    [t("statistics.remote_loss"), percent(quality?.remote_loss)],
+    [t("call.one_way"), quality?.one_way_ms ? duration(quality.one_way_ms) : "–"],
+  ];
+  // Of a call that goes on, most is known at its end only.
+  return <Facts>{isLive(call) ? facts.filter(([, value]) => value !== "–") : facts}</Facts>;
+}
+
+const ADMITTED_BY = ["network", "trunk", "user", "token", "webrtc"] as const;
+
+function admittedBy(what: string | null | undefined): string {
+  const known = ADMITTED_BY.find((one) => one === what);
+  return known ? t(`call.admitted.${known}`) : (what ?? "–");
 }
 
 /** The same messages as a packet capture. */

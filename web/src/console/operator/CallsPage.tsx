@@ -1,7 +1,7 @@
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { client, ok, type Schemas } from "../../api/client";
 import { shownName } from "../../sip/identity";
-import { amount, dateTime, duration, percent } from "../../texts/format";
+import { amount, duration, exactTime, percent } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { SelectField, TextField } from "../../ui/Field";
 import { List, usePages } from "../../ui/List";
@@ -91,7 +91,7 @@ function CallLine({ call }: { call: CallRecord }) {
     <tr>
       <td>
         <Link to="/calls/$id" params={{ id: call.id }}>
-          {dateTime(call.started_at)}
+          {exactTime(call.started_at)}
         </Link>
       </td>
       <td>{call.from ? shownName(call.from) : "–"}</td>

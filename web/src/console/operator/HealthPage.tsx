@@ -1,18 +1,20 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { CircleCheck, CircleX, TriangleAlert } from "lucide-react";
+import { CircleCheck, CircleMinus, CircleX, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { client, ok, type Schemas } from "../../api/client";
-import { amount, dateTime, duration } from "../../texts/format";
+import { amount, dateTime, percent } from "../../texts/format";
 import { t } from "../../texts/pages";
-import { Loaded } from "../../ui/List";
+import { LoadedPage } from "../../ui/LoadedPage";
 import { Facts, Page, Panel, Section, Table, type Tone } from "../../ui/Page";
 import { trunksQuery } from "../account/trunks";
-import { conferencesQuery } from "../conferences";
+import { conferencesQuery, limitsQuery, seatsTaken } from "../conferences";
 import { mayDo, useSession } from "../session";
+import { certificateCheck, diskCheck, engineCheck, type Finding, seatsCheck } from "./checks";
 import css from "./Operator.module.css";
 
 const READ_AGAIN_MS = 5_000;
+const DAY_MS = 86_400_000;
 /** So many of a thousand ticks may be late. */
 const LATE_PERMILLE = 5;
 
@@ -22,34 +24,36 @@ export function HealthPage() {
     queryFn: () => ok(client.GET("/v1/operator/health")),
     refetchInterval: READ_AGAIN_MS,
   });
-  return <Loaded query={health}>{(data) => <Health data={data} />}</Loaded>;
+  return (
+    <LoadedPage title={t("nav.health")} query={health}>
+      {(data) => <Health data={data} readAt={health.dataUpdatedAt} />}
+    </LoadedPage>
+  );
 }
 
-function Health({ data }: { data: Schemas["Health"] }) {
+/** `readAt`: when the answer came. */
+function Health({ data, readAt }: { data: Schemas["Health"]; readAt: number }) {
   const session = useSession();
   const mayConfigure = mayDo(session, "config");
-  const conferences = useQuery({ ...conferencesQuery, refetchInterval: READ_AGAIN_MS });
+  // Seats, conferences and trunks are read by the rights in an account, and some operators work in none.
+  const enabled = mayDo(session, "read") && Boolean(session?.account);
+  const conferences = useQuery({ ...conferencesQuery, enabled, refetchInterval: READ_AGAIN_MS });
   const bans = useQuery({
     queryKey: ["bans"],
     queryFn: () => ok(client.GET("/v1/operator/bans", { params: { query: { limit: 500 } } })),
     refetchInterval: 30_000,
   });
   const trunks = useQuery({ ...trunksQuery, enabled: mayConfigure, refetchInterval: 30_000 });
-  const now = new Date();
+  const limits = useQuery({ ...limitsQuery, enabled });
   const seats = useQuery({
-    queryKey: ["seats", "today", now.getHours()],
-    queryFn: () =>
-      ok(
-        client.GET("/v1/availability", {
-          params: {
-            query: {
-              from: now.toISOString(),
-              to: new Date(now.getTime() + 86_400_000).toISOString(),
-              limit: 1,
-            },
-          },
-        }),
-      ),
+    queryKey: ["availability", "today", new Date().getHours()],
+    queryFn: () => {
+      const from = new Date();
+      const to = new Date(from.getTime() + DAY_MS);
+      const query = { from: from.toISOString(), to: to.toISOString(), limit: 1 };
+      return ok(client.GET("/v1/availability", { params: { query } }));
+    },
+    enabled,
     retry: false,
   });
   const calls = data.media.reduce((sum, thread) => sum + thread.calls, 0);
@@ -57,7 +61,7 @@ function Health({ data }: { data: Schemas["Health"] }) {
   const late = data.media.reduce((sum, thread) => sum + thread.ticks_late, 0);
   const lateShare = ticks ? (late * 1_000) / ticks : 0;
   const failed = trunks.data?.filter((trunk) => trunk.status.registration === "failed") ?? [];
-  const taken = (conferences.data ?? []).reduce((sum, one) => sum + one.participants + one.waiting, 0);
+  const taken = conferences.data?.reduce((sum, one) => sum + seatsTaken(one), 0);
   return (
     <Page
       title={t("nav.health")}
@@ -69,6 +73,7 @@ function Health({ data }: { data: Schemas["Health"] }) {
           title={t("health.service")}
           text={t(`health.status.${data.status}`)}
         />
+        <Check {...engineCheck(data)} title={t("health.engine")} />
         <Check
           tone={data.database_error ? "bad" : "good"}
           title={t("health.database")}
@@ -78,6 +83,8 @@ function Health({ data }: { data: Schemas["Health"] }) {
               : t("health.database.good")
           }
         />
+        <Check {...diskCheck(data.disk)} title={t("health.disk")} />
+        <Check {...certificateCheck(data.certificate_expires_at)} title={t("health.certificate")} />
         <Check
           tone={lateShare > LATE_PERMILLE ? "warn" : "good"}
           title={t("health.ticks")}
@@ -87,18 +94,31 @@ function Health({ data }: { data: Schemas["Health"] }) {
               : t("health.ticks.good", { late, ticks })
           }
         />
+        <Unread query={seats} title={t("health.seats")} />
+        <Unread query={limits} title={t("health.seats")} />
+        {seats.data && limits.data && (
+          <Check
+            {...seatsCheck(seats.data.least, limits.data.reservations.capacity)}
+            title={t("health.seats")}
+            more={<Link to="/bookings">{t("health.look")}</Link>}
+          />
+        )}
+        <Unread query={trunks} title={t("health.trunks")} />
         {trunks.data && (
           <Check
-            tone={failed.length ? "bad" : "good"}
+            tone={failed.length ? "bad" : trunks.data.length ? "good" : "none"}
             title={t("health.trunks")}
             text={
               failed.length
                 ? t("health.trunks.bad", { names: failed.map((trunk) => trunk.name).join(", ") })
-                : t("health.trunks.good", { count: trunks.data.length })
+                : trunks.data.length
+                  ? t("health.trunks.good", { count: trunks.data.length })
+                  : t("health.trunks.none")
             }
             more={failed.length > 0 && <Link to="/setup/trunks">{t("health.look")}</Link>}
           />
         )}
+        <Unread query={bans} title={t("nav.bans")} />
         {bans.data && (
           <Check
             tone={bans.data.items.length ? "warn" : "good"}
@@ -145,7 +165,7 @@ function Health({ data }: { data: Schemas["Health"] }) {
               <td>{amount(thread.calls)}</td>
               <td>{amount(thread.ticks)}</td>
               <td>{amount(thread.ticks_late)}</td>
-              <td>{duration(thread.busy_ms)}</td>
+              <td>{percent(thread.busy_ms / Math.max(1, readAt - Date.parse(data.started_at)))}</td>
             </tr>
           ))}
         </Table>
@@ -154,11 +174,27 @@ function Health({ data }: { data: Schemas["Health"] }) {
   );
 }
 
-function Check({ tone, title, text, more }: { tone: Tone; title: string; text: string; more?: ReactNode }) {
+/** What could not be asked is no fault that is known, and not well either. */
+function Unread({ query, title }: { query: { error: unknown }; title: string }) {
+  if (!query.error) return null;
+  return <Check tone="warn" title={title} text={t("health.unread", { text: wordsOf(query.error) })} />;
+}
+
+const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+const icons: Record<Tone, ReactNode> = {
+  good: <CircleCheck />,
+  warn: <TriangleAlert />,
+  bad: <CircleX />,
+  accent: <CircleMinus />,
+  none: <CircleMinus />,
+};
+
+function Check({ tone, title, text, more }: Finding & { title: string; more?: ReactNode }) {
   return (
     <li className={`${css.check} ${css[tone]}`}>
       <span className={css.checkIcon} aria-hidden="true">
-        {tone === "good" ? <CircleCheck /> : tone === "warn" ? <TriangleAlert /> : <CircleX />}
+        {icons[tone]}
       </span>
       <div>
         <h2 className={css.checkTitle}>{title}</h2>

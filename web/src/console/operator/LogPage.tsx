@@ -1,16 +1,21 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { client, ok } from "../../api/client";
 import { t } from "../../texts/pages";
 import { TextField } from "../../ui/Field";
 import { Loaded } from "../../ui/List";
 import { Empty, Filters, Page } from "../../ui/Page";
+import { levelOf } from "./levelOf";
 import css from "./Operator.module.css";
+
+const route = getRouteApi("/shell/log");
 
 const LINES = 500;
 
+/** The filter is in the address. */
 export function LogPage() {
-  const [filter, setFilter] = useState("");
+  const { filter = "" } = route.useSearch();
+  const navigate = useNavigate();
   const log = useQuery({
     queryKey: ["log"],
     refetchInterval: 5_000,
@@ -24,7 +29,9 @@ export function LogPage() {
         <TextField
           label={t("log.filter")}
           value={filter}
-          onChange={(event) => setFilter(event.target.value)}
+          onChange={(event) =>
+            void navigate({ to: "/log", search: { filter: event.target.value || undefined }, replace: true })
+          }
         />
       </Filters>
       <Loaded query={log}>
@@ -32,10 +39,14 @@ export function LogPage() {
           lines.length === 0 ? (
             <Empty>{t("log.none")}</Empty>
           ) : (
-            // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard (WCAG 2.1.1).
-            <section className={css.log} tabIndex={0} aria-label={t("nav.log")}>
-              <pre className={css.text}>{[...lines].reverse().join("\n")}</pre>
-            </section>
+            <ol className={css.log} aria-label={t("nav.log")}>
+              {[...lines].reverse().map((line, index) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: lines have no name, and the same may come twice.
+                <li key={index} className={css[levelOf(line)]}>
+                  {line}
+                </li>
+              ))}
+            </ol>
           )
         }
       </Loaded>

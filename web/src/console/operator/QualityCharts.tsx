@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { client, ok, type Schemas } from "../../api/client";
-import { amount, clockTime, measure } from "../../texts/format";
+import { isMissing } from "../../api/problem";
+import { amount, clockTime, measure, percent } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Chart, type Line } from "../../ui/Chart";
 import { Section, Table } from "../../ui/Page";
+import { ProblemBox } from "../../ui/Problem";
 import css from "./Operator.module.css";
 
 type Sample = Schemas["CallSample"];
@@ -16,7 +18,7 @@ const QUIETEST_DBOV = -90;
 
 const asMos = (value: number) => amount(value, 1);
 const asLevel = (value: number) => `${amount(value)} dBov`;
-const asPercent = (value: number) => `${amount(value, 1)} %`;
+const asPercent = (value: number) => percent(value / 100);
 const asMs = (value: number) => `${amount(value)} ms`;
 
 /** How a call was over its life, as the service heard it: MOS, level, loss and jitter. */
@@ -29,6 +31,13 @@ export function QualityCharts({ id, isLive }: { id: string; isLive: boolean }) {
   });
   const items = quality.data?.items;
   const drawn = useMemo(() => items && linesOf(items), [items]);
+  if (quality.error && !isMissing(quality.error)) {
+    return (
+      <Section title={t("quality.life")}>
+        <ProblemBox error={quality.error} onRetry={() => void quality.refetch()} />
+      </Section>
+    );
+  }
   if (!items || !drawn || items.length < 2) return null;
   const { times } = drawn;
   return (

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { client, ok } from "../../api/client";
 import { t } from "../../texts/pages";
 import { TextField } from "../../ui/Field";
@@ -7,8 +7,12 @@ import { List, withData } from "../../ui/List";
 import { Filters, Page } from "../../ui/Page";
 import { flatten } from "./flatten";
 
+const route = getRouteApi("/shell/settings");
+
+/** The filter is in the address. */
 export function SettingsPage() {
-  const [filter, setFilter] = useState("");
+  const { filter = "" } = route.useSearch();
+  const navigate = useNavigate();
   const settings = useQuery({
     queryKey: ["settings"],
     queryFn: () => ok(client.GET("/v1/operator/settings")),
@@ -20,7 +24,13 @@ export function SettingsPage() {
         <TextField
           label={t("settings.filter")}
           value={filter}
-          onChange={(event) => setFilter(event.target.value)}
+          onChange={(event) =>
+            void navigate({
+              to: "/settings",
+              search: { filter: event.target.value || undefined },
+              replace: true,
+            })
+          }
         />
       </Filters>
       <List

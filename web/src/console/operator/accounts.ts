@@ -1,6 +1,6 @@
 /** The accounts of the installation, as operators read and change them. */
 import { queryOptions } from "@tanstack/react-query";
-import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { client, everyPage, ok, type Schemas, versioned } from "../../api/client";
 
 export type Account = Schemas["Account"];
 
@@ -14,5 +14,14 @@ export const accountsQuery = queryOptions({
 export const makeAccount = (body: Schemas["AccountBody"]) =>
   ok(client.POST("/v1/operator/accounts", { body }));
 
-export const changeAccount = (id: number, body: Schemas["AccountSettingsPatch"]) =>
-  ok(client.PATCH("/v1/operator/accounts/{id}", { params: { path: { id } }, body }));
+export const readAccount = (id: number) =>
+  versioned(client.GET("/v1/operator/accounts/{id}", { params: { path: { id } } }));
+
+/** `version`: only as long as it is this one. */
+export const changeAccount = (id: number, body: Schemas["AccountSettingsPatch"], version?: string) =>
+  ok(
+    client.PATCH("/v1/operator/accounts/{id}", {
+      params: { path: { id }, ...(version ? { header: { "If-Match": version } } : {}) },
+      body,
+    }),
+  );

@@ -1,0 +1,100 @@
+// What organisers, operators and auditors do beside leading a conference.
+
+const QUARTER_MS = 900_000;
+
+export async function duties(world) {
+  const { service, step, by, look, scene, operator: page } = world;
+  const open = (path) => page.goto(`${service.base}/console/${path}`);
+  await step("the calendar shows what is sold, also as a table, week by week", async () => {
+    await open("bookings");
+    await page.waitForSelector("figure");
+    await by.press(page, "summary:has-text('As a table')");
+    await page.waitForSelector("details[open] th:has-text('sold to this account')");
+    await by.press(page, "button:has-text('Later')");
+    await page.waitForURL(/week=1/);
+    await page.waitForSelector("figure");
+    await look(page, "bookings-later");
+  });
+  await step("a booking for which there are too few seats is offered times near it", async () => {
+    const free = Math.ceil((Date.now() + 7_200_000) / QUARTER_MS) * QUARTER_MS;
+    const written = (at) => new Date(at).toISOString();
+    await page.route("**/v1/availability**", (route) => {
+      const query = new URL(route.request().url()).searchParams;
+      const items = [
+        { from: query.get("from"), to: written(free), seats_left: 3 },
+        { from: written(free), to: query.get("to"), seats_left: 900 },
+      ];
+      return route.fulfill({ json: { least: 3, items, next: null } });
+    });
+    await open("bookings/new");
+    await page.waitForSelector("text=Too few seats are left then.");
+    await page.waitForSelector("button[type=submit]:disabled");
+    await look(page, "booking-full");
+    await by.press(page, "text=Enough seats at: >> xpath=.. >> button");
+    await page.waitForSelector("text=900 seats are left then");
+    await page.unroute("**/v1/availability**");
+  });
+  await step("a booking starts when the clocks of its time zone say so", async () => {
+    await open("bookings/new");
+    await by.choose(page, "select:has(option[value='America/New_York'])", "America/New_York");
+    await page.waitForSelector("text=in your own time zone");
+  });
+  await step("a person's role and language are changed", async () => {
+    const mail = `${scene.board.toLowerCase()}@example.com`;
+    await service.invite("Pat Example", mail, "--role", "organiser");
+    await open("setup/people");
+    await by.pick(page, `tr:has-text('${mail}') button`, "Change");
+    await by.choose(page, "dialog select", "Auditor");
+    await by.choose(page, "dialog select:has(option[value=de])", "Deutsch");
+    await look(page, "person-change");
+    await by.press(page, "dialog button[type=submit]");
+    await page.waitForSelector(`tr:has-text('${mail}') >> text=Auditor`);
+    const { items } = await service.request("GET", "/v1/people?limit=500");
+    const language = items.find((one) => one.mail === mail)?.language;
+    if (language !== "de") throw new Error(`the language is ${language}`);
+  });
+  await step("what another person has changed meanwhile is not overwritten", async () => {
+    const { items } = await service.request("GET", "/v1/rooms?limit=1");
+    const [{ number, lobby }] = items;
+    await open("setup/rooms");
+    await by.pick(page, `tr:has-text('${number}') button`, "Change");
+    await page.waitForSelector("dialog[open]");
+    await service.request("PATCH", `/v1/rooms/${number}`, { lobby: !lobby });
+    await by.press(page, "dialog button[type=submit]");
+    await page.waitForSelector("dialog [role=alert] >> text=changed meanwhile");
+    await page.keyboard.press("Escape");
+    await service.request("PATCH", `/v1/rooms/${number}`, { lobby });
+  });
+  await step("the operator sees how engine, disk, certificate and seats do", async () => {
+    await open("health");
+    for (const check of ["Call engine", "Disk", "Certificate", "Seats, next 24 hours"])
+      await page.waitForSelector(`h2:has-text('${check}')`);
+  });
+  await step("filters of the log and of the settings are in the address", async () => {
+    for (const [path, filter] of [
+      ["log", "plenary"],
+      ["settings", "reservations"],
+    ]) {
+      await open(path);
+      await by.fill(page, "search input", filter);
+      await page.waitForURL(new RegExp(`filter=${filter}`));
+      await page.reload();
+      await page.waitForSelector("search input");
+      const kept = await page.inputValue("search input");
+      if (kept !== filter) throw new Error(`after a reload the filter is ${kept}`);
+    }
+  });
+  await step("usage is added up by month", async () => {
+    await open("usage");
+    await by.choose(page, "search select", "Month");
+    await page.waitForURL(/by=month/);
+    const month = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+    await page.waitForSelector(`td:has-text('${month.format(new Date())}')`);
+  });
+  await step("a call has a timeline", async () => {
+    await open(`calls?conference=${scene.board}`);
+    await page.locator("table a").last().click();
+    await page.waitForSelector("h2:has-text('Timeline')");
+    await page.waitForSelector("td:has-text('Enters')");
+  });
+}

@@ -1,0 +1,81 @@
+/** What a request of the audit log has done, for people: to which thing, and what. */
+
+export const THINGS = [
+  "conferences",
+  "participants",
+  "playbacks",
+  "recording",
+  "reservations",
+  "series",
+  "rooms",
+  "services",
+  "trunks",
+  "users",
+  "people",
+  "keys",
+  "accounts",
+  "bans",
+  "recordings",
+  "tokens",
+  "leader-links",
+  "session",
+  "sessions",
+  "webhooks",
+  "media",
+  "sound",
+  "personal-data",
+] as const;
+export type Thing = (typeof THINGS)[number];
+
+export interface Doing {
+  thing: Thing;
+  /** Which one; null: it has no name, or one for programs only. */
+  name: string | null;
+  verb: "made" | "saved" | "changed" | "removed" | "done";
+}
+
+const VERBS: Record<string, Doing["verb"]> = {
+  POST: "made",
+  PUT: "saved",
+  PATCH: "changed",
+  DELETE: "removed",
+};
+
+/** Names that people have given, or that they know. */
+const NAMED = new Set<Thing>([
+  "conferences",
+  "rooms",
+  "services",
+  "trunks",
+  "users",
+  "bans",
+  "webhooks",
+  "media",
+]);
+
+/** Null: it is none that has words, such as a command on the machine or one of the seven services. */
+export function doingOf(method: string, path: string): Doing | null {
+  const [first, ...rest] = path.split(/[?#]/)[0]?.split("/").filter(Boolean) ?? [];
+  const parts = rest[0] === "operator" ? rest.slice(1) : rest;
+  const [kind, name, inner, , action] = parts;
+  const thing = THINGS.find((one) => one === kind);
+  const verb = VERBS[method];
+  if (first !== "v1" || !thing || !verb) return null;
+  const named = name !== undefined && NAMED.has(thing) ? decode(name) : null;
+  if (thing !== "conferences" || inner === undefined) {
+    // Beneath other things there are tests, links and passwords of theirs.
+    const beneath = parts.length > 2 || (thing === "session" && parts.length > 1);
+    return { thing, name: named, verb: beneath ? "done" : verb };
+  }
+  const part = (["participants", "playbacks", "recording"] as const).find((one) => one === inner);
+  if (!part) return { thing, name: named, verb: "changed" };
+  return { thing: part, name: named, verb: action === undefined ? verb : "changed" };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
