@@ -221,7 +221,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The link by which somebody who is invited sets a password.
+    /// The link by which a person who is invited sets a password.
     pub(crate) fn welcome_link(&self, code: &str) -> String {
         let base = match (self.web.public_url.trim_end_matches('/'), self.https) {
             ("", Some(address)) => format!("https://{}", reached_at(address)),
