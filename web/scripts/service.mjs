@@ -80,6 +80,8 @@ function wav(seconds, sound) {
 export class Service {
   #children = [];
   #forwarder = null;
+  /** What became of programs that ended by themselves. */
+  troubles = [];
 
   static async start(program) {
     const service = new Service();
@@ -162,7 +164,8 @@ export class Service {
 
   #call(service, name, sound, ...more) {
     const file = join(this.data, `${name}.wav`);
-    writeFileSync(file, wav(6, sound));
+    // A telephone may be about to read it.
+    if (!existsSync(file)) writeFileSync(file, wav(6, sound));
     return this.#spawn(["call", `sip:${service}@${this.sip}`, "--seconds", "900", "--play", file, ...more]);
   }
 
@@ -182,7 +185,14 @@ export class Service {
       // What calendar files say to join by.
       PLENARY_MAIL_JOIN: "https://conference.example.com/join/{code}",
     };
-    const child = spawn(this.program, args, { stdio: "ignore", env });
+    const child = spawn(this.program, args, { stdio: ["ignore", "ignore", "pipe"], env });
+    let said = "";
+    child.stderr.on("data", (text) => {
+      said = (said + text).slice(-400);
+    });
+    child.on("close", (code) => {
+      if (code) this.troubles.push(`plenary ${args.slice(0, 2).join(" ")} ended with ${code}: ${said.trim()}`);
+    });
     this.#children.push(child);
     return child;
   }

@@ -44,6 +44,7 @@ async function step(name, action) {
       const shown = await page.textContent("body", { timeout: 1_000 }).catch(() => "nothing");
       console.log(`        ${page.url()} shows: ${shown.replaceAll(/\s+/g, " ").slice(0, 400)}`);
     }
+    for (const trouble of service.troubles.splice(0)) console.log(`        ${trouble}`);
   }
 }
 

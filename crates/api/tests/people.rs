@@ -287,6 +287,7 @@ async fn an_administrator_manages_those_who_work_in_the_account_alone() {
         ask(&world, "PATCH", &path, &stale, Some(json!({"name": "B"}))).await.problem(),
         (412, "1213")
     );
+    assert_eq!(ask(&world, "DELETE", &path, &stale, None).await.problem(), (412, "1213"));
 
     // Nobody gives what they do not have.
     for (patch, pointer) in [
@@ -419,4 +420,24 @@ async fn a_repeated_post_of_a_session_gets_the_first_answer_and_no_other_session
     assert_eq!((first.status, again.status, other.status), (201, 201, 201), "{}", again.body);
     assert_eq!(first.body["secret"], again.body["secret"]);
     assert_ne!(first.body["secret"], other.body["secret"]);
+}
+
+#[tokio::test]
+async fn a_key_is_changed_and_revoked_only_as_it_was_seen() {
+    let world = World::new().await;
+    let made = own(&world, "POST", "/v1/keys", Some(json!({"scopes": ["read"]}))).await;
+    let path = format!("/v1/keys/{}", made.body["id"]);
+    let tag = own(&world, "GET", &path, None).await.headers["etag"].to_str().unwrap().to_owned();
+    let label = json!({"label": "Page"});
+    assert_eq!(own(&world, "PATCH", &path, Some(label)).await.status, 200);
+    let bearer = format!("Bearer {}", world.key);
+    let as_seen = |tag: String| {
+        let (world, bearer, path) = (&world, &bearer, &path);
+        async move { ask(world, "DELETE", path, &[("authorization", bearer), ("if-match", &tag)], None).await }
+    };
+    assert_eq!(as_seen(tag).await.problem(), (412, "1213"));
+    let changed = own(&world, "GET", &path, None).await;
+    assert_eq!(changed.body["revoked_at"], Value::Null);
+    assert_eq!(as_seen(changed.headers["etag"].to_str().unwrap().to_owned()).await.status, 204);
+    assert!(own(&world, "GET", &path, None).await.body["revoked_at"].is_string());
 }

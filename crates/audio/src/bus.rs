@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_hears_himself_among_three_loud_talkers_at_three_rates() {
+    fn nobody_hears_their_own_voice_among_three_loud_talkers_at_three_rates() {
         let talkers = [(Rate::Narrow, 400.0), (Rate::Wide, 930.0), (Rate::Full, 1790.0)];
         let mut tones: Vec<_> =
             talkers.iter().map(|(rate, hz)| ToneGenerator::new(rate.hz(), *hz, -1.0)).collect();

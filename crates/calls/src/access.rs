@@ -452,11 +452,7 @@ impl Calls {
         }
         match known.user.clone() {
             Some(KnownUser { account, name }) if is_same_name(&name, &registration.user) => {
-                let expires = match registration.expires {
-                    0 => 0,
-                    seconds => seconds.clamp(*REGISTRATION_S.start(), *REGISTRATION_S.end()),
-                };
-                self.bind(account, Registrant::User(name), registration, expires);
+                self.bind(account, Registrant::User(name), registration, *REGISTRATION_S.end());
             }
             None if known.fault.is_some() => {
                 let fault = known.fault.unwrap_or(TokenFault::Unknown);

@@ -44,9 +44,8 @@ pub(crate) struct Bindings {
 pub(crate) struct Registering<'a> {
     pub(crate) account: AccountId,
     pub(crate) who: Registrant,
-    /// Empty: a question; `*` with no seconds: all go.
-    pub(crate) contacts: &'a [String],
-    pub(crate) seconds: u32,
+    /// Each with its seconds, none: it goes. Empty: a question; `*` with no seconds: all go.
+    pub(crate) contacts: &'a [(String, u32)],
     pub(crate) path: &'a [String],
     pub(crate) flow: Flow,
     pub(crate) domain: &'a str,
@@ -56,26 +55,26 @@ pub(crate) struct Registering<'a> {
 impl Bindings {
     /// Takes a registration in, and says which contacts the user has now, each with its seconds.
     pub(crate) fn register(&mut self, asked: Registering<'_>, now: Mono) -> Vec<(String, u32)> {
-        let Registering { account, who, contacts, seconds, path, flow, domain, sip_call_id } = asked;
+        let Registering { account, who, contacts, path, flow, domain, sip_call_id } = asked;
         let key = (account, who);
         let known = self.of.entry(key.clone()).or_default();
         known.retain(|binding| binding.expires_at > now);
-        for contact in contacts {
+        for (contact, seconds) in contacts {
             if contact == "*" {
-                if seconds == 0 {
+                if *seconds == 0 {
                     known.clear();
                 }
                 continue;
             }
             known.retain(|binding| binding.contact != *contact);
-            if seconds > 0 {
+            if *seconds > 0 {
                 known.push(Binding {
                     contact: contact.clone(),
                     path: path.to_vec(),
                     flow,
                     domain: domain.to_owned(),
                     sip_call_id: sip_call_id.to_owned(),
-                    expires_at: now.plus_ms(u64::from(seconds) * 1000),
+                    expires_at: now.plus_ms(u64::from(*seconds) * 1000),
                 });
             }
         }
@@ -92,14 +91,14 @@ impl Bindings {
         shown
     }
 
-    /// Removes these contacts of a registration for the client that made it: over that very connection and with the same Call-ID,
+    /// Removes these contacts, each asked for with no seconds, of a registration for the client that made it: over that very connection and with the same Call-ID,
     /// which no other client can use. Returns the contacts that are left; `None`: another client made it.
     pub(crate) fn unregister_own(
         &mut self,
         user: &str,
         flow: Flow,
         sip_call_id: &str,
-        contacts: &[String],
+        contacts: &[(String, u32)],
         now: Mono,
     ) -> Option<Vec<(String, u32)>> {
         if !is_connection(flow) {
@@ -108,7 +107,7 @@ impl Bindings {
         let is_own = |binding: &Binding| {
             same_connection(binding.flow, flow)
                 && binding.sip_call_id == sip_call_id
-                && contacts.contains(&binding.contact)
+                && contacts.iter().any(|(contact, _)| *contact == binding.contact)
         };
         let of_user = |(_, who): &(AccountId, Registrant)| match who {
             Registrant::User(name) => is_same_name(name, user),
@@ -119,8 +118,7 @@ impl Bindings {
             .iter()
             .find(|(key, known)| of_user(key) && known.iter().any(is_own))
             .map(|(key, _)| key.clone())?;
-        let asked =
-            Registering { account, who, contacts, seconds: 0, path: &[], flow, domain: "", sip_call_id };
+        let asked = Registering { account, who, contacts, path: &[], flow, domain: "", sip_call_id };
         Some(self.register(asked, now))
     }
 
@@ -198,12 +196,11 @@ mod tests {
         Registrant::User("alice".to_owned())
     }
 
-    fn asked<'a>(contacts: &'a [String], seconds: u32) -> Registering<'a> {
+    fn asked(contacts: &[(String, u32)]) -> Registering<'_> {
         Registering {
             account: AccountId(1),
             who: alice(),
             contacts,
-            seconds,
             path: &[],
             flow: flow(Transport::Tcp, 9),
             domain: "example.com",
@@ -214,9 +211,9 @@ mod tests {
     #[test]
     fn telephones_come_are_renewed_expire_and_go() {
         let (mut bindings, a, b) =
-            (Bindings::default(), ["sip:alice@a".to_owned()], ["sip:alice@b;ob".to_owned()]);
-        assert_eq!(bindings.register(asked(&a, 60), Mono(0)), [("sip:alice@a".to_owned(), 60)]);
-        bindings.register(asked(&b, 120), Mono(1000));
+            (Bindings::default(), [("sip:alice@a".to_owned(), 60)], [("sip:alice@b;ob".to_owned(), 120)]);
+        assert_eq!(bindings.register(asked(&a), Mono(0)), [("sip:alice@a".to_owned(), 60)]);
+        bindings.register(asked(&b), Mono(1000));
         let of = |bindings: &Bindings, now| {
             bindings.of(AccountId(1), &alice(), Mono(now)).into_iter().map(|b| b.contact).collect::<Vec<_>>()
         };
@@ -226,17 +223,17 @@ mod tests {
         assert!(bindings.of(AccountId(1), &client, Mono(0)).is_empty(), "a client is not a user's telephone");
         assert_eq!(bindings.registrant_at(AccountId(1), "sip:ALICE@b", Mono(2000)), Some(&alice()));
         assert_eq!(of(&bindings, 60_000), ["sip:alice@b;ob"], "a minute is over");
-        assert_eq!(bindings.register(asked(&[], 0), Mono(61_000)), [("sip:alice@b;ob".to_owned(), 60)]);
-        assert_eq!(bindings.register(asked(&["*".to_owned()], 0), Mono(62_000)), []);
+        assert_eq!(bindings.register(asked(&[]), Mono(61_000)), [("sip:alice@b;ob".to_owned(), 60)]);
+        assert_eq!(bindings.register(asked(&[("*".to_owned(), 0)]), Mono(62_000)), []);
         assert!(bindings.of.is_empty());
     }
 
     #[test]
     fn a_user_whose_name_is_a_number_is_found_in_every_spelling() {
         let mut bindings = Bindings::default();
-        let contacts = ["sip:phone@a".to_owned()];
+        let contacts = [("sip:phone@a".to_owned(), 60)];
         bindings.register(
-            Registering { who: Registrant::User("+4930123456".to_owned()), ..asked(&contacts, 60) },
+            Registering { who: Registrant::User("+4930123456".to_owned()), ..asked(&contacts) },
             Mono(0),
         );
         for (account, user, telephones) in [
@@ -255,11 +252,22 @@ mod tests {
     }
 
     #[test]
+    fn a_telephone_whose_address_changed_takes_back_the_old_one_as_it_registers_the_new_one() {
+        let mut bindings = Bindings::default();
+        let old = [("sip:alice@old".to_owned(), 60)];
+        bindings.register(asked(&old), Mono(0));
+        let moved = [("sip:alice@new".to_owned(), 300), ("sip:alice@old".to_owned(), 0)];
+        assert_eq!(bindings.register(asked(&moved), Mono(0)), [("sip:alice@new".to_owned(), 300)]);
+        let back = [("sip:alice@new".to_owned(), 0), ("sip:alice@old".to_owned(), 120)];
+        assert_eq!(bindings.register(asked(&back), Mono(0)), [("sip:alice@old".to_owned(), 120)]);
+    }
+
+    #[test]
     fn a_user_has_no_more_than_ten() {
         let mut bindings = Bindings::default();
         for number in 0..15 {
-            let contacts = [format!("sip:alice@{number}")];
-            bindings.register(asked(&contacts, 60), Mono(0));
+            let contacts = [(format!("sip:alice@{number}"), 60)];
+            bindings.register(asked(&contacts), Mono(0));
         }
         let kept = bindings.of(AccountId(1), &alice(), Mono(0));
         assert_eq!((kept.len(), kept[0].contact.as_str()), (10, "sip:alice@14"));
@@ -268,7 +276,8 @@ mod tests {
     #[test]
     fn what_registered_over_a_connection_goes_with_it_and_with_no_other() {
         let mut bindings = Bindings::default();
-        let contacts: Vec<[String; 1]> = (0..4).map(|number| [format!("sip:alice@{number}")]).collect();
+        let contacts: Vec<[(String, u32); 1]> =
+            (0..4).map(|number| [(format!("sip:alice@{number}"), 60)]).collect();
         let flows = [
             flow(Transport::Wss, 9),
             flow(Transport::Wss, 10),
@@ -276,7 +285,7 @@ mod tests {
             flow(Transport::Udp, 9),
         ];
         for (contact, flow) in contacts.iter().zip(flows) {
-            bindings.register(Registering { flow, ..asked(contact, 60) }, Mono(0));
+            bindings.register(Registering { flow, ..asked(contact) }, Mono(0));
         }
         assert_eq!(bindings.forget_connection(flow(Transport::Udp, 9)), 0, "UDP has no connections");
         // Our own address may be written in two ways.
@@ -293,20 +302,22 @@ mod tests {
     #[test]
     fn who_registered_over_a_connection_may_take_that_back_over_it_without_a_password() {
         let mut bindings = Bindings::default();
-        let (contact, other) = (["sip:a@x.invalid".to_owned()], ["sip:b@x.invalid".to_owned()]);
+        let (contact, other) = ("sip:a@x.invalid", "sip:b@x.invalid");
         let wss = flow(Transport::Wss, 9);
-        bindings.register(Registering { flow: wss, ..asked(&contact, 60) }, Mono(0));
-        bindings.register(Registering { flow: flow(Transport::Udp, 9), ..asked(&other, 60) }, Mono(0));
-        let mut take = |user: &str, flow, id: &str, contacts: &[String]| {
-            bindings.unregister_own(user, flow, id, contacts, Mono(0))
+        let for_a_minute = |contact: &str| [(contact.to_owned(), 60)];
+        bindings.register(Registering { flow: wss, ..asked(&for_a_minute(contact)) }, Mono(0));
+        let udp = flow(Transport::Udp, 9);
+        bindings.register(Registering { flow: udp, ..asked(&for_a_minute(other)) }, Mono(0));
+        let mut take = |user: &str, flow, id: &str, contact: &str| {
+            bindings.unregister_own(user, flow, id, &[(contact.to_owned(), 0)], Mono(0))
         };
-        assert_eq!(take("bob", wss, "c1", &contact), None, "another user");
-        assert_eq!(take("alice", flow(Transport::Wss, 10), "c1", &contact), None, "another connection");
-        assert_eq!(take("alice", wss, "c2", &contact), None, "another registration");
-        assert_eq!(take("alice", wss, "c1", &other), None, "another telephone");
-        assert_eq!(take("alice", wss, "c1", &["*".to_owned()]), None, "all of them");
-        assert_eq!(take("alice", flow(Transport::Udp, 9), "c1", &other), None, "a datagram shows nothing");
-        assert_eq!(take("alice", wss, "c1", &contact), Some(vec![("sip:b@x.invalid".to_owned(), 60)]));
-        assert_eq!(take("alice", wss, "c1", &contact), None, "it is gone");
+        assert_eq!(take("bob", wss, "c1", contact), None, "another user");
+        assert_eq!(take("alice", flow(Transport::Wss, 10), "c1", contact), None, "another connection");
+        assert_eq!(take("alice", wss, "c2", contact), None, "another registration");
+        assert_eq!(take("alice", wss, "c1", other), None, "another telephone");
+        assert_eq!(take("alice", wss, "c1", "*"), None, "all of them");
+        assert_eq!(take("alice", udp, "c1", other), None, "a datagram shows nothing");
+        assert_eq!(take("alice", wss, "c1", contact), Some(vec![("sip:b@x.invalid".to_owned(), 60)]));
+        assert_eq!(take("alice", wss, "c1", contact), None, "it is gone");
     }
 }

@@ -74,27 +74,27 @@ impl Calls {
         let left = (token.expires.0 - self.now.wall.0) / 1000;
         let longest = left.clamp(REGISTRATION_BY_TOKEN_S_MIN, i64::from(*REGISTRATION_S.end()));
         let longest = u32::try_from(longest).unwrap_or(*REGISTRATION_S.end());
-        let expires = match registration.expires {
-            0 => 0,
-            seconds => seconds.max(*REGISTRATION_S.start()).min(longest),
-        };
-        self.bind(token.account, Registrant::Client(token.client.clone()), registration, expires);
+        self.bind(token.account, Registrant::Client(token.client.clone()), registration, longest);
     }
 
+    /// Takes a registration in, each contact for as long as is asked for it, at least a minute and at most `longest` seconds.
     pub(crate) fn bind(
         &mut self,
         account: AccountId,
         who: Registrant,
         registration: &Registration,
-        expires: u32,
+        longest: u32,
     ) {
         self.out.report_success(registration.flow, registration.caller.clone());
-        info!(user = %registration.user, flow = %registration.flow, expires, "registered");
+        let mut contacts = registration.contacts.clone();
+        for (_, seconds) in contacts.iter_mut().filter(|(_, seconds)| *seconds > 0) {
+            *seconds = (*seconds).max(*REGISTRATION_S.start()).min(longest);
+        }
+        info!(user = %registration.user, flow = %registration.flow, ?contacts, "registered");
         let asked = Registering {
             account,
             who,
-            contacts: &registration.contacts,
-            seconds: expires,
+            contacts: &contacts,
             path: &registration.path,
             flow: registration.flow,
             domain: &registration.host,
@@ -107,10 +107,10 @@ impl Calls {
     /// Browsers take their registration back without showing who they are, over the connection that they registered over.
     /// False: it is not such a request.
     pub(crate) fn unbind(&mut self, registration: &Registration) -> bool {
-        if registration.expires != 0 || registration.contacts.is_empty() {
+        let Registration { user, flow, sip_call_id, contacts, .. } = registration;
+        if contacts.is_empty() || contacts.iter().any(|(_, seconds)| *seconds > 0) {
             return false;
         }
-        let Registration { user, flow, sip_call_id, contacts, .. } = registration;
         let now = self.now.mono;
         let Some(left) = self.bindings.unregister_own(user, *flow, sip_call_id, contacts, now) else {
             return false;

@@ -25,7 +25,7 @@ fn no_participant_hears_another_until_two_are_in() {
 }
 
 #[test]
-fn members_wait_for_their_leader_and_go_with_him() {
+fn members_wait_for_their_leader_and_go_with_the_leader() {
     let mut world = World::new();
     world.enter("m1", "Class", member());
     world.enter("m2", "Class", member());

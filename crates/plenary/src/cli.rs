@@ -143,7 +143,7 @@ pub(crate) enum Account {
 /// `plenary person …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Person {
-    /// Makes a person; the last line printed is the link by which they set a password, shown this once, for a week. Somebody who is
+    /// Makes a person; the last line printed is the link by which they set a password, shown this once, for a week. A person who is
     /// there already gets another link, and what is named on top
     #[command(
         after_help = "Examples:\n  plenary person invite --operator 'Eve Example' eve@example.com\n  plenary person invite --account 1-2-0/bob@example.com --role organiser 'Ann Example' ann@example.com"
@@ -185,8 +185,8 @@ pub(crate) enum Person {
         #[arg(value_name = "MAIL")]
         mail: String,
     },
-    /// Forgets who a person is at the OpenID Connect provider, and signs them out everywhere: whoever signs in there with their
-    /// verified mail address next is them. For a provider that was set up anew, or an address that has another owner
+    /// Forgets who a person is at the OpenID Connect provider, and signs them out everywhere. The next one to sign in there with
+    /// their verified mail address is taken for them. For a provider that was set up anew, or an address that has another owner
     #[command(after_help = "Example:\n  plenary person unlink eve@example.com")]
     Unlink {
         /// Their mail address

@@ -601,9 +601,15 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
     let caller = talk.runtime.block_on(Caller::new(CallerConfig::default())).unwrap();
     let (mut inside, mut came, began) = (Vec::new(), Vec::new(), Instant::now());
     let is_judged = goes_first(&server);
-    // The share of its time that the media thread needs for a caller: what else the machine does can only make the same work take
-    // longer, by half where two virtual processors are one, so the least that was seen says how much it is.
-    let mut for_each = f64::INFINITY;
+    // The share of its time that the media thread needs for a caller, the least and the most that was seen: what else the machine does
+    // makes the same work take longer, by half where two virtual processors are one. Too many were let in where there is no time for
+    // them by the least, too few where there is time left by the most.
+    let (mut for_each, mut for_each_most) = (f64::INFINITY, 0.0_f64);
+    let mut see = |share: f64, callers: f64| {
+        for_each = for_each.min(share / callers);
+        for_each_most = for_each_most.max(share / callers);
+        for_each_most * callers
+    };
     'crowded: loop {
         let ends_before = overload_ends(&server);
         let refused = loop {
@@ -629,7 +635,7 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
                 let (refused, share) = heard_meanwhile(&talk, &server, come);
                 let callers = callers_since(&came, since);
                 if callers >= 10.0 {
-                    for_each = for_each.min(share / callers);
+                    see(share, callers);
                 }
                 refused
             } else {
@@ -657,8 +663,12 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
             if !is_judged {
                 break 'crowded;
             }
-            assert!(window > 0 || share > 0.6, "{} callers are not too many: {share}", inside.len());
-            for_each = for_each.min(share / inside.len() as f64);
+            let at_most = see(share, inside.len() as f64);
+            assert!(
+                window > 0 || at_most > 0.6,
+                "{} callers are not too many: {share}, {at_most}",
+                inside.len()
+            );
         }
         break;
     }

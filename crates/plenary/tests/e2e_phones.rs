@@ -63,7 +63,7 @@ fn each_hears_all_the_others_through_mute_unmute_and_eject() {
 }
 
 #[test]
-fn members_wait_in_silence_for_their_leader_and_go_with_him() {
+fn members_wait_in_silence_for_their_leader_and_go_with_the_leader() {
     let server = Server::start("");
     server.put_service(
         "class",

@@ -259,7 +259,7 @@ fn numbers_and_codes_are_dialled_in_every_spelling() {
 }
 
 #[test]
-fn the_door_of_the_operator_is_his_alone_and_goes_with_the_service() {
+fn the_door_of_the_operator_is_for_the_operator_alone_and_goes_with_the_service() {
     use std::os::unix::fs::PermissionsExt;
     let mut server = Server::start("");
     let door = server.data().join("operator.sock");

@@ -494,7 +494,7 @@ fn the_description_of_the_api_is_valid_and_holds() {
     let server = Server::start("[web]\nrequests_per_second = 0\nfailures_per_minute = 0\n");
     let _phone = Phone::call(&server.uri("conf-Board"), 500, "PCMU");
     server.wait_for_participants("Board", 1);
-    let scopes = "read,control,book,records,config,operator";
+    let scopes = "read,control,book,records,config,audit,operator";
     // Numbers of keys that it guesses are those of others than its own.
     for _ in 0..20 {
         let made = support::plenary()

@@ -14,6 +14,7 @@ pub struct Reception {
     /// Totals of streams that ended before this one.
     received_before: u64,
     lost_before: u64,
+    duplicates: u64,
     bytes: u64,
 }
 
@@ -26,6 +27,10 @@ struct Stream {
     /// The sequence number that would prove a restart.
     suspect: Option<u16>,
     received: u64,
+    /// Which of the last 128 sequence numbers have come: bit 0 is the highest.
+    come: u128,
+    /// How many came again.
+    duplicates: u64,
     /// Arrival minus timestamp of the last packet, in RTP clock units.
     transit: i64,
     /// 16 times the jitter, in RTP clock units.
@@ -53,16 +58,14 @@ impl Reception {
     /// Nothing received yet. `clock_rate` in Hz is that of the payload.
     #[must_use]
     pub fn new(clock_rate: u32) -> Self {
-        Self { clock_rate: clock_rate.max(1), stream: None, received_before: 0, lost_before: 0, bytes: 0 }
+        let clock_rate = clock_rate.max(1);
+        Self { clock_rate, stream: None, received_before: 0, lost_before: 0, duplicates: 0, bytes: 0 }
     }
 
     /// Packets from now on have another clock: it is another stream, and the totals stay.
     #[must_use]
     pub fn with_clock_rate(mut self, clock_rate: u32) -> Self {
-        if let Some(old) = self.stream.take() {
-            self.received_before += old.received;
-            self.lost_before += old.lost().max(0) as u64;
-        }
+        self.end();
         self.clock_rate = clock_rate.max(1);
         self
     }
@@ -82,7 +85,6 @@ impl Reception {
         };
         let ahead = header.sequence.wrapping_sub(stream.highest as u16);
         if ahead < DROPOUT_MAX {
-            stream.highest += u64::from(ahead);
             stream.suspect = None;
         } else if ahead <= u16::MAX - MISORDER_MAX {
             if stream.suspect == Some(header.sequence) {
@@ -92,6 +94,14 @@ impl Reception {
             return;
         }
         stream.received += 1;
+        if ahead > 0 && ahead < DROPOUT_MAX {
+            stream.highest += u64::from(ahead);
+            stream.come = stream.come.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
+        } else {
+            let bit = 1 << ahead.wrapping_neg();
+            stream.duplicates += u64::from(stream.come & bit != 0);
+            stream.come |= bit;
+        }
         if timed {
             // The timestamp wraps at 32 bits; so must the difference.
             let change = (transit.wrapping_sub(stream.transit) as i32).unsigned_abs();
@@ -110,15 +120,26 @@ impl Reception {
         if let Some(stream) = &mut self.stream {
             stream.highest += u64::from(packets);
             stream.received += u64::from(packets);
+            // All of them came, so what is behind the highest came as well, or is told as lost.
+            stream.come = match 1_u128.checked_shl(packets) {
+                Some(next) => stream.come << packets | (next - 1),
+                None => u128::MAX,
+            };
             self.bytes += payload_bytes;
         }
     }
 
-    fn begin(&mut self, header: &Header, transit: i64) {
+    /// What was counted of the stream stays.
+    fn end(&mut self) {
+        self.lost_before = self.lost();
+        self.duplicates = self.duplicates();
         if let Some(old) = self.stream.take() {
             self.received_before += old.received;
-            self.lost_before += old.lost().max(0) as u64;
         }
+    }
+
+    fn begin(&mut self, header: &Header, transit: i64) {
+        self.end();
         let first = u64::from(header.sequence);
         self.stream = Some(Stream {
             ssrc: header.ssrc,
@@ -126,6 +147,8 @@ impl Reception {
             highest: first,
             suspect: None,
             received: 1,
+            come: 1,
+            duplicates: 0,
             transit,
             jitter_q4: 0,
             expected_prior: 0,
@@ -145,10 +168,17 @@ impl Reception {
         self.bytes
     }
 
-    /// Packets expected and not received, of all streams.
+    /// Packets expected and not received, of all streams. Others that came twice do not make up for them, as they do in reports.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost_before + self.stream.as_ref().map_or(0, |stream| stream.lost().max(0) as u64)
+        let of_stream = |stream: &Stream| (stream.lost() + stream.duplicates as i64).max(0) as u64;
+        self.lost_before + self.stream.as_ref().map_or(0, of_stream)
+    }
+
+    /// Packets that came more than once, of all streams: each time but the first.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates + self.stream.as_ref().map_or(0, |stream| stream.duplicates)
     }
 
     /// Interarrival jitter of the current stream, in milliseconds.
@@ -241,6 +271,28 @@ mod tests {
         receive(&mut reception, 50_001, 60);
         assert_eq!((reception.packets(), reception.lost()), (3, 0));
         assert_eq!(reception.poll_report().expect("received").extended_highest_sequence, 50_001);
+    }
+
+    /// A report subtracts what came twice (RFC 3550, 6.4.1); what is told of a call does not.
+    #[test]
+    fn packets_that_come_twice_are_counted_and_hide_no_loss() {
+        let mut reception = Reception::new(8000);
+        for sequence in [0, 1, 1, 3, 2, 2, 4, 6, 6, 6, 70, 69, 70, 5, 5] {
+            receive(&mut reception, sequence, 20);
+        }
+        assert_eq!((reception.packets(), reception.duplicates()), (15, 6));
+        // 7 to 68 never came.
+        assert_eq!(reception.lost(), 62);
+        assert_eq!(reception.poll_report().expect("received").cumulative_lost, 56);
+        // So do those of a number long before them all, which belongs to no stream.
+        receive(&mut reception, 40_000, 20);
+        assert_eq!(reception.duplicates(), 6);
+        reception.pass(200, 32_000);
+        receive(&mut reception, 200, 20);
+        receive(&mut reception, 271, 20);
+        assert_eq!((reception.duplicates(), reception.lost()), (7, 62));
+        let reception = reception.with_clock_rate(48_000);
+        assert_eq!((reception.packets(), reception.duplicates(), reception.lost()), (217, 7, 62));
     }
 
     #[test]

@@ -255,6 +255,24 @@ fn descriptions_are_read_liberally() {
     }
 }
 
+/// A space at the end of an attribute, or around its colon, is no part of it.
+#[test]
+fn attributes_are_read_without_stray_spaces() {
+    let offer = "v=0\r\no=- 1 2 IN IP4 198.51.100.9\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=audio 4000 UDP/TLS/RTP/SAVPF 96 101\r\nc=IN IP4 198.51.100.9\r\na=rtcp:4010\r\na=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\na=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\na=setup:active\r\na=mid:0\r\na=sendonly\r\na=rtcp-mux\r\na=ptime:30\r\na=rtpmap:96 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-11\r\n";
+    let ice = Some(IceCredentials { ufrag: "abcd".into(), pwd: "0123456789abcdefghijkl".into() });
+    let ours = LocalMedia { ice, ..local() };
+    let expected = answer(offer, &ours).unwrap();
+    assert_eq!(expected.stream.direction, Direction::RecvOnly);
+    for line in offer.lines().filter(|line| line.starts_with("a=")) {
+        let mut odd = vec![format!("{line} "), format!("{line}\t"), line.replacen("a=", "a= ", 1)];
+        odd.extend(line.contains(':').then(|| line.replacen(':', ": ", 1)));
+        for odd in odd {
+            let odd = offer.replace(&format!("{line}\r\n"), &format!("{odd}\r\n"));
+            assert_eq!(answer(&odd, &ours).as_ref(), Ok(&expected), "{odd}");
+        }
+    }
+}
+
 /// A name is not resolved: audio goes to where theirs comes from, and this is not hold.
 #[test]
 fn an_address_may_be_a_name() {

@@ -3,6 +3,7 @@
 use crate::{
     ChangeError, Store, StoreError,
     access::{Access, AccountRow, Authenticated, CachedKey, KeyId, account, account_columns},
+    change::decided,
     database::{Base, Write, execute, is_storable, now, random_bytes, read, within},
     links::link_end,
     lookup_cache::LookupTicket,
@@ -11,7 +12,7 @@ use crate::{
 use data_encoding::BASE32_NOPAD;
 use plenary_model::{AccountId, ConferenceName, KeySettings, Scopes, Timestamp, UnknownScope};
 use sha2::{Digest, Sha256};
-use std::{fmt, sync::Arc, time::Instant};
+use std::{convert::Infallible, fmt, sync::Arc, time::Instant};
 use subtle::ConstantTimeEq;
 use tracing::debug;
 
@@ -108,6 +109,23 @@ macro_rules! key_columns {
 /// [`key_columns`].
 type KeyRow =
     (i64, String, Option<String>, String, Option<String>, i64, Option<i64>, Option<i64>, Option<i64>);
+
+async fn reread(
+    transaction: &mut Write,
+    doing: &'static str,
+    account: AccountId,
+    key: KeyId,
+) -> Result<Option<KeyInfo>, StoreError> {
+    let row: Option<KeyRow> = within!(transaction, doing, |on| sqlx::query_as(concat!(
+        "SELECT ",
+        key_columns!(),
+        " FROM api_keys WHERE account_id = $1 AND id = $2 AND NOT leader_link"
+    ))
+    .bind(account.0)
+    .bind(key.0)
+    .fetch_optional(on))?;
+    row.map(info).transpose()
+}
 
 fn info(row: KeyRow) -> Result<KeyInfo, StoreError> {
     let (id, prefix, label, names, conference, created_at, expires_at, last_used_at, revoked_at) = row;
@@ -259,16 +277,7 @@ impl Store {
     ) -> Result<Option<KeyInfo>, ChangeError<E>> {
         let doing = "changing a key";
         let mut transaction = self.write(doing).await?;
-        let row: Option<KeyRow> = within!(transaction, doing, |on| sqlx::query_as(concat!(
-            "SELECT ",
-            key_columns!(),
-            " FROM api_keys WHERE account_id = $1 AND id = $2 AND NOT leader_link"
-        ))
-        .bind(account.0)
-        .bind(key.0)
-        .fetch_optional(on))?;
-        let Some(row) = row else { return Ok(None) };
-        let before = info(row)?;
+        let Some(before) = reread(&mut transaction, doing, account, key).await? else { return Ok(None) };
         let settings = decide(&before).map_err(ChangeError::Refused)?;
         let errors = settings.check();
         if !errors.is_empty() {
@@ -296,17 +305,34 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn key_revoke(&self, account: AccountId, key: KeyId) -> Result<bool, StoreError> {
+        decided(self.key_revoke_if::<Infallible>(account, key, |_| Ok(())).await)
+    }
+
+    /// As [`Self::key_revoke`], if this decision about what the key is allows it.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the decision, and when the database fails.
+    pub async fn key_revoke_if<E>(
+        &self,
+        account: AccountId,
+        key: KeyId,
+        decide: impl FnOnce(&KeyInfo) -> Result<(), E> + Send,
+    ) -> Result<bool, ChangeError<E>> {
         let doing = "revoking a key";
         let mut transaction = self.write(doing).await?;
-        let done = execute!(transaction, doing, sqlx::query(
-            "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND account_id = $3 AND revoked_at IS NULL AND NOT leader_link",
-        )
-        .bind(now().0)
-        .bind(key.0)
-        .bind(account.0))?;
-        if done == 0 {
+        let Some(before) = reread(&mut transaction, doing, account, key).await? else { return Ok(false) };
+        if before.revoked_at.is_some() {
             return Ok(false);
         }
+        decide(&before).map_err(ChangeError::Refused)?;
+        execute!(
+            transaction,
+            doing,
+            sqlx::query("UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND account_id = $3",)
+                .bind(now().0)
+                .bind(key.0)
+                .bind(account.0)
+        )?;
         let committed = transaction.commit(doing).await;
         // Also where the answer to the commit did not come: it may be done.
         self.forget_keys();

@@ -229,8 +229,17 @@ async fn change(
     params(("id" = i64, Path, description = "The key's number.", example = 7)),
     security(("bearer" = ["config"])),
     responses((status = 204, description = "It is revoked.")))]
-async fn revoke(caller: Caller<Config>, State(state): State<App>, Segments([number]): Segments<1>) -> Answer {
+async fn revoke(
+    caller: Caller<Config>,
+    State(state): State<App>,
+    Segments([number]): Segments<1>,
+    conditions: Conditions,
+) -> Answer {
     let state = caller.acting(state);
     let number = id(&number)?;
-    to_the_end(async move { gone(state.store.key_revoke(caller.account, number).await?, unknown) }).await
+    to_the_end(async move {
+        let decide = |key: &KeyInfo| conditions.check(Some(&tag(key)));
+        gone(state.store.key_revoke_if(caller.account, number, decide).await?, unknown)
+    })
+    .await
 }

@@ -51,7 +51,7 @@ mod webrtc_keys;
 
 pub use recordings::{DeleteRecordingError, delete_left_files, delete_recording};
 
-use crate::{error::ApiError, state::App};
+use crate::{error::ApiError, oidc::CALLBACK, state::App};
 use axum::{Router, extract::MatchedPath, middleware::from_fn_with_state};
 use std::collections::BTreeMap;
 use utoipa::openapi::PathItem;
@@ -103,7 +103,7 @@ fn resources() -> OpenApiRouter<App> {
 pub(crate) fn routes(state: &App) -> Router<App> {
     let (router, description) = resources().split_for_parts();
     let methods: BTreeMap<String, String> =
-        description.paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect();
+        description.paths.paths.iter().map(|(path, item)| (path.clone(), methods(path, item))).collect();
     let refuse = move |path: Option<MatchedPath>| {
         let allow = path.and_then(|path| methods.get(path.as_str()).cloned()).unwrap_or_default();
         async move { ApiError::path_takes(&allow) }
@@ -116,9 +116,9 @@ pub(crate) fn routes(state: &App) -> Router<App> {
 }
 
 /// The methods of a path, as `Allow` lists them.
-fn methods(item: &PathItem) -> String {
+fn methods(path: &str, item: &PathItem) -> String {
     let methods = [
-        ("GET, HEAD", item.get.is_some()),
+        (if path == CALLBACK { "GET" } else { "GET, HEAD" }, item.get.is_some()),
         ("POST", item.post.is_some()),
         ("PUT", item.put.is_some()),
         ("PATCH", item.patch.is_some()),

@@ -15,7 +15,7 @@ use crate::{
 use axum::{
     body::Body,
     extract::{FromRequestParts, State},
-    http::{HeaderValue, Response, StatusCode, header, request::Parts},
+    http::{HeaderValue, Method, Response, StatusCode, header, request::Parts},
 };
 use openidconnect::url::form_urlencoded;
 use plenary_store::ProviderSignIn;
@@ -194,7 +194,17 @@ async fn begin(visit: Visit, State(state): State<App>) -> Answer {
     responses((status = 303, description = "To the console, signed in; or to the page for signing in, with `error`.",
             headers(("Set-Cookie" = String, description = "The session."))),
         (status = 404, description = "No provider is configured (1145).")))]
-async fn come_back(visit: Visit, origin: Origin, audit: Audit, State(state): State<App>) -> Answer {
+async fn come_back(
+    method: Method,
+    visit: Visit,
+    origin: Origin,
+    audit: Audit,
+    State(state): State<App>,
+) -> Answer {
+    if method == Method::HEAD {
+        // It would sign in, which HEAD may not (RFC 9110, section 9.2.1).
+        return Err(ApiError::path_takes("GET"));
+    }
     let oidc = provider(&state)?;
     to_the_end(async move {
         let mut next = CONSOLE.to_owned();

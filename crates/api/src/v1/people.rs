@@ -364,12 +364,20 @@ async fn change(
     params(("id" = i64, Path, description = "The person's number.", example = 3)),
     security(("bearer" = ["config"])),
     responses((status = 204, description = "They are removed.")))]
-async fn remove(caller: Caller<Config>, State(state): State<App>, Segments([number]): Segments<1>) -> Answer {
+async fn remove(
+    caller: Caller<Config>,
+    State(state): State<App>,
+    Segments([number]): Segments<1>,
+    conditions: Conditions,
+) -> Answer {
     let state = caller.acting(state);
     let number = id(&number)?;
     to_the_end(async move {
-        let removed =
-            state.store.remove_person(number, |person| check_manages(person, &caller.access)).await?;
+        let decide = |person: &Person| {
+            check_manages(person, &caller.access)?;
+            conditions.check(Some(&tag(person, &caller.access)))
+        };
+        let removed = state.store.remove_person(number, decide).await?;
         removed.ok_or_else(unknown)?;
         Ok(no_content())
     })

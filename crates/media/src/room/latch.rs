@@ -280,7 +280,7 @@ mod tests {
     /// What RFC 7362, section 5, warns of: an attacker who guesses the port and is faster than the caller behind a
     /// NAT.
     #[test]
-    fn a_faster_stranger_has_the_stream_of_a_caller_behind_a_nat_until_he_pauses() {
+    fn a_faster_stranger_has_the_stream_of_a_caller_behind_a_nat_until_the_stranger_pauses() {
         let agreed = at("10.0.0.1:4000");
         let (stranger, caller) = (at("203.0.113.9:1"), at("198.51.100.7:61000"));
         let mut latch = Latch::new(agreed);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_faster_stranger_is_out_with_the_first_packet_of_a_caller_who_is_where_he_said() {
+    fn a_faster_stranger_is_out_with_the_first_packet_of_a_caller_who_is_where_the_caller_said() {
         let mut latch = Latch::new(at("198.51.100.7:4000"));
         for n in 0..100 {
             assert!(latch.takes(at("203.0.113.9:1"), &header(n), u64::from(n) * SECOND / 50));

@@ -13,7 +13,7 @@ use super::{
     srtp_context::SrtpContext,
     tick::FRAME_NS,
 };
-use crate::{AudioProcessing, InbandDtmf, MediaCallId, MediaEvent, Protection, StreamParams};
+use crate::{AudioProcessing, CallStats, InbandDtmf, MediaCallId, MediaEvent, Protection, StreamParams};
 use plenary_audio::{
     agc::{self, AutomaticGain},
     denoise::Denoiser,
@@ -307,6 +307,15 @@ impl Incoming {
     pub(super) fn hush(&mut self) {
         self.path.hush();
         (self.sounds, self.lingers) = (false, 0);
+    }
+
+    /// Adds what the buffer has counted.
+    pub(super) fn count(&self, stats: &mut CallStats) {
+        let buffer = self.path.jitter.counters();
+        stats.packets_late += buffer.late;
+        stats.frames_concealed += self.path.frames_concealed();
+        stats.frames_skipped += buffer.skipped + buffer.taken_out;
+        stats.frames_added += buffer.put_in;
     }
 
     /// Updates the recent share of concealed frames.

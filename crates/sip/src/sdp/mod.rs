@@ -413,7 +413,13 @@ fn read_lines(sdp: &str) -> String {
                 read.push_str(words.next().unwrap_or_default());
                 words.for_each(|word| read.extend([" ", word]));
             }
-            Some(_) | None => read.push_str(line),
+            Some("a=") => {
+                let (name, value) =
+                    line[2..].split_once(':').map_or((&line[2..], None), |(n, v)| (n, Some(v)));
+                read.extend(["a=", name.trim()]);
+                value.into_iter().for_each(|value| read.extend([":", value.trim()]));
+            }
+            Some(_) | None => read.push_str(line.trim_end()),
         }
         read.push_str("\r\n");
     }

@@ -196,7 +196,7 @@ impl Dialog {
         })
     }
 
-    /// A re-INVITE or UPDATE may change the remote target (section 12.2.2).
+    /// A re-INVITE or UPDATE may change the remote target (section 12.2.2), if it is accepted (RFC 6141, section 4).
     pub(super) fn refresh(&mut self, request: &Request, flow: Flow) {
         if let Some(target) = contact(&request.headers) {
             self.target = target;

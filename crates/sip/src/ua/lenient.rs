@@ -72,9 +72,30 @@ pub(super) fn mend(headers: &mut Headers) {
 
 fn mend_addresses(value: &[u8], is_list: bool) -> Vec<u8> {
     match is_list {
-        true => split_unquoted(value, b',').into_iter().map(mend_address).collect::<Vec<_>>().join(&b","[..]),
+        true => items(value).iter().map(|item| mend_address(item)).collect::<Vec<_>>().join(&b","[..]),
         false => mend_address(value),
     }
+}
+
+/// The addresses of a list. What has neither brackets nor the scheme of a URI begins a name that has a comma in it.
+fn items(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut items: Vec<Vec<u8>> = Vec::new();
+    let mut is_begun = false;
+    for part in split_unquoted(value, b',') {
+        match items.last_mut().filter(|_| is_begun) {
+            Some(begun) => begun.extend([b",", part].concat()),
+            None => items.push(part.to_vec()),
+        }
+        is_begun = items.last().is_some_and(|item| find_unquoted(item, b'<').is_none() && !has_scheme(item));
+    }
+    items
+}
+
+/// `sip:`, `tel:` and others (RFC 3986, section 3.1).
+fn has_scheme(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let end = text.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"+-.".contains(byte)));
+    end.is_some_and(|end| end > 0 && text[end] == b':' && text[0].is_ascii_alphabetic())
 }
 
 fn mend_address(value: &[u8]) -> Vec<u8> {
@@ -243,6 +264,16 @@ mod tests {
             String::from_utf8(mended).unwrap(),
             "<sip:a%23@h;x=%221%2C2%22>;q=1,sip:b@h,\"x, y\" <sip:c%5E@h>"
         );
+        for (value, wanted) in [
+            ("Doe, John <sip:a@h>", "\"Doe, John\" <sip:a@h>"),
+            (
+                "Doe, John, Dr. <sip:a@h>, tel:+44, Roe, Jane <sip:b@h>",
+                "\"Doe, John, Dr.\" <sip:a@h>,tel:+44,\"Roe, Jane\" <sip:b@h>",
+            ),
+            ("sip:a@h, Roe, Jane <sip:b@h>;q=1", "sip:a@h,\"Roe, Jane\" <sip:b@h>;q=1"),
+        ] {
+            assert_eq!(String::from_utf8(mend_addresses(value.as_bytes(), true)).unwrap(), wanted);
+        }
     }
 
     #[test]

@@ -209,10 +209,9 @@ pub struct Registration {
     pub host: String,
     /// The Call-ID header: the same for all registrations of one client run (section 10.2.4).
     pub sip_call_id: String,
-    /// The URIs of Contact, as received; empty: the registrations are queried; `*`: all are removed.
-    pub contacts: Vec<String>,
-    /// The requested expiry in seconds.
-    pub expires: u32,
+    /// The URIs of Contact, as received, each with the expiry that is asked for it, in seconds, 0: it is removed (section 10.3,
+    /// step 7). Empty: the registrations are queried; `*`: all are removed.
+    pub contacts: Vec<(String, u32)>,
     /// The proxies that a call to these contacts has to pass (Path, RFC 3327), as URIs, the nearest first.
     pub path: Vec<String>,
     /// The credentials.

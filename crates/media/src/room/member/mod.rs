@@ -166,6 +166,8 @@ impl RoomMember {
         match &mut self.stream {
             Some(stream) => {
                 if stream.params.codec != params.codec {
+                    // Another codec has another buffer, which counts from nothing.
+                    stream.incoming.count(&mut self.stats);
                     (self.follows, self.encoder) = (Follows::Nothing, None);
                 }
                 stream.change(params, settings, &mut self.random, now_ns);
@@ -684,16 +686,12 @@ impl RoomMember {
         let mut stats = self.stats;
         if let Some(stream) = &self.stream {
             let (incoming, source) = (&stream.incoming, &stream.send_path.source);
-            let buffer = incoming.path.jitter.counters();
+            incoming.count(&mut stats);
             stats.packets_received = incoming.reception.packets();
             stats.bytes_received = incoming.reception.bytes();
             stats.packets_lost = incoming.reception.lost();
             stats.jitter_ms = incoming.reception.jitter_ms();
-            stats.packets_duplicate += buffer.duplicate;
-            stats.packets_late = buffer.late;
-            stats.frames_concealed = incoming.path.frames_concealed();
-            stats.frames_skipped = buffer.skipped + buffer.taken_out;
-            stats.frames_added = buffer.put_in;
+            stats.packets_duplicate += incoming.reception.duplicates();
             stats.buffer_ms = incoming.path.jitter.target_ns() as f32 / 1e6;
             let (codec, equipment) = match stream.params.codec {
                 Codec::Pcmu => ("PCMU", Equipment::G711),

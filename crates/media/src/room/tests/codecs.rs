@@ -23,7 +23,7 @@ fn codecs_of_all_rates_hear_each_other_and_not_themselves() {
         for (speaker, hz) in TONES.into_iter().enumerate() {
             let level = world.level(listener, hz);
             if speaker == listener {
-                assert!(level < -50.0, "{listener} hears himself at {level} dBov");
+                assert!(level < -50.0, "{listener} hears its own voice at {level} dBov");
             } else {
                 assert!((level + 12.0).abs() < 1.5, "{listener} hears {speaker} at {level} dBov");
             }
@@ -187,6 +187,77 @@ fn a_change_of_codec_during_a_call_does_not_interrupt_the_audio() {
     assert_ne!(packets[0].0.ssrc, packets[150].0.ssrc, "another clock is another source");
     assert_eq!(world.stats(changes).packets_sent, 200);
     assert_eq!(world.room.mixers.iter().flatten().count(), 2);
+}
+
+#[test]
+fn what_was_counted_of_the_audio_stays_when_the_codec_changes() {
+    let mut world = World::new();
+    let talker = world.enter(Says::Nothing, Codec::Pcmu);
+    let mut source = Source::new(77, 7, 9000);
+    let mut held_back = Vec::new();
+    for tick in 0..120 {
+        let codec = if tick < 80 { Codec::Pcmu } else { Codec::Pcma };
+        let (time, key, from) = (world.time(), world.phones[talker].key, world.phones[talker].address);
+        if tick == 80 {
+            let before = world.stats(talker);
+            assert_eq!((before.packets_late, before.packets_duplicate), (1, 1), "{before:?}");
+            assert!(before.frames_concealed > 0, "{before:?}");
+            world.room.set_stream(key, params(from, codec), time);
+        }
+        let header = source.next_header(payload_type(codec), 160, FRAME);
+        let datagram = [header.to_bytes().as_slice(), &[0x55; FRAME]].concat();
+        let sent = match tick {
+            20 => {
+                held_back.push(datagram);
+                Vec::new()
+            }
+            // One comes long after its time, and another twice.
+            60 => [std::mem::take(&mut held_back), vec![datagram.clone(), datagram]].concat(),
+            _ => vec![datagram],
+        };
+        for datagram in sent {
+            let arrival_ns = Some(time.now_ns - 2 * MS);
+            world.room.handle_rtp(key, from, &datagram, arrival_ns, time, &mut world.outbox);
+        }
+        world.room.tick(time, &mut world.outbox);
+        world.deliver();
+        world.ticks += 1;
+    }
+    let after = world.stats(talker);
+    assert_eq!((after.packets_received, after.packets_lost), (121, 0), "{after:?}");
+    assert_eq!((after.packets_late, after.packets_duplicate), (1, 1), "{after:?}");
+    assert!((1..4).contains(&after.frames_concealed), "{after:?}");
+}
+
+/// Nothing of a muted participant's audio reaches the buffer.
+#[test]
+fn packets_of_a_muted_participant_that_come_twice_are_counted_and_hide_no_loss() {
+    let mut world = World::new();
+    let muted = world.enter(Says::Nothing, Codec::Pcmu);
+    world.room.set_voice(world.phones[muted].key, false, false, &mut world.outbox);
+    let mut source = Source::new(77, 7, 9000);
+    for tick in 0..50 {
+        let (time, key, from) = (world.time(), world.phones[muted].key, world.phones[muted].address);
+        let datagram = [source.next_header(0, 160, FRAME).to_bytes().as_slice(), &[0x55; FRAME]].concat();
+        let times = match tick {
+            10..15 => 0,
+            30..38 => 2,
+            _ => 1,
+        };
+        for _ in 0..times {
+            let arrival_ns = Some(time.now_ns - 2 * MS);
+            world.room.handle_rtp(key, from, &datagram, arrival_ns, time, &mut world.outbox);
+        }
+        world.room.tick(time, &mut world.outbox);
+        world.deliver();
+        world.ticks += 1;
+    }
+    let stats = world.stats(muted);
+    assert_eq!(
+        (stats.packets_received, stats.packets_duplicate, stats.packets_lost),
+        (53, 8, 5),
+        "{stats:?}"
+    );
 }
 
 #[test]

@@ -359,7 +359,7 @@ fn each_participant_hears_all_others_and_not_itself() {
         for (speaker, hz) in TONES.into_iter().enumerate() {
             let level = world.level(listener, hz);
             if speaker == listener {
-                assert!(level < -60.0, "{listener} hears himself at {level} dBov");
+                assert!(level < -60.0, "{listener} hears its own voice at {level} dBov");
             } else {
                 assert!((level + 12.0).abs() < 1.0, "{listener} hears {speaker} at {level} dBov");
             }

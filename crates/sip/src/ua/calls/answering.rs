@@ -76,6 +76,7 @@ impl Calls {
         let Some(Reoffer::Pending { received, has_offer, agreed }) = entry.reoffer.take() else { return };
         entry.agreed = agreed;
         entry.local_sdp.clone_from(&sdp);
+        entry.dialog.refresh(&received.request, received.flow);
         if received.request.method == Method::Invite {
             let answered = send_200(&mut self.timers, cx, call, entry, &received, sdp, !has_offer);
             entry.reoffer = answered.map(|answered| Reoffer::Answered(Box::new(answered)));

@@ -142,10 +142,7 @@ impl Calls {
         call.dialog.heard(flow);
         match request.method {
             Method::Bye => self.on_bye(cx, &received, id),
-            Method::Invite | Method::Update => {
-                call.dialog.refresh(request, flow);
-                self.on_reoffer(cx, received, id);
-            }
+            Method::Invite | Method::Update => self.on_reoffer(cx, received, id),
             Method::Info => self.on_info(cx, &received, id),
             Method::Prack => self.on_prack(cx, &received, id),
             Method::Notify => self.on_notify(cx, &received, id),
@@ -179,7 +176,7 @@ impl Calls {
             Body::Unknown | Body::Refused => return cx.refuse_body(&received, body::SESSION),
         };
         let Some(call) = self.open.get_mut(&id) else { return };
-        let flow = call.dialog.flow;
+        let flow = received.flow;
         if call.refresh.is_some() && offer.is_some() {
             // Both sides change the session at once (section 14.2).
             return cx.respond_plain(&received, 491);
@@ -199,6 +196,7 @@ impl Calls {
         if request.method == Method::Update && offer.is_none() {
             // Only the target and the timer are refreshed.
             call.agreed = agreed;
+            call.dialog.refresh(request, flow);
             let tag = call.dialog.local_tag.clone();
             if let Some(mut response) = message::response(request, 200, None, Some(&tag), &cx.product) {
                 refresh::write(&mut response.headers, agreed);

@@ -28,25 +28,27 @@ impl Requests {
         let (request, flow) = (&received.request, received.flow);
         let headers = &request.headers;
         let of_message = message::text(headers, &HeaderName::Expires).and_then(|text| text.parse().ok());
-        let mut expires: Option<u32> = None;
-        let mut contacts = Vec::new();
+        let mut contacts: Vec<(String, u32)> = Vec::new();
         for contact in headers.typed_all::<ContactValue>() {
             match contact {
                 Ok(ContactValue::Address(address)) => {
-                    contacts.push(String::from_utf8_lossy(&address.uri.to_bytes()).into_owned());
                     let own = address
                         .param("expires")
                         .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u32>().ok());
-                    expires = expires.or(own);
+                    contacts.push((
+                        String::from_utf8_lossy(&address.uri.to_bytes()).into_owned(),
+                        own.or(of_message).unwrap_or(EXPIRES_DEFAULT),
+                    ));
                 }
-                Ok(ContactValue::Wildcard) => contacts.push(ALL.to_owned()),
+                Ok(ContactValue::Wildcard) => contacts.push((ALL.to_owned(), 0)),
                 Err(_) => {
                     return cx.respond_with(&received, 400, Some("Malformed Contact header"), &[]);
                 }
             }
         }
         // `*` removes every contact and can do nothing else (section 10.3, step 6).
-        if contacts.iter().any(|contact| contact == ALL) && (contacts.len() > 1 || of_message != Some(0)) {
+        if contacts.iter().any(|(contact, _)| contact == ALL) && (contacts.len() > 1 || of_message != Some(0))
+        {
             let why = "Contact: * needs Expires: 0 and no other contact";
             return cx.respond_with(&received, 400, Some(why), &[]);
         }
@@ -60,7 +62,6 @@ impl Requests {
             host: to.host,
             sip_call_id: message::call_id(headers),
             contacts,
-            expires: expires.or(of_message).unwrap_or(EXPIRES_DEFAULT),
             path,
             authorizations: authorizations(request),
             caller: caller(request),

@@ -247,5 +247,42 @@ fn a_star_needs_an_expiry_of_zero_and_no_other_contact() {
     assert!(list.starts_with("SIP/2.0 400 Malformed Contact header"), "{list}");
     register(&mut line, "Contact: *\r\nExpires: 0");
     let Some(SipEvent::Registering(all)) = line.events.pop() else { panic!("{:?}", line.events) };
-    assert_eq!((&all.contacts[..], all.expires), (&["*".to_owned()][..], 0));
+    assert_eq!(all.contacts, [("*".to_owned(), 0)]);
+}
+
+/// A telephone whose address has changed registers the new contact and takes back the old one in one request.
+#[test]
+fn each_contact_has_the_expiry_that_is_asked_for_it() {
+    let mut line = Line::new();
+    let mut cseq = 0;
+    let mut asked = |contacts: &str| {
+        cseq += 1;
+        let request = format!(
+            "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bKe{cseq}\r\nMax-Forwards: 70\r\n\
+             From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:a@127.0.0.1>\r\nCall-ID: e\r\nCSeq: {cseq} REGISTER\r\n{contacts}\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        line.hear(flow_to(A), &request);
+        let Some(SipEvent::Registering(asked)) = line.events.pop() else { panic!("{:?}", line.events) };
+        asked.contacts.clone()
+    };
+    let contact = |host: &str, seconds| (format!("sip:a@{host}"), seconds);
+    let (new, old) = ("<sip:a@new.example>", "<sip:a@old.example>");
+    for (headers, wanted) in [
+        (
+            format!("Contact: {new}\r\nContact: {old};expires=0\r\nExpires: 300"),
+            vec![contact("new.example", 300), contact("old.example", 0)],
+        ),
+        (
+            format!("Contact: {old};expires=0, {new};expires=90\r\nExpires: 300"),
+            vec![contact("old.example", 0), contact("new.example", 90)],
+        ),
+        (
+            format!("Contact: {new};expires=60, {old}"),
+            vec![contact("new.example", 60), contact("old.example", 3600)],
+        ),
+        (format!("Contact: {new};expires=soon\r\nExpires: 120"), vec![contact("new.example", 120)]),
+    ] {
+        assert_eq!(asked(&headers), wanted, "{headers}");
+    }
 }

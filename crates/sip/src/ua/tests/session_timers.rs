@@ -76,3 +76,41 @@ fn a_change_that_is_agreed_to_sets_the_timer() {
     wire.say("ACK", 2, &tag, "", "");
     assert_lasts(&mut wire, call, 90);
 }
+
+/// Requests go to where the caller was until a change that says otherwise is accepted (RFC 6141, section 4).
+#[test]
+fn a_change_moves_the_remote_target_only_where_it_is_accepted() {
+    let target_after = |accepted: bool, extra: &str, cseqs: &[u32]| {
+        let (mut wire, call, tag) = long_session();
+        for cseq in cseqs {
+            let changed = format!(
+                "INVITE sip:conf-Board@127.0.0.1:5070 SIP/2.0\r\n\
+                 Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKmoved{cseq}\r\nMax-Forwards: 70\r\n\
+                 From: <sip:alice@127.0.0.1>;tag=alice\r\nTo: <sip:conf-Board@127.0.0.1>;tag={tag}\r\nCall-ID: wire\r\n\
+                 CSeq: {cseq} INVITE\r\nContact: <sip:moved{cseq}@127.0.0.1:5060>\r\n{SDP}{extra}\
+                 Content-Length: {}\r\n\r\n{OFFER}",
+                OFFER.len()
+            );
+            wire.raw(&changed);
+        }
+        wire.act(|ua, now| match accepted {
+            true => ua.accept_offer(call, OFFER.into(), now),
+            false => ua.reject_offer(call, 488, now),
+        });
+        for cseq in cseqs {
+            wire.say("ACK", *cseq, &tag, "", "");
+        }
+        let bye = wire.act(|ua, now| ua.hang_up(call, Vec::new(), now)).remove(0);
+        bye.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(target_after(true, "", &[2]), "sip:moved2@127.0.0.1:5060");
+    assert_eq!(target_after(false, "", &[2]), "sip:alice@127.0.0.1:5060", "488");
+    assert_eq!(
+        target_after(true, "", &[2, 3]),
+        "sip:moved2@127.0.0.1:5060",
+        "500: another change is under way"
+    );
+    assert_eq!(target_after(true, "Require: precondition\r\n", &[2]), "sip:alice@127.0.0.1:5060", "420");
+    let short = "Supported: timer\r\nSession-Expires: 30\r\n";
+    assert_eq!(target_after(true, short, &[2]), "sip:alice@127.0.0.1:5060", "422");
+}
