@@ -11,7 +11,9 @@ use crate::{
     registrations::{REGISTRATION_S, TokenFault},
 };
 use plenary_conference::AccountId;
-use plenary_model::{CallToken, ClientToken, EndedBy, InboundService, Token, WebRtcKey, is_same_name};
+use plenary_model::{
+    CallToken, ClientToken, EndedBy, InboundService, Token, WebRtcKey, is_same_name, spelled,
+};
 use plenary_sip::{
     AddrSpec, Caller, Registration, Transport,
     digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
@@ -302,7 +304,7 @@ impl Calls {
                     call.admitted_by = Some(by);
                     match (user, trunk) {
                         // What a caller has shown counts more than what it says.
-                        (Some(user), _) => call.from = user,
+                        (Some(user), _) => call.from = spelled(&user),
                         // A trunk may assert another identity (RFC 3325, 5).
                         (None, Some(trunk)) => {
                             if let Some(asserted) = call.asserted.take() {

@@ -6,7 +6,7 @@ use plenary_conference::{
     AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,
     Timestamp,
 };
-use plenary_model::{CallDirection, EndedBy, EntryAction, Introduction, OneWay, Refer};
+use plenary_model::{CallDirection, EndedBy, EntryAction, Introduction, OneWay, Refer, spelled};
 use plenary_sip::{
     Replaces, RequestId,
     sdp::{LocalMedia, Policy, Stream},
@@ -79,7 +79,7 @@ impl Session {
 pub(crate) struct Call {
     pub(crate) participant: ParticipantId,
     pub(crate) stage: Stage,
-    /// The user part that was dialled.
+    /// The user part that was dialled, or whom we call.
     pub(crate) dialled: String,
     pub(crate) from: String,
     /// The display name of the other side, by its own word.
@@ -213,7 +213,7 @@ impl Call {
         Introduction {
             display_name: self.shown_display_name().map(str::to_owned),
             from: self.shown_from().to_owned(),
-            to: self.outgoing.as_ref().map_or(&self.dialled, |outgoing| &outgoing.to).clone(),
+            to: self.shown_to(),
             direction: if self.outgoing.is_some() { CallDirection::Out } else { CallDirection::In },
             trunk: self.trunk.clone(),
         }
@@ -221,6 +221,11 @@ impl Call {
 
     /// The other side's name, as far as others may see it.
     pub(crate) fn remote_name(&self) -> &str {
+    /// Whom it calls, as rosters and records have it: as it was asked for, or the dialled name, numbers in one spelling.
+    pub(crate) fn shown_to(&self) -> String {
+        self.outgoing.as_ref().map_or_else(|| spelled(&self.dialled), |outgoing| outgoing.to.clone())
+    }
+
         if self.outgoing.is_some() { &self.dialled } else { self.shown_from() }
     }
 

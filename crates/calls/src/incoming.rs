@@ -20,7 +20,7 @@ use crate::{
 use plenary_conference::{
     AccountId, Arrival, ConferenceKey, ParticipantId, ParticipantOptions, Refused, ServiceName, ToHome,
 };
-use plenary_model::{Action, EndedBy, InboundService, Number, Refer, Srtp};
+use plenary_model::{Action, EndedBy, InboundService, Refer, Srtp, spelled};
 use plenary_sip::{
     IncomingCall, Transport,
     sdp::{self, Codec, Direction, Levels, LocalMedia, Policy, SdpError},
@@ -46,7 +46,7 @@ impl Calls {
         }
         let participant = self.participant_id(number);
         // Only trusted peers may assert another identity (RFC 3325, 5): whether this is a trunk is not known yet.
-        let asserted = incoming.asserted.as_ref().map(|identity| identity.user.clone());
+        let asserted = incoming.asserted.as_ref().map(|identity| spelled(&identity.user));
         let is_trusted = self.is_trusted(incoming.flow);
         // An access key counts over WebSockets only.
         let is_browser = matches!(incoming.flow.transport, Transport::Ws | Transport::Wss);
@@ -56,9 +56,8 @@ impl Calls {
             None => incoming.from.display_name.clone(),
         };
         let display_name = display_name.and_then(|name| text::display_name(&name));
-        let from = asserted.clone().filter(|_| is_trusted).unwrap_or(incoming.from.user);
         // One number has one spelling in rosters and records, however the caller's side writes it.
-        let from = Number::parse(&from).map_or(from, |number| number.to_string());
+        let from = asserted.clone().filter(|_| is_trusted).unwrap_or_else(|| spelled(&incoming.from.user));
         let is_withheld = incoming.is_private;
         let shown = if is_withheld { ANONYMOUS } else { &from };
         info!(call = number.0, dialled = %incoming.target.user, from = %shown, source = %incoming.flow, "incoming call");

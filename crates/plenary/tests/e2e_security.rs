@@ -279,6 +279,13 @@ fn the_web_services_speak_tls_and_show_a_renewed_certificate_at_once() {
     let server = Server::start(&format!("https = \"127.0.0.1:0\"\n{tls}"));
     let curl = |authority: &std::path::Path, more: &[&str]| {
         let url = format!("https://{}/conference_list", server.https);
+    // They are on record in one spelling, and found in each.
+    for to in ["%2B4930123456", "%2B49-30-123456", "tel:%2B49(30)123456"] {
+        wait_for("the records", || {
+            let found = server.get(&format!("/v1/calls?to={to}"))["items"].take();
+            (found.as_array().unwrap().len() == 3).then_some(())
+        });
+    }
         let login = format!("{}:{}", support::LOGIN, server.key);
         let mut command = Command::new("curl");
         command.args(["-sS", "--max-time", "20", "-u", &login, &url, "--cacert"]).arg(authority).args(more);
