@@ -53,7 +53,7 @@ impl Access {
             target,
             claim,
             answer: authorizations.digest(self.authenticator.realm(), is_ours).cloned(),
-            token: authorizations.bearer().map(str::to_owned),
+            tokens: authorizations.bearers().map(str::to_owned).collect(),
             caller,
         }
     }

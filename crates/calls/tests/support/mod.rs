@@ -143,7 +143,10 @@ impl Store {
             });
             claims.password = Some((answer, secret));
         }
-        claims.token = query.token.map(|token| self.tokens.get(&token).cloned().unwrap_or(Token::Unknown));
+        let dialled = query.target.as_ref().map(|target| target.user.as_str());
+        for token in &query.tokens {
+            claims.add_token(self.tokens.get(token).cloned().unwrap_or(Token::Unknown), dialled);
+        }
         let key = match query.claim {
             None => NamedKey::None,
             Some(claim) => {
