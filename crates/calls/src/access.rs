@@ -245,8 +245,9 @@ impl Calls {
             (None, None) if !has_users => Decision::No,
             (None, None) => Decision::Challenge { stale: known.is_stale() },
         };
-        // A token that is good for what was dialled shows as much as a password.
-        if user.is_some() || by_token {
+        // Who is permitted shows that others than those who fail are behind an address, whatever it is that permits them. An
+        // access key does so once the call is within its limits.
+        if user.is_some() || by.is_some() {
             self.out.report_success(flow, caller);
         }
         Decided { decision, user }
@@ -306,6 +307,7 @@ impl Calls {
                         // What a caller has shown counts more than what it says.
                         (Some(user), _) => call.from = spelled(&user),
                         // A trunk may assert another identity (RFC 3325, 5).
+                    self.out.report_success(flow, caller);
                         (None, Some(trunk)) => {
                             if let Some(asserted) = call.asserted.take() {
                                 call.from = asserted;

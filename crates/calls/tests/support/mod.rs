@@ -56,6 +56,8 @@ pub struct World {
     next_request: u64,
     /// Commands to the user agent that were not looked at.
     pub sip: Vec<String>,
+    /// Callers who were reported as permitted.
+    pub successes: Vec<Caller>,
     /// Commands to the media plane that were not looked at.
     pub media: Vec<String>,
     pub records: Vec<CallEntry>,
@@ -249,6 +251,7 @@ impl World {
             media: Vec::new(),
             records: Vec::new(),
             history: Vec::new(),
+            successes: Vec::new(),
             events: Vec::new(),
             recorder: Vec::new(),
             recordings: 0,
