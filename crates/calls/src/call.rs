@@ -103,6 +103,8 @@ pub(crate) struct Call {
     pub(crate) sound: AudioChoice,
     /// The call whose place it takes when it is up (RFC 3891).
     pub(crate) replaces: Option<CallNumber>,
+    /// It comes from the address of the other side of that call.
+    pub(crate) is_same_peer: bool,
     /// Whether its audio has to be protected.
     pub(crate) srtp: Policy,
     /// The record of the call is in the database.
@@ -219,13 +221,13 @@ impl Call {
         }
     }
 
-    /// The other side's name, as far as others may see it.
-    pub(crate) fn remote_name(&self) -> &str {
     /// Whom it calls, as rosters and records have it: as it was asked for, or the dialled name, numbers in one spelling.
     pub(crate) fn shown_to(&self) -> String {
         self.outgoing.as_ref().map_or_else(|| spelled(&self.dialled), |outgoing| outgoing.to.clone())
     }
 
+    /// The other side's name, as far as others may see it.
+    pub(crate) fn remote_name(&self) -> &str {
         if self.outgoing.is_some() { &self.dialled } else { self.shown_from() }
     }
 

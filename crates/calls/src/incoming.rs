@@ -35,10 +35,13 @@ const RETRY_AFTER_OVERLOAD_S: &str = "10";
 impl Calls {
     pub(crate) fn handle_incoming(&mut self, incoming: IncomingCall) {
         let number = CallNumber(incoming.call.0);
-        let replaces = incoming.replaces.map(|call| CallNumber(call.0));
+        let replaces = incoming.replaces.map(|replaced| CallNumber(replaced.call.0));
+        let is_same_peer = incoming.replaces.is_some_and(|replaced| replaced.is_same_peer);
         let mut incoming = incoming;
-        // A call that replaces another is sent to the Contact of our side; it goes where that call went.
-        if let Some(replaced) = replaces.and_then(|replaced| self.calls.get(&replaced)) {
+        // A call that replaces another is sent to the Contact of our side; what that call dialled says who may take its place.
+        if let Some(replaced) = replaces.and_then(|replaced| self.calls.get(&replaced))
+            && replaced.outgoing.is_none()
+        {
             incoming.target.user.clone_from(&replaced.dialled);
         }
         if self.is_stopping {
@@ -81,6 +84,7 @@ impl Calls {
                 one_way: None,
                 sound: AudioChoice::default(),
                 replaces,
+                is_same_peer,
                 srtp: self.settings.srtp,
                 recorded: false,
                 ending: None,
@@ -95,13 +99,10 @@ impl Calls {
                 outgoing: None,
             },
         );
-        let query = self.access.query(
-            Some(incoming.target),
-            claim,
-            &incoming.authorizations,
-            incoming.flow,
-            incoming.caller,
-        );
+        // Whom we have called leads to no service.
+        let target = Some(incoming.target).filter(|_| self.called_that_is_replaced(number).is_none());
+        let query =
+            self.access.query(target, claim, &incoming.authorizations, incoming.flow, incoming.caller);
         self.look_up(Pending::Call(number), Lookup::Caller(Box::new(query)));
     }
 
@@ -139,6 +140,10 @@ impl Calls {
             Some(Srtp::Off) => Policy::Off,
             None => self.settings.srtp,
         };
+        if self.take_place(number, service.account) {
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&number) else { return };
         match service.action {
             Action::Announcement(announcement) => {
                 let play = announcement.play.0.clone();
@@ -534,8 +539,9 @@ impl Calls {
                 self.out.play(PlayTo::Call(number), play_id, clips, false);
             }
         }
-        // Only after the other has left: a leader who changes telephones does not end their conference.
+        // Only now does the other leave: a leader who changes telephones does not end their conference.
         if let Some(replaced) = replaces {
+            self.hand_called_over(replaced, number);
             self.take_over(replaced, "Another call has taken the place of this one");
         }
     }

@@ -221,7 +221,9 @@ export class JoinSession {
       void this.player.play().catch(() => undefined);
     });
     this.#media = media;
-    let entering = keys;
+    // What was keyed in before the reload is keyed in again where the place of that call could not be taken.
+    const all = saved?.keys ?? keys;
+    let entering = all;
     media.onconnected = () => {
       if (entering && media.keys(entering)) entering = "";
     };
@@ -236,7 +238,10 @@ export class JoinSession {
       user: this.#user,
       token: this.#invitation.token,
       changed: (view) => this.#phoneChanged(view),
-      save: (call) => this.#save(call),
+      save: (call) => this.#save(call && { ...call, keys: all }),
+      replaced: () => {
+        entering = "";
+      },
     });
     await this.#phone.call(saved);
   }

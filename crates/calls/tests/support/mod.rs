@@ -18,9 +18,9 @@ use plenary_calls::{
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantAction, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
-    ParticipantOptions, QuestionId, Refused, Reservation, ReservationLimits, ReservationToken, ServiceName,
-    Timestamp, conferences::ConferenceRef, participant::PlayList,
+    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Digit, Event, Mono, Now,
+    ParticipantId, ParticipantOptions, QuestionId, Refused, Reservation, ReservationLimits, ReservationToken,
+    ServiceName, Timestamp, conferences::ConferenceRef, participant::PlayList,
 };
 use plenary_model::{
     Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, ConferenceRecordingId,
@@ -29,7 +29,7 @@ use plenary_model::{
 };
 use plenary_sip::{
     AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, Reason, ReferTo, Referred,
-    Registration, Replaces, RequestId, SipEvent, Transport,
+    Registration, ReplacedCall, Replaces, RequestId, SipEvent, Transport,
     digest::{Algorithm, Authorization, Authorizations},
     sdp::{self, Codec, Direction, Levels, LocalMedia, LocalSecurity, Policy, Preference},
 };
@@ -205,6 +205,8 @@ pub struct From {
     pub display_name: Option<&'static str>,
     pub is_private: bool,
     pub replaces: Option<u64>,
+    /// It comes from the address of the other side of that call.
+    pub is_same_peer: bool,
     pub offer: Option<String>,
 }
 
@@ -219,6 +221,7 @@ impl Default for From {
             display_name: None,
             is_private: false,
             replaces: None,
+            is_same_peer: true,
             offer: Some(offer()),
         }
     }
@@ -248,10 +251,10 @@ impl World {
             next_question: 0,
             next_request: 100,
             sip: Vec::new(),
+            successes: Vec::new(),
             media: Vec::new(),
             records: Vec::new(),
             history: Vec::new(),
-            successes: Vec::new(),
             events: Vec::new(),
             recorder: Vec::new(),
             recordings: 0,
@@ -334,7 +337,9 @@ impl World {
                 host: from.host.to_owned(),
             },
             flow: from.flow,
-            replaces: from.replaces.map(CallId),
+            replaces: from
+                .replaces
+                .map(|call| ReplacedCall { call: CallId(call), is_same_peer: from.is_same_peer }),
             offer: from.offer,
             sip_call_id: format!("call-{}", call.0),
             authorizations: from.authorizations,
@@ -469,6 +474,10 @@ impl World {
 
     pub fn invite_to_be_called_again(&mut self, to: &str) -> u64 {
         self.invite_by(Invitation { redial: true, ..invitation(to) })
+    }
+
+    pub fn invite_to_confirm(&mut self, to: &str, key: char) -> u64 {
+        self.invite_by(Invitation { confirm: Digit::new(key), ..invitation(to) })
     }
 
     fn invite_by(&mut self, invitation: Invitation) -> u64 {
