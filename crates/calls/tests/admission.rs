@@ -128,7 +128,7 @@ fn users_show_who_they_are_by_their_password() {
     assert_eq!(admitted_by(&mut world), [("alice".to_owned(), Some("user"))]);
 }
 
-/// Where somebody is permitted, those who guess names there do not shut the others out.
+/// Where one is permitted, those who guess names there do not shut the others out.
 #[test]
 fn whatever_permits_a_caller_shows_that_others_are_at_its_address() {
     let mut world = World::new();

@@ -196,7 +196,7 @@ fn whom_we_called_replaces_its_call_from_its_address_through_its_trunk_and_no_st
         [(elsewhere(), true, true), (through_trunk(), false, true), (elsewhere(), false, false)]
     {
         let mut world = World::new();
-        // Whoever has this number here is not meant.
+        // The service of this number is not meant.
         world.store.services.push(service("+441908273800", from_networks("0.0.0.0/0")));
         world.set_trunks(vec![by_networks.clone()]);
         let question = world.invite(NUMBER);

@@ -190,7 +190,7 @@ fn ban(ua: &mut UserAgent, source: Flow, now: Duration) {
     assert_eq!(ua.bans(now).len(), 1, "{:?}", ua.bans(now));
 }
 
-/// An office where somebody tries names out.
+/// An office where names are tried out.
 #[test]
 fn a_banned_address_keeps_its_calls_and_gets_no_answer_to_what_only_looks_like_one() {
     let mut line = Line::with("office.example", &["127.0.0.5:5060"]);
