@@ -538,4 +538,23 @@ async function refusals({ service, step, by, look, scene, newPage }, token) {
     await look(lost, "join-nowhere");
     await lost.context().close();
   });
+  await step("a reload in a room with a PIN leads back into it, and asks nothing", async () => {
+    const page = await newPage();
+    const hers = async () =>
+      (await service.participants(weekly.name)).filter((one) => one.display_name === "Ida");
+    await page.goto(`${service.base}/join/meet#token=${token}&room=${weekly.number}`);
+    await by.fill(page, "input[autocomplete=name]", "Ida");
+    await by.fill(page, "input[inputmode=numeric]", weekly.pin);
+    await by.press(page, "button:has-text('Listen only')");
+    await page.waitForSelector("text=(you)");
+    const [before] = await hers();
+    await page.reload();
+    // Chromium ends the call with its page, so this is another one, which has keyed room and PIN in by itself.
+    await until("her again", async () => {
+      const again = await hers();
+      return again.length === 1 && again[0].participant_id !== before.participant_id;
+    });
+    await page.waitForSelector("text=(you)");
+    await page.context().close();
+  });
 }

@@ -8,6 +8,7 @@ use crate::{
     audit::{self, Audit, Audited, Doer},
     cookie,
     error::{ApiError, NOT_OUR_PAGE, OTHER_CONFERENCE, ROLE_FORBIDS},
+    limits::Door,
     origin,
     peer::Peer,
     state::{ApiState, App},
@@ -20,6 +21,7 @@ use data_encoding::BASE64;
 use plenary_model::{Actor, ConferenceName};
 use plenary_store::{Access, Authenticated, LEADER_SECRET_PREFIX, LeaderSession, Person, Session};
 use std::{
+    net::IpAddr,
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -56,40 +58,50 @@ fn too_many(text: &str) -> ApiError {
     ApiError::plain(StatusCode::TOO_MANY_REQUESTS, text)
 }
 
-/// Refuses a source that has guessed too often of late; returns which it is.
-pub(crate) fn check_source(state: &ApiState, parts: &Parts) -> Result<Option<std::net::IpAddr>, ApiError> {
-    let source = parts.extensions.get::<Peer>().map(|peer| peer.remote.ip());
-    if source.is_some_and(|source| state.counters.is_held_off(source, state.limits, Instant::now())) {
-        return Err(too_many(
-            "too many requests with wrong credentials came from your address; wait a minute",
-        ));
-    }
-    Ok(source)
+/// Where a request comes from, as wrong credentials are counted.
+pub(crate) fn source(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<Peer>().map(|peer| peer.remote.ip())
+}
+
+/// The source has tried to sign in at the provider with too many wrong codes of late.
+pub(crate) fn is_held_off_from_provider(state: &ApiState, source: Option<IpAddr>) -> bool {
+    let now = Instant::now();
+    source.is_some_and(|source| state.counters.is_held_off(source, Door::Provider, state.limits, now))
 }
 
 /// Credentials were wrong.
-pub(crate) fn note_failure(state: &ApiState, source: Option<std::net::IpAddr>) {
+pub(crate) fn note_failure(state: &ApiState, source: Option<IpAddr>, door: Door) {
     if let Some(source) = source
-        && state.counters.failed(source, state.limits, Instant::now())
+        && state.counters.failed(source, door, state.limits, Instant::now())
     {
-        tracing::warn!(target: "audit", %source, "held off: too many requests with wrong credentials");
+        tracing::warn!(target: "audit", %source, ?door, "held off: too many requests with wrong credentials");
+    }
+}
+
+/// Credentials were wrong: the answer, which is another one where too many from this address were wrong of late. Only wrong ones
+/// are held off, for others at the address have right ones. Keys and codes are of 256 random bits, which no number of attempts
+/// finds; those who guess passwords wait longer and longer (see the store).
+pub(crate) fn refusal(state: &ApiState, source: Option<IpAddr>, wrong: ApiError) -> ApiError {
+    let now = Instant::now();
+    let is_held_off =
+        source.is_some_and(|source| state.counters.is_held_off(source, Door::Here, state.limits, now));
+    note_failure(state, source, Door::Here);
+    match is_held_off {
+        true => too_many("too many requests with wrong credentials came from your address; wait a minute"),
+        false => wrong,
     }
 }
 
 async fn by_key(state: &ApiState, parts: &Parts) -> Result<Arc<Access>, ApiError> {
-    let source = check_source(state, parts)?;
     let found = match credentials(parts) {
         Some(Credentials::Basic { login, key }) => state.store.authenticate(&login, &key).await?,
         Some(Credentials::Bearer { key }) => state.store.authenticate_key(&key).await?,
         None => None,
     };
     found.ok_or_else(|| {
-        note_failure(state, source);
-        ApiError::plain(
-            StatusCode::UNAUTHORIZED,
-            "an API Access Key is needed: as the password of basic authentication, with cloudID/username as the user name, \
-             or as a bearer token",
-        )
+        let text = "an API Access Key is needed: as the password of basic authentication, with cloudID/username as the user name, \
+             or as a bearer token";
+        refusal(state, source(parts), ApiError::plain(StatusCode::UNAUTHORIZED, text))
     })
 }
 

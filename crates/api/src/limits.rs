@@ -26,11 +26,21 @@ pub struct WebLimits {
     pub failures_per_minute: u32,
 }
 
+/// What wrong credentials are brought to: they count for each by itself, so that a program with an old key keeps nobody from
+/// signing in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Door {
+    /// Keys, passwords, codes and links.
+    Here,
+    /// The provider at which people sign in.
+    Provider,
+}
+
 /// What counts against the limits.
 #[derive(Debug, Default)]
 pub struct Counters {
     accounts: Mutex<HashMap<AccountId, (u64, Instant)>>,
-    failures: Mutex<HashMap<IpAddr, (u32, Instant)>>,
+    failures: Mutex<HashMap<(IpAddr, Door), (u32, Instant)>>,
     /// Answers by route and by the first digit of their status. There are as many as routes.
     answers: Mutex<BTreeMap<(String, u16), u64>>,
     /// Requests with wrong credentials.
@@ -80,21 +90,21 @@ impl Counters {
     }
 
     /// The source has guessed too often of late.
-    pub(crate) fn is_held_off(&self, source: IpAddr, limits: WebLimits, now: Instant) -> bool {
+    pub(crate) fn is_held_off(&self, source: IpAddr, door: Door, limits: WebLimits, now: Instant) -> bool {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         limits.failures_per_minute > 0
-            && failures.get(&network(source)).is_some_and(|(count, since)| {
+            && failures.get(&(network(source), door)).is_some_and(|(count, since)| {
                 *count >= limits.failures_per_minute && now.saturating_duration_since(*since) < GUESSES_WITHIN
             })
     }
 
     /// A request had wrong credentials. True: from now on the source is held off.
-    pub(crate) fn failed(&self, source: IpAddr, limits: WebLimits, now: Instant) -> bool {
+    pub(crate) fn failed(&self, source: IpAddr, door: Door, limits: WebLimits, now: Instant) -> bool {
         self.refused.fetch_add(1, Relaxed);
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let is_old = |(_, since): &(u32, Instant)| now.saturating_duration_since(*since) >= GUESSES_WITHIN;
         forget(&mut failures, is_old);
-        let entry = failures.entry(network(source)).or_insert((0, now));
+        let entry = failures.entry((network(source), door)).or_insert((0, now));
         if is_old(entry) {
             *entry = (0, now);
         }
@@ -145,11 +155,21 @@ mod tests {
         let limits = WebLimits { requests_per_second: 0, failures_per_minute: 3 };
         let (source, other): (IpAddr, IpAddr) =
             ("2001:db8::1".parse().unwrap(), "192.0.2.1".parse().unwrap());
-        assert!(!counters.failed(source, limits, now) && !counters.failed(source, limits, now));
-        assert!(!counters.is_held_off(source, limits, now));
-        assert!(counters.failed("2001:db8::2".parse().unwrap(), limits, now), "the same network");
-        assert!(counters.is_held_off(source, limits, now) && !counters.is_held_off(other, limits, now));
+        assert!(
+            !counters.failed(source, Door::Here, limits, now)
+                && !counters.failed(source, Door::Here, limits, now)
+        );
+        assert!(!counters.is_held_off(source, Door::Here, limits, now));
+        assert!(counters.failed("2001:db8::2".parse().unwrap(), Door::Here, limits, now), "the same network");
+        assert!(
+            counters.is_held_off(source, Door::Here, limits, now)
+                && !counters.is_held_off(other, Door::Here, limits, now)
+        );
+        assert!(!counters.is_held_off(source, Door::Provider, limits, now), "elsewhere it has not guessed");
         let later = now + Duration::from_secs(60);
-        assert!(!counters.is_held_off(source, limits, later) && !counters.failed(source, limits, later));
+        assert!(
+            !counters.is_held_off(source, Door::Here, limits, later)
+                && !counters.failed(source, Door::Here, limits, later)
+        );
     }
 }

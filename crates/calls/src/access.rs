@@ -13,7 +13,7 @@ use crate::{
 use plenary_conference::{AccountId, ConferenceKey};
 use plenary_model::{
     Action, CallToken, ClientToken, EndedBy, GuestToken, InboundService, ServiceName, Token, WebRtcKey,
-    is_same_name,
+    is_same_name, spelled,
 };
 use plenary_sip::{
     AddrSpec, Caller, Registration, Transport,
@@ -54,14 +54,14 @@ impl Access {
             target,
             claim,
             answer: authorizations.digest(self.authenticator.realm(), is_ours).cloned(),
-            token: authorizations.bearer().map(str::to_owned),
+            tokens: authorizations.bearers().map(str::to_owned).collect(),
             caller,
         }
     }
 }
 
 /// What becomes of a call.
-enum Decision {
+pub(crate) enum Decision {
     Admission {
         by: AdmittedBy,
         /// The access key, where nothing else admits the caller.
@@ -86,7 +86,7 @@ enum Decision {
 }
 
 /// Why an access key does not lead where it is to.
-struct KeyRefusal {
+pub(crate) struct KeyRefusal {
     status: u16,
     phrase: &'static str,
     /// For the log, which may say more than the caller learns.
@@ -96,26 +96,26 @@ struct KeyRefusal {
 }
 
 /// What was decided, and the user who has shown who it is.
-struct Decided {
-    decision: Decision,
-    user: Option<String>,
+pub(crate) struct Decided {
+    pub(crate) decision: Decision,
+    pub(crate) user: Option<String>,
 }
 
 /// A user who knows its password.
 #[derive(Debug, Clone)]
-struct KnownUser {
-    account: AccountId,
-    name: String,
+pub(crate) struct KnownUser {
+    pub(crate) account: AccountId,
+    pub(crate) name: String,
 }
 
 /// What the credentials of a request have shown.
 #[derive(Debug, Default)]
-struct Known {
-    user: Option<KnownUser>,
+pub(crate) struct Known {
+    pub(crate) user: Option<KnownUser>,
     token: Option<CallToken>,
-    client: Option<ClientToken>,
+    pub(crate) client: Option<ClientToken>,
     guest: Option<GuestToken>,
-    fault: Option<TokenFault>,
+    pub(crate) fault: Option<TokenFault>,
     /// Something was brought that is no good.
     wrong: Option<Wrong>,
 }
@@ -128,23 +128,23 @@ struct Wrong {
 
 impl Known {
     /// It is known who this is.
-    fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.user.is_some() || self.token.is_some() || self.client.is_some() || self.guest.is_some()
     }
 
     /// The decision about a caller whose token is not valid.
-    fn refusal(&self) -> Decision {
+    pub(crate) fn refusal(&self) -> Decision {
         self.fault.map_or(Decision::No, Decision::InvalidToken)
     }
 
     /// Whether the challenge that follows says that only the nonce was too old.
-    fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.wrong.is_some_and(|wrong| wrong.stale)
     }
 }
 
 impl Calls {
-    fn know(&mut self, claims: Claims, source: IpAddr) -> Known {
+    pub(crate) fn know(&mut self, claims: Claims, source: IpAddr) -> Known {
         let mut known = Known::default();
         match claims.token {
             Some(Token::Call(token)) => known.token = Some(token),
@@ -260,8 +260,9 @@ impl Calls {
             (None, None, None) if !has_users => Decision::No,
             (None, None, None) => Decision::Challenge { stale: known.is_stale() },
         };
-        // A token that is good for what was dialled shows as much as a password.
-        if user.is_some() || by_token || guest.is_some() {
+        // Who is permitted shows that others than those who fail are behind an address, whatever it is that permits them, and so
+        // does a guest who is early. An access key does so once the call is within its limits.
+        if user.is_some() || by.is_some() || guest.is_some() {
             self.out.report_success(flow, caller);
         }
         Decided { decision, user }
@@ -281,7 +282,10 @@ impl Calls {
                 return self.refuse(number, 503, "The service is not available");
             }
         };
-        if let Some(Token::Client(token)) = &looked.claims.token {
+        let replaced = self.called_that_is_replaced(number);
+        if replaced.is_none()
+            && let Some(Token::Client(token)) = &looked.claims.token
+        {
             return self.call_client(number, token, looked.caller);
         }
         let had_credentials = !looked.claims.is_empty();
@@ -292,14 +296,18 @@ impl Calls {
             NamedKey::Unknown(claim) => Some(claim.key.clone()),
             NamedKey::None => None,
         };
-        let Decided { decision, user } = self.decide(looked, &dialled, flow);
+        let Decided { decision, user } = match replaced {
+            Some(replaced) => self.decide_on_called(number, replaced, looked, flow),
+            None => self.decide(looked, &dialled, flow),
+        };
         match decision {
             Decision::Admission { by, key } => {
-                let account = service.as_ref().map(|(service, _)| service.account);
+                let of_replaced = || self.calls.get(&replaced?)?.account;
+                let account = service.as_ref().map(|(service, _)| service.account).or_else(of_replaced);
                 let trunk = account
                     .zip(network_of(flow))
                     .and_then(|(account, source)| self.trunks.at(account, source));
-                if trunk.as_ref().is_some_and(|trunk| !self.has_free_line(trunk)) {
+                if trunk.as_ref().is_some_and(|trunk| !self.has_line_for(number, trunk)) {
                     info!(call = number.0, "the trunk has as many calls as it may");
                     return self.refuse(number, 503, "All lines of the trunk are in use");
                 }
@@ -307,19 +315,21 @@ impl Calls {
                     // Networks that are trusted have no limits of their own.
                     let limited = Some(source).filter(|_| !self.is_trusted(flow));
                     let now = self.now.mono;
-                    if let Err(reason) =
-                        self.key_calls.begin(number, &key, limited, &self.settings.key_limits, now)
+                    let replaced = self.calls.get(&number).and_then(|call| call.replaces);
+                    let limits = &self.settings.key_limits;
+                    if let Err(reason) = self.key_calls.begin(number, replaced, (&key, limited), limits, now)
                     {
                         warn!(call = number.0, %source, %key, "a browser is refused: {reason}");
                         return self.refuse(number, 503, "Too many calls");
                     }
+                    self.out.report_success(flow, caller);
                     info!(call = number.0, %source, %key, "admitted by an access key");
                 }
                 if let Some(call) = self.calls.get_mut(&number) {
                     call.admitted_by = Some(by);
                     match (user, trunk) {
                         // What a caller has shown counts more than what it says.
-                        (Some(user), _) => call.from = user,
+                        (Some(user), _) => call.from = spelled(&user),
                         // A trunk may assert another identity (RFC 3325, 5).
                         (None, Some(trunk)) => {
                             if let Some(asserted) = call.asserted.take() {
@@ -331,7 +341,10 @@ impl Calls {
                     }
                 }
                 self.out.ring(number);
-                self.handle_routed(number, Ok(service));
+                match replaced {
+                    Some(replaced) => self.take_place_of_called(number, replaced),
+                    None => self.handle_routed(number, Ok(service)),
+                }
             }
             Decision::NoSuchService => self.handle_routed(number, Ok(None)),
             Decision::Challenge { stale } => {
@@ -520,7 +533,7 @@ fn refused_key(key: &NamedKey, found: Option<&InboundService>, dialled_cloud_id:
 
 /// The address by whose network a caller may be admitted. `None`: a page of another site is behind it, and the network that
 /// its reader sits in is none of its own.
-fn network_of(flow: Flow) -> Option<IpAddr> {
+pub(crate) fn network_of(flow: Flow) -> Option<IpAddr> {
     (!flow.is_foreign).then(|| flow.remote.ip().to_canonical())
 }
 

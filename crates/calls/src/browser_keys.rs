@@ -104,13 +104,13 @@ pub(crate) struct KeyCalls {
 }
 
 impl KeyCalls {
-    /// A call wants in by this key. `source`: where it comes from; `None`: from a network without limits. `Ok`: it counts
-    /// until [`Self::end`].
+    /// A call wants in by this key, in place of another one where `replaced` says so. `source`: where it comes from; `None`: from
+    /// a network without limits. `Ok`: it counts until [`Self::end`].
     pub(crate) fn begin(
         &mut self,
         call: CallNumber,
-        key: &str,
-        source: Option<IpAddr>,
+        replaced: Option<CallNumber>,
+        (key, source): (&str, Option<IpAddr>),
         limits: &KeyLimits,
         now: Mono,
     ) -> Result<(), TooMany> {
@@ -124,11 +124,20 @@ impl KeyCalls {
         if !self.attempts_of_key.admit(key.to_owned(), limits.attempts_per_key, now) {
             return Err(TooMany::AttemptsOfKey);
         }
-        let is_full = |count: Option<&u32>, most: u32| most != 0 && count.is_some_and(|count| *count >= most);
-        if source.is_some_and(|source| is_full(self.of_source.get(&source), limits.calls_per_source)) {
+        // The call that it replaces is about to end.
+        let (is_of_key, is_of_source) = match replaced.and_then(|replaced| self.up.get(&replaced)) {
+            Some((of, from)) => (of == key, *from == source),
+            None => (false, false),
+        };
+        let is_full = |count: Option<&u32>, most: u32, is_one_of_them: bool| {
+            most != 0 && count.is_some_and(|count| *count - u32::from(is_one_of_them) >= most)
+        };
+        if source
+            .is_some_and(|source| is_full(self.of_source.get(&source), limits.calls_per_source, is_of_source))
+        {
             return Err(TooMany::CallsOfSource);
         }
-        if is_full(self.of_key.get(key), limits.calls_per_key) {
+        if is_full(self.of_key.get(key), limits.calls_per_key, is_of_key) {
             return Err(TooMany::CallsOfKey);
         }
         *self.of_key.entry(key.to_owned()).or_default() += 1;
@@ -286,7 +295,7 @@ mod tests {
         let mut number = 0;
         let mut begin = |calls: &mut KeyCalls, key: &str, source: &str| {
             number += 1;
-            calls.begin(CallNumber(number), key, ip(source), &LIMITS, Mono(number * MINUTE_MS))
+            calls.begin(CallNumber(number), None, (key, ip(source)), &LIMITS, Mono(number * MINUTE_MS))
         };
         assert_eq!(begin(&mut calls, "one", "192.0.2.1"), Ok(()));
         assert_eq!(begin(&mut calls, "one", "192.0.2.1"), Ok(()));
@@ -311,11 +320,31 @@ mod tests {
     }
 
     #[test]
+    fn a_call_in_place_of_another_needs_no_place_of_its_own() {
+        let mut calls = KeyCalls::default();
+        let mut begin = |number: u64, replaced: Option<u64>, key: &str, source: &str| {
+            let at = Mono(number * MINUTE_MS);
+            calls.begin(CallNumber(number), replaced.map(CallNumber), (key, ip(source)), &LIMITS, at)
+        };
+        assert_eq!(begin(1, None, "one", "192.0.2.1"), Ok(()));
+        assert_eq!(begin(2, None, "one", "192.0.2.1"), Ok(()));
+        assert_eq!(begin(3, Some(2), "one", "192.0.2.1"), Ok(()));
+        assert_eq!(begin(4, None, "one", "192.0.2.1"), Err(TooMany::CallsOfSource), "three until one ends");
+        assert_eq!(begin(4, Some(1), "two", "192.0.2.2"), Ok(()));
+        assert_eq!(
+            begin(5, Some(9), "one", "192.0.2.3"),
+            Err(TooMany::CallsOfKey),
+            "it replaces none of them"
+        );
+    }
+
+    #[test]
     fn attempts_are_bounded_by_the_minute() {
         let mut calls = KeyCalls::default();
         let mut admitted = |key: &str, source: &str, tries: u64, second: u64| {
             let began = (0..tries).map(|number| {
-                let begun = calls.begin(CallNumber(number), key, ip(source), &LIMITS, Mono(second * 1000));
+                let begun =
+                    calls.begin(CallNumber(number), None, (key, ip(source)), &LIMITS, Mono(second * 1000));
                 calls.end(CallNumber(number));
                 begun
             });
@@ -356,12 +385,18 @@ mod tests {
         let open =
             KeyLimits { calls_per_key: 0, calls_per_source: 0, attempts_per_key: 0, attempts_per_source: 0 };
         for number in 0..1000 {
-            assert_eq!(calls.begin(CallNumber(number), "one", ip("192.0.2.1"), &open, Mono(0)), Ok(()));
+            assert_eq!(
+                calls.begin(CallNumber(number), None, ("one", ip("192.0.2.1")), &open, Mono(0)),
+                Ok(())
+            );
         }
         for number in 1000..1003 {
-            assert_eq!(calls.begin(CallNumber(number), "two", None, &LIMITS, Mono(0)), Ok(()));
+            assert_eq!(calls.begin(CallNumber(number), None, ("two", None), &LIMITS, Mono(0)), Ok(()));
         }
-        assert_eq!(calls.begin(CallNumber(1003), "two", None, &LIMITS, Mono(0)), Err(TooMany::CallsOfKey));
+        assert_eq!(
+            calls.begin(CallNumber(1003), None, ("two", None), &LIMITS, Mono(0)),
+            Err(TooMany::CallsOfKey)
+        );
     }
 
     #[test]

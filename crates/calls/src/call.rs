@@ -6,7 +6,7 @@ use plenary_conference::{
     AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,
     Timestamp,
 };
-use plenary_model::{CallDirection, EndedBy, EntryAction, Introduction, OneWay, Refer};
+use plenary_model::{CallDirection, EndedBy, EntryAction, Introduction, OneWay, Refer, spelled};
 use plenary_sip::{
     Replaces, RequestId,
     sdp::{LocalMedia, Policy, Stream},
@@ -79,7 +79,7 @@ impl Session {
 pub(crate) struct Call {
     pub(crate) participant: ParticipantId,
     pub(crate) stage: Stage,
-    /// The user part that was dialled.
+    /// The user part that was dialled, or whom we call.
     pub(crate) dialled: String,
     pub(crate) from: String,
     /// The display name of the other side, by its own word.
@@ -103,6 +103,8 @@ pub(crate) struct Call {
     pub(crate) sound: AudioChoice,
     /// The call whose place it takes when it is up (RFC 3891).
     pub(crate) replaces: Option<CallNumber>,
+    /// It comes from the address of the other side of that call.
+    pub(crate) is_same_peer: bool,
     /// Whether its audio has to be protected.
     pub(crate) srtp: Policy,
     /// The record of the call is in the database.
@@ -216,10 +218,15 @@ impl Call {
         Introduction {
             display_name: self.shown_display_name().map(str::to_owned),
             from: self.shown_from().to_owned(),
-            to: self.outgoing.as_ref().map_or(&self.dialled, |outgoing| &outgoing.to).clone(),
+            to: self.shown_to(),
             direction: if self.outgoing.is_some() { CallDirection::Out } else { CallDirection::In },
             trunk: self.trunk.clone(),
         }
+    }
+
+    /// Whom it calls, as rosters and records have it: as it was asked for, or the dialled name, numbers in one spelling.
+    pub(crate) fn shown_to(&self) -> String {
+        self.outgoing.as_ref().map_or_else(|| spelled(&self.dialled), |outgoing| outgoing.to.clone())
     }
 
     /// The other side's name, as far as others may see it.

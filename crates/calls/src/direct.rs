@@ -33,6 +33,9 @@ impl Calls {
             return self.refuse_token(number, fault, caller, true);
         }
         self.out.report_success(flow, caller);
+        if self.take_place(number, token.account) {
+            return;
+        }
         let routes = self.routes_to_client(token.account, &dialled, &token.client);
         if routes.is_empty() {
             info!(call = number.0, client = %dialled, "the client is not registered");

@@ -100,7 +100,10 @@ impl Calls {
         self.history.end(&call.participant, &cause, self.now.mono);
         debug!(call = number.0, cause, ?by, "call over");
         if let Some(called) = call.called {
-            self.end_called(called);
+            match self.successor_of(number).and_then(|successor| self.calls.get_mut(&successor)) {
+                Some(successor) => successor.called = Some(called),
+                None => self.end_called(called),
+            }
         }
         // Requests that wait for its answer need not wait any longer.
         if let Some(caller) = call.outgoing.and_then(|outgoing| outgoing.request.caller) {
@@ -157,7 +160,7 @@ impl Calls {
                         let CallRequest { in_place_of, again_for, .. } = &outgoing.request;
                         [in_place_of, again_for].contains(&&Some(number))
                     })
-            });
+            }) || self.successor_in(&conference, number).is_some();
             self.out.home(match is_followed {
                 true => ToHome::TakenOver { conference, participant },
                 false => ToHome::Gone { conference, participant },

@@ -20,7 +20,7 @@ use crate::{
 use plenary_conference::{
     AccountId, Arrival, ConferenceKey, ParticipantId, ParticipantOptions, Refused, ServiceName, ToHome,
 };
-use plenary_model::{Action, EndedBy, InboundService, Number, Refer, Srtp};
+use plenary_model::{Action, EndedBy, InboundService, Refer, Srtp, spelled};
 use plenary_sip::{
     IncomingCall, Transport,
     sdp::{self, Codec, Direction, Levels, LocalMedia, Policy, SdpError},
@@ -35,10 +35,13 @@ const RETRY_AFTER_OVERLOAD_S: &str = "10";
 impl Calls {
     pub(crate) fn handle_incoming(&mut self, incoming: IncomingCall) {
         let number = CallNumber(incoming.call.0);
-        let replaces = incoming.replaces.map(|call| CallNumber(call.0));
+        let replaces = incoming.replaces.map(|replaced| CallNumber(replaced.call.0));
+        let is_same_peer = incoming.replaces.is_some_and(|replaced| replaced.is_same_peer);
         let mut incoming = incoming;
-        // A call that replaces another is sent to the Contact of our side; it goes where that call went.
-        if let Some(replaced) = replaces.and_then(|replaced| self.calls.get(&replaced)) {
+        // A call that replaces another is sent to the Contact of our side; what that call dialled says who may take its place.
+        if let Some(replaced) = replaces.and_then(|replaced| self.calls.get(&replaced))
+            && replaced.outgoing.is_none()
+        {
             incoming.target.user.clone_from(&replaced.dialled);
         }
         if self.is_stopping {
@@ -46,7 +49,7 @@ impl Calls {
         }
         let participant = self.participant_id(number);
         // Only trusted peers may assert another identity (RFC 3325, 5): whether this is a trunk is not known yet.
-        let asserted = incoming.asserted.as_ref().map(|identity| identity.user.clone());
+        let asserted = incoming.asserted.as_ref().map(|identity| spelled(&identity.user));
         let is_trusted = self.is_trusted(incoming.flow);
         // An access key counts over WebSockets only.
         let is_browser = matches!(incoming.flow.transport, Transport::Ws | Transport::Wss);
@@ -56,9 +59,8 @@ impl Calls {
             None => incoming.from.display_name.clone(),
         };
         let display_name = display_name.and_then(|name| text::display_name(&name));
-        let from = asserted.clone().filter(|_| is_trusted).unwrap_or(incoming.from.user);
         // One number has one spelling in rosters and records, however the caller's side writes it.
-        let from = Number::parse(&from).map_or(from, |number| number.to_string());
+        let from = asserted.clone().filter(|_| is_trusted).unwrap_or_else(|| spelled(&incoming.from.user));
         let is_withheld = incoming.is_private;
         let shown = if is_withheld { ANONYMOUS } else { &from };
         info!(call = number.0, dialled = %incoming.target.user, from = %shown, source = %incoming.flow, "incoming call");
@@ -82,6 +84,7 @@ impl Calls {
                 one_way: None,
                 sound: AudioChoice::default(),
                 replaces,
+                is_same_peer,
                 srtp: self.settings.srtp,
                 recorded: false,
                 ending: None,
@@ -96,13 +99,10 @@ impl Calls {
                 outgoing: None,
             },
         );
-        let query = self.access.query(
-            Some(incoming.target),
-            claim,
-            &incoming.authorizations,
-            incoming.flow,
-            incoming.caller,
-        );
+        // Whom we have called leads to no service.
+        let target = Some(incoming.target).filter(|_| self.called_that_is_replaced(number).is_none());
+        let query =
+            self.access.query(target, claim, &incoming.authorizations, incoming.flow, incoming.caller);
         self.look_up(Pending::Call(number), Lookup::Caller(Box::new(query)));
     }
 
@@ -140,6 +140,10 @@ impl Calls {
             Some(Srtp::Off) => Policy::Off,
             None => self.settings.srtp,
         };
+        if self.take_place(number, service.account) {
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&number) else { return };
         match service.action {
             Action::Announcement(announcement) => {
                 let play = announcement.play.0.clone();
@@ -554,8 +558,9 @@ impl Calls {
                 self.out.play(PlayTo::Call(number), play_id, clips, false);
             }
         }
-        // Only after the other has left: a leader who changes telephones does not end their conference.
+        // Only now does the other leave: a leader who changes telephones does not end their conference.
         if let Some(replaced) = replaces {
+            self.hand_called_over(replaced, number);
             self.take_over(replaced, "Another call has taken the place of this one");
         }
     }

@@ -60,6 +60,7 @@ mod recording;
 mod records;
 mod referral;
 mod registrations;
+mod replacing;
 mod route;
 mod security;
 mod session;

@@ -4,7 +4,7 @@
 use crate::{browser_keys::BrowserClaim, number::CallNumber};
 use plenary_conference::{AccountId, ConferenceKey, ServiceName};
 use plenary_dialogue::QuestionId;
-use plenary_model::{Actor, InboundService, Pin, Room, SipSecret, Token, WebRtcKey};
+use plenary_model::{Actor, InboundService, Pin, Room, SipSecret, Token, WebRtcKey, is_same_name};
 use plenary_sip::{AddrSpec, Caller, Referred, Registration, Subscribing, digest::DigestAnswer};
 use std::net::IpAddr;
 
@@ -119,8 +119,8 @@ pub struct CallerQuery {
     pub claim: Option<BrowserClaim>,
     /// The answer to a challenge of ours.
     pub answer: Option<DigestAnswer>,
-    /// A token.
-    pub token: Option<String>,
+    /// Tokens, ours among others'; a few at the most.
+    pub tokens: Vec<String>,
     /// Who asks and for what, as limits count it.
     pub caller: Caller,
 }
@@ -194,7 +194,8 @@ impl CallerLookup {
     }
 }
 
-/// Who the caller says it is, and what the store holds to check that: at most one password and one token.
+/// Who the caller says it is, and what the store holds to check that: at most one password and one token of
+/// ours.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
     /// The answer to a challenge, and what is kept of the user that it names.
@@ -204,6 +205,22 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Takes in what one of several tokens is good for, where `dialled` is asked for. What is good for that comes first, then
+    /// what is good for anything, then one of ours that is too old.
+    pub fn add_token(&mut self, token: Token, dialled: Option<&str>) {
+        let rank = |token: &Token| match (token, dialled) {
+            (Token::Call(token), Some(dialled)) if is_same_name(&token.service, dialled) => 0,
+            (Token::Client(token), Some(dialled)) if token.may_call(dialled) => 0,
+            (Token::Client(_), None) => 0,
+            (Token::Call(_) | Token::Client(_), _) => 1,
+            (Token::Expired, _) => 2,
+            (Token::Unknown, _) => 3,
+        };
+        if self.token.as_ref().is_none_or(|known| rank(&token) < rank(known)) {
+            self.token = Some(token);
+        }
+    }
+
     /// Nothing was brought that is meant for us. What is meant for other realms says nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.password.is_none() && self.token.is_none()

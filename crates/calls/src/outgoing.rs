@@ -22,7 +22,7 @@ use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, EdgeReport, Mono, ParticipantId, ParticipantOptions,
     QuestionId, ToHome, command::CallProgress,
 };
-use plenary_model::{Actor, EndedBy, Refer};
+use plenary_model::{Actor, EndedBy, Refer, spelled};
 use plenary_sip::sdp;
 use std::{
     collections::BTreeMap,
@@ -99,12 +99,12 @@ impl Calls {
         let participant = self.participant_id(number);
         let again_for = request.again_for.and_then(|call| self.calls.get(&call));
         let in_place_of = again_for.map(|call| call.participant.clone());
-        let from = routes.first().map(|route| route.spec.from_user.clone()).unwrap_or_default();
+        let from = routes.first().map(|route| spelled(&route.spec.from_user)).unwrap_or_default();
         self.participants.insert(participant.clone(), number);
         let call = Call {
             participant: participant.clone(),
             stage: Stage::Preparing { key: key.clone(), has_room: false },
-            dialled: target.name().to_owned(),
+            dialled: target.name(),
             from,
             display_name: request.display_name.clone(),
             given_name: None,
@@ -118,6 +118,7 @@ impl Calls {
             one_way: None,
             sound: AudioChoice::default(),
             replaces: None,
+            is_same_peer: false,
             srtp: self.settings.srtp,
             recorded: false,
             ending: None,

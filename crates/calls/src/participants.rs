@@ -148,7 +148,7 @@ impl Calls {
             display_name: call.shown_display_name().map(str::to_owned),
             name: call.remote_name().to_owned(),
             from: call.shown_from().to_owned(),
-            to: call.outgoing.as_ref().map_or(&call.dialled, |outgoing| &outgoing.to).clone(),
+            to: call.shown_to(),
             direction: if call.outgoing.is_some() { Direction::Out } else { Direction::In },
             state,
             is_held_by_leader: summary.is_held_by_leader,

@@ -46,7 +46,7 @@ pub(crate) fn call_started(
         service: call.service.as_ref().map(ToString::to_string).unwrap_or_default(),
         conference: conference.map(|key| key.name.to_string()),
         from: call.shown_from().to_owned(),
-        to: call.outgoing.as_ref().map_or(&call.dialled, |outgoing| &outgoing.to).clone(),
+        to: call.shown_to(),
         started_at: call.began_at,
         answered_at,
         is_outgoing: call.outgoing.is_some(),

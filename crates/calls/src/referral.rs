@@ -13,7 +13,7 @@ use crate::{
     target::DialTarget,
 };
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ParticipantOptions};
-use plenary_model::{Action, Refer};
+use plenary_model::{Action, Refer, is_same_name};
 use plenary_sip::Referred;
 use tracing::info;
 
@@ -169,7 +169,7 @@ impl Calls {
         let found = self.calls.iter().find(|(_, call)| {
             let is_in =
                 matches!(call.stage, Stage::Up(_) | Stage::Calling(_)) && call.conference() == Some(key);
-            is_in && (call.participant.as_str() == wanted || call.remote_name() == wanted)
+            is_in && (call.participant.as_str() == wanted || is_same_name(call.remote_name(), wanted))
         });
         let Some((number, call)) = found.map(|(number, call)| (*number, call)) else {
             return self.out.refuse_request(referred.request, 404, Vec::new());

@@ -9,7 +9,7 @@ use crate::{
     trunks::{credentials, outbound_route},
 };
 use plenary_conference::AccountId;
-use plenary_model::{Number, Srtp, Trunk, is_host};
+use plenary_model::{Number, Srtp, Trunk, is_host, spelled};
 use plenary_sip::{
     DialSpec, NameAddr, Redirection,
     sdp::Policy,
@@ -123,9 +123,10 @@ impl DialTarget {
     }
 
     /// What stands for it in lists: the number, or the user part.
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> String {
         match self {
-            Self::Number(name) | Self::Uri { user: name, .. } | Self::User(name) | Self::Client(name) => name,
+            Self::Number(name) | Self::User(name) | Self::Client(name) => name.clone(),
+            Self::Uri { user, .. } => spelled(&unescaped(user)),
         }
     }
 

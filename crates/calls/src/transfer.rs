@@ -38,7 +38,7 @@ impl Calls {
         }
         let mut past = self.history.get_in(key, id).cloned().unwrap_or_else(|| PastCall {
             is_outgoing: false,
-            to: call.dialled.clone(),
+            to: call.shown_to(),
             from: call.shown_from().to_owned(),
             display_name: call.shown_display_name().map(str::to_owned),
             has_failed: false,

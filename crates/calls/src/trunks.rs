@@ -1,7 +1,9 @@
 //! The trunks of all accounts as calls need them: which of them serve a target, how many calls they have, and whether we
 //! are registered there.
 
-use crate::{Calls, call::Call, control::TrunkState, lookup::StoreFailed, totals::TrunkTotals};
+use crate::{
+    Calls, call::Call, control::TrunkState, lookup::StoreFailed, number::CallNumber, totals::TrunkTotals,
+};
 use plenary_conference::{AccountId, Timestamp};
 use plenary_model::{Trunk, TrunkRegistration};
 use plenary_sip::{Credentials, RegistrationId, RegistrationSpec};
@@ -198,6 +200,15 @@ impl Calls {
 
     pub(crate) fn has_free_line(&self, trunk: &Trunk) -> bool {
         self.calls_of(trunk.account, &trunk.name) < trunk.settings.calls_max
+    }
+
+    /// The same for a call that came in: the line of the call that it replaces is about to be free.
+    pub(crate) fn has_line_for(&self, number: CallNumber, trunk: &Trunk) -> bool {
+        let replaced = self.calls.get(&number).and_then(|call| self.calls.get(&call.replaces?));
+        let is_freed = replaced.is_some_and(|call| {
+            call.account == Some(trunk.account) && call.trunk.as_ref() == Some(&trunk.name)
+        });
+        self.calls_of(trunk.account, &trunk.name) - u32::from(is_freed) < trunk.settings.calls_max
     }
 
     pub(crate) fn trunk_states(&self, account: AccountId) -> BTreeMap<String, TrunkState> {

@@ -5,7 +5,7 @@ mod support;
 use plenary_calls::question::{Answer, ParticipantsQuestion, Question};
 use plenary_conference::{AccountId, ConferenceName, conferences::ConferenceRef};
 use plenary_model::{Access, Action, InboundService, Token, WebRtcKey};
-use plenary_sip::Transport;
+use plenary_sip::{Transport, digest::Authorization};
 use support::{
     ACCOUNT, EPOCH, From, PASSWORD, World, all_users, announcement, bearer, browser, entry, flow,
     from_networks, from_trunks, guest, no_access, service, token, trunk,
@@ -117,7 +117,8 @@ fn users_show_who_they_are_by_their_password() {
     assert_eq!(world.said(), ["failure", "reject 2 401"]);
     let from = with(&world, "eve", PASSWORD);
     world.incoming("members-Tea", from);
-    assert_eq!(world.said(), ["success", "failure", "reject 3 403"], "a user of another account");
+    assert_eq!(world.said(), ["failure", "reject 3 403"], "a user of another account");
+    assert_eq!(world.successes.len(), 1, "whose password is right");
     // A nonce is good for one answer without a count.
     world.incoming("members-Tea", at([203, 0, 113, 1]));
     let from = with(&world, "alice", PASSWORD);
@@ -125,6 +126,60 @@ fn users_show_who_they_are_by_their_password() {
     assert_eq!(world.said().last().unwrap(), &format!("answer {call}"));
     world.confirm(call);
     assert_eq!(admitted_by(&mut world), [("alice".to_owned(), Some("user"))]);
+}
+
+/// Where one is permitted, those who guess names there do not shut the others out.
+#[test]
+fn whatever_permits_a_caller_shows_that_others_are_at_its_address() {
+    let mut world = World::new();
+    let mut line = trunk("one", 1);
+    line.settings.networks = vec!["203.0.113.0/24".parse().unwrap()];
+    world.set_trunks(vec![line]);
+    world.store.services.push(service("Trunked", from_trunks()));
+    world.store.services.push(service("web-*", Access { webrtc: true, ..no_access() }));
+    world.store.keys = vec![access_key("k3y", None, false)];
+    let by_key = || From {
+        user: "anna",
+        host: "k3y.webrtc-1-2-0.example.org",
+        flow: browser(9000),
+        ..From::default()
+    };
+    let reported = |world: &mut World, dialled: &str, from: From| {
+        world.successes.clear();
+        world.incoming(dialled, from);
+        world.successes.len()
+    };
+    assert_eq!(reported(&mut world, "conf-Tea", From::default()), 1, "by its network");
+    assert_eq!(reported(&mut world, "Trunked", at([203, 0, 113, 1])), 1, "by its trunk");
+    assert_eq!(reported(&mut world, "web-Tea", by_key()), 1, "by an access key");
+    assert_eq!(reported(&mut world, "web-Tea", by_key()), 1);
+    assert_eq!(reported(&mut world, "web-Tea", by_key()), 0, "which is beyond its limit");
+    assert_eq!(reported(&mut world, "conf-Tea", at([203, 0, 113, 1])), 0, "a stranger");
+}
+
+/// A client sends the tokens of all realms that it knows.
+#[test]
+fn of_several_tokens_the_one_that_is_good_here_counts_wherever_it_stands() {
+    let mut world = World::new();
+    world.store.services.push(service("shop-*", Access { tokens: true, ..no_access() }));
+    world.store.tokens.insert("old".to_owned(), Token::Expired);
+    world.store.tokens.insert("coffee".to_owned(), token(ACCOUNT, "shop-Coffee"));
+    world.store.tokens.insert("tea".to_owned(), token(ACCOUNT, "shop-Tea"));
+    let with = |tokens: &[&str]| {
+        let all: Vec<_> = tokens.iter().map(|token| Authorization::Bearer((*token).to_owned())).collect();
+        From { authorizations: all.into(), ..at([203, 0, 113, 1]) }
+    };
+    for tokens in [["theirs", "tea"], ["tea", "theirs"], ["old", "tea"], ["coffee", "tea"]] {
+        let call = world.incoming("shop-Tea", with(&tokens));
+        assert_eq!(world.said(), [format!("ring {call}"), format!("answer {call}")], "{tokens:?}");
+        world.confirm(call);
+        world.bye(call);
+    }
+    // Who brings one that is too old is told so, and has not guessed.
+    let call = world.incoming("shop-Tea", with(&["theirs", "old"]));
+    assert_eq!(world.said(), [format!("reject {call} 401")]);
+    let call = world.incoming("shop-Tea", with(&["theirs", "others"]));
+    assert_eq!(world.said(), ["failure".to_owned(), format!("reject {call} 401")]);
 }
 
 #[test]
@@ -153,7 +208,8 @@ fn tokens_open_the_name_that_they_were_made_for() {
     world.incoming("shop-Tea", with("made up"));
     assert_eq!(world.said(), ["failure", "reject 3 401"]);
     let call = world.incoming("shop-Tea", with("good"));
-    assert_eq!(world.said(), ["success", "ring 4", "answer 4"]);
+    assert_eq!(world.said(), ["ring 4", "answer 4"]);
+    assert_eq!(world.successes.len(), 1);
     world.confirm(call);
     assert_eq!(admitted_by(&mut world), [("bob".to_owned(), Some("token"))]);
 }

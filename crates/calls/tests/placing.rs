@@ -7,7 +7,7 @@ use plenary_calls::{
 };
 use plenary_conference::{Event, Refused};
 use plenary_model::CallEntry;
-use plenary_sip::{CallId, EndCause, SipEvent, Transport};
+use plenary_sip::{CallId, Caller, EndCause, SipEvent, Transport};
 use support::{ACCOUNT, From, PASSWORD, World, bearer, browser, client, flow, key, trunk};
 
 const NUMBER: &str = "tel:+441908273800";
@@ -343,7 +343,8 @@ fn with_clients() -> (World, u64) {
 fn a_client_that_calls_another_is_answered_when_that_one_has_answered() {
     let (mut world, caller) = with_clients();
     let called = called(&world);
-    assert_eq!(world.said(), ["success".to_owned(), format!("dial {called} sip:anna@198.51.100.7:9000")]);
+    assert_eq!(world.said(), [format!("dial {called} sip:anna@198.51.100.7:9000")]);
+    assert_eq!(world.successes.last(), Some(&Caller::asking_for("bob", "anna")));
     world.progress(called, 180);
     assert_eq!(world.said(), [format!("ring {caller}")]);
     world.answered(called);

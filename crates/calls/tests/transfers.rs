@@ -4,7 +4,7 @@ mod support;
 
 use plenary_calls::question::{EdgeQuestion, Question};
 use plenary_conference::{ConferenceName, ParticipantOptions};
-use plenary_model::{Action, Refer, TransferProgress};
+use plenary_model::{Action, CallEntry, InboundService, Refer, TransferProgress};
 use plenary_sip::{CallId, SipEvent};
 use support::{ACCOUNT, From, World, plain, replaces, service, trunk};
 
@@ -164,14 +164,19 @@ fn where_there_is_no_seat_a_referral_says_so() {
     );
 }
 
-#[test]
-fn a_leader_removes_a_participant_and_others_only_themselves() {
-    let mut world = with_refer(Refer::All, plain());
+/// Who comes by it leads.
+fn chair() -> InboundService {
     let mut chair = service("chair-*", support::from_networks("10.0.0.0/8"));
     if let Action::Conference(conference) = &mut chair.action {
         conference.participant = ParticipantOptions { destroy_on_exit: true, ..plain() };
     }
-    world.store.services.push(chair);
+    chair
+}
+
+#[test]
+fn a_leader_removes_a_participant_and_others_only_themselves() {
+    let mut world = with_refer(Refer::All, plain());
+    world.store.services.push(chair());
     let (leader, member, other) =
         (world.enter("chair-Tea"), world.enter("conf-Tea"), world.enter("conf-Tea"));
     let remove = |world: &mut World, who: u64, whom: u64| {
@@ -187,6 +192,41 @@ fn a_leader_removes_a_participant_and_others_only_themselves() {
     assert_eq!(world.roster("Tea"), [leader]);
     let request = remove(&mut world, leader, other);
     assert_eq!(world.said(), [format!("refuse {request} 404")], "it is gone");
+}
+
+/// RFC 3966, section 5.1.5.
+#[test]
+fn a_number_names_a_participant_in_every_spelling_and_is_on_record_in_one() {
+    for written in ["+49-30-123456", "+49(30)123456", "+4930123456"] {
+        let mut world = with_refer(Refer::All, plain());
+        world.store.services.push(chair());
+        let leader = world.enter("chair-Tea");
+        let caller = world.incoming("conf-Tea", From { user: "+4930-123456", ..From::default() });
+        world.confirm(caller);
+        let request = world.refer(Some(leader), &format!("sip:{written}@192.0.2.1"), |referred| {
+            referred.method = "BYE".to_owned()
+        });
+        assert_eq!(
+            world.said().last().unwrap(),
+            &format!("hang up {caller}: Removed by the leader"),
+            "{written} {request}"
+        );
+        // One that we have called, too.
+        let question = world.invite("sip:%2B44-19-1@one.example");
+        world.call_of(question).unwrap();
+        let new = called(&world);
+        world.answered(new);
+        world.refer(Some(leader), "sip:+44191@192.0.2.1", |referred| referred.method = "BYE".to_owned());
+        assert_eq!(world.said().last().unwrap(), &format!("hang up {new}: Removed by the leader"));
+    }
+    let mut world = World::new();
+    world.store.services.push(support::announcement("+49-30-77", &["closed.wav"]));
+    let call = world.enter("+49-30-77");
+    let to = world.records.iter().find_map(|entry| match entry {
+        CallEntry::Started { call, .. } => Some(call.to.as_str()),
+        CallEntry::Answered { .. } | CallEntry::Entered { .. } | CallEntry::Ended { .. } => None,
+    });
+    assert_eq!(to, Some("+493077"), "{call}");
 }
 
 #[test]

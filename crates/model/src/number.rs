@@ -155,6 +155,21 @@ pub fn likeness(dialled: &str, stored: &str) -> Option<Likeness> {
     }
 }
 
+/// A name as rosters and records have it: a number in its one spelling, anything else as it is.
+#[must_use]
+pub fn spelled(name: &str) -> String {
+    Number::parse(name).map_or_else(|| name.to_owned(), |number| number.to_string())
+}
+
+/// The number or the name that a `tel:` URI, or a text without a scheme, is about.
+#[must_use]
+pub fn without_tel(text: &str) -> &str {
+    match text.split_at_checked(4) {
+        Some((scheme, number)) if scheme.eq_ignore_ascii_case("tel:") => number,
+        Some(_) | None => text,
+    }
+}
+
 /// Two names are one: letter by letter, or as numbers (RFC 3966, section 5.1.5).
 #[must_use]
 pub fn is_same_name(one: &str, other: &str) -> bool {
@@ -211,6 +226,24 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(mask_number(name), shown, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_one_spelling_and_a_name_stays_as_it_is() {
+        for (text, shown) in
+            [("+49-30-123456", "+4930123456"), ("alice-1", "alice-1"), ("", ""), ("(1)", "1")]
+        {
+            assert_eq!(spelled(text), shown);
+        }
+        for (text, number) in [
+            ("tel:+49-30", "+49-30"),
+            ("TEL:1", "1"),
+            ("telephone", "telephone"),
+            ("tel", "tel"),
+            ("té:1", "té:1"),
+        ] {
+            assert_eq!(without_tel(text), number);
         }
     }
 

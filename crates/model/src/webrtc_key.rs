@@ -32,7 +32,7 @@ impl WebRtcKey {
     /// The key may call the inbound service of this name, if that one admits browsers.
     #[must_use]
     pub fn includes(&self, service: &str) -> bool {
-        self.services.as_ref().is_none_or(|names| names.iter().any(|name| name == service))
+        self.services.as_ref().is_none_or(|names| names.iter().any(|name| crate::is_same_name(name, service)))
     }
 }
 

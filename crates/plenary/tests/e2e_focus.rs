@@ -142,6 +142,38 @@ fn a_leader_changes_telephones_and_nobody_else_notices() {
     assert!(!member.log().contains("session closed"));
 }
 
+#[test]
+fn who_keyed_room_and_pin_in_keeps_the_only_seat_on_another_telephone_and_stays_muted() {
+    let server = Server::start("[conferences]\nunreserved_max_participants = 1\n");
+    let room = r#"{"conference": "Board", "pin": "4711"}"#;
+    assert_eq!(server.curl(&["-X", "PUT", "-d", room], "/v1/rooms/1001").0, 201);
+    server.put_service("conf-Tea", r#"{"entry": {}}"#);
+    let phone = DeskPhone::new(&server);
+    let sdp =
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+    let body = "Content-Type: application/sdp\r\n";
+    phone.say("INVITE", "one", 1, "", body, sdp);
+    let first = tag(&phone.wait("SIP/2.0 200"));
+    phone.say("ACK", "one", 1, &first, "", "");
+    for (cseq, key) in (2..).zip(["4", "7", "1", "1", "#"]) {
+        let keys = format!("Signal={key}\r\nDuration=160\r\n");
+        phone.say("INFO", "one", cseq, &first, "Content-Type: application/dtmf-relay\r\n", &keys);
+        phone.wait("SIP/2.0 200");
+    }
+    let before = server.wait_for_participants("Board", 1);
+    let shown = || server.get("/v1/conferences/Board/participants")["items"][0].take();
+    let path = format!("/v1/conferences/Board/participants/{}", shown()["participant_id"].as_str().unwrap());
+    assert_eq!(server.curl(&["-X", "PATCH", "-d", r#"{"muted": true}"#], &path).0, 200);
+    let replaces = format!("{body}Replaces: one;to-{};from-tag=desk\r\n", &first[1..]);
+    phone.say("INVITE", "two", 1, "", &replaces, sdp);
+    let second = tag(&phone.wait("SIP/2.0 200"));
+    phone.say("ACK", "two", 1, &second, "", "");
+    assert!(phone.wait("BYE").contains("Call-ID: one"));
+    let after = server.wait_for_participants("Board", 1);
+    assert_ne!(before, after);
+    assert_eq!(shown()["muted_by"], "leader", "{}", shown());
+}
+
 /// A desk phone in a conference, and where its audio goes to.
 fn in_conference(server: &Server, rtp: &UdpSocket) -> (DeskPhone, String, std::net::SocketAddr) {
     let phone = DeskPhone::new(server);

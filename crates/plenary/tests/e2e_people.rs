@@ -298,10 +298,10 @@ fn codes_of_links_and_invitations_and_calendars_are_not_guessed() {
             assert_eq!(guess(), 404, "{path}");
         }
         assert_eq!(guess(), 429, "{path}");
-        // Nor is the right one looked at from there for a minute.
+        // Others at the address have right ones.
         let (_, made) = server.curl(&["-d", r#"{"conference": "Board"}"#], "/v1/leader-links");
         if let Some(code) = made["path"].as_str().and_then(|path| path.strip_prefix("/console/leader#")) {
-            assert_eq!(browser.page("POST", "/v1/leader-links/open", &json!({"code": code})).0, 429);
+            assert_eq!(browser.page("POST", "/v1/leader-links/open", &json!({"code": code})).0, 200);
         }
     }
 }

@@ -152,6 +152,29 @@ fn who_guesses_is_banned() {
     assert!(lines[1].contains("source=127.0.0.1 lifted=true") && lines[1].contains("uid="), "{lines:?}");
 }
 
+/// An office: some try names out there, and others call as they may.
+#[test]
+fn who_is_permitted_is_not_silenced_by_those_who_guess_beside_it() {
+    let server = Server::start("[signalling]\ntrusted = []\nfailures_per_minute = 3\nban_seconds = 3600\n");
+    let by_network = r#"{"access": {"networks": ["127.0.0.0/8"]}, "conference": {"name": "Tea"}}"#;
+    server.put_service("conf-Tea", by_network);
+    assert!(call(&server, "conf-Tea", &[]).contains("Up, in "));
+    for number in 0..6 {
+        assert!(call(&server, &format!("guess{number}"), &[]).contains("403"), "{number}");
+    }
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for number in 0..20 {
+        let broken = format!(
+            "INVITE sip:conf-Tea@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK{number}\r\nFrom: <sip:a@b>;tag=1\r\n\r\n"
+        );
+        socket.send_to(broken.as_bytes(), &server.sip).unwrap();
+    }
+    let log = || std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
+    wait_for("what cannot be read to be blocked", || log().contains("unreadable requests").then_some(()));
+    assert!(call(&server, "conf-Tea", &[]).contains("Up, in "), "{}", log());
+    assert!(!log().contains("banned"), "{}", log());
+}
+
 /// An INVITE without credentials over a WebSocket that a page of this origin opens: the status of its answer, or of the
 /// handshake where that is refused.
 fn invite_from_page(server: &Server, origin: Option<&str>, user: &str) -> u16 {
@@ -256,6 +279,13 @@ fn numbers_and_codes_are_dialled_in_every_spelling() {
         assert!(said.contains("Up, in "), "{user} to {conference}: {said}");
     }
     assert!(call(&server, "493012345", &[]).contains("404"));
+    // They are on record in one spelling, and found in each.
+    for to in ["%2B4930123456", "%2B49-30-123456", "tel:%2B49(30)123456"] {
+        wait_for("the records", || {
+            let found = server.get(&format!("/v1/calls?to={to}"))["items"].take();
+            (found.as_array().unwrap().len() == 3).then_some(())
+        });
+    }
 }
 
 #[test]

@@ -94,10 +94,9 @@ impl Authorizations {
         self.0.is_empty()
     }
 
-    /// The first token (RFC 8898).
-    #[must_use]
-    pub fn bearer(&self) -> Option<&str> {
-        self.0.iter().find_map(|one| match one {
+    /// The tokens (RFC 8898). Whose they are is not said, so ours need not be the first.
+    pub fn bearers(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|one| match one {
             Authorization::Bearer(token) => Some(token.as_str()),
             Authorization::Digest(_) => None,
         })
@@ -120,6 +119,12 @@ impl Authorizations {
 impl From<Authorization> for Authorizations {
     fn from(one: Authorization) -> Self {
         Self(vec![one])
+    }
+}
+
+impl From<Vec<Authorization>> for Authorizations {
+    fn from(all: Vec<Authorization>) -> Self {
+        Self(all)
     }
 }
 
@@ -479,7 +484,7 @@ mod tests {
             digest("plenary", "n2"),
         ]);
         assert_eq!(all.iter().count(), 4, "what cannot be read is passed over");
-        assert_eq!(all.bearer(), Some("abc"));
+        assert_eq!(all.bearers().collect::<Vec<_>>(), ["abc"]);
         let nonce =
             |is_ours: &str| all.digest("plenary", |answer| answer.nonce == is_ours).unwrap().nonce.clone();
         assert_eq!(

@@ -7,9 +7,10 @@
 //!
 //! An address may be a whole office. So failures count for a *caller*: an address, and the user name in the
 //! credentials, or who the request says it is from and what it asks for. A caller who fails often is blocked, and its
-//! neighbours are not. Only an address where many different names fail is banned as a whole, because it is guessing
-//! names; and not even then if someone there has authenticated recently: there each further name is blocked for a
-//! moment after one failure.
+//! neighbours are not. Requests that are unreadable, or of an attack tool, count as those of one caller. Only an address
+//! where many different names fail is banned as a whole, because it is guessing names; and not even then if a caller
+//! there was permitted recently: there each further name is blocked for a moment after one failure. A ban does not apply
+//! to requests with tokens, which cannot be guessed.
 
 use crate::ua::Flow;
 use ipnet::IpNet;
@@ -27,7 +28,7 @@ const CALLERS_MAX: usize = 200_000;
 const CALLERS_OF_SOURCE: std::ops::RangeInclusive<usize> = 64..=1024;
 /// Characters stored of what a caller claims.
 const CALLER_CHARS_MAX: usize = 64;
-/// If someone at an address authenticated within this time, it has other users than those who fail. A telephone
+/// If a caller at an address was permitted within this time, it has other users than those who fail. A telephone
 /// registers at least every hour; offices close at night.
 const LATELY: Duration = Duration::from_secs(24 * 3600);
 /// Upper bound of the silence towards a source whose address may be forged.
@@ -51,7 +52,7 @@ pub struct GuardConfig {
     pub exempt: Vec<IpNet>,
     /// Requests outside of calls (INVITE, REGISTER, OPTIONS, …) per second, on average over ten seconds.
     pub requests_per_second: u32,
-    /// Refused or unreadable requests…
+    /// Refused or unreadable requests of a caller, or different names that are refused at a source…
     pub failures_max: u32,
     /// … within this time lead to a ban.
     pub failures_within: Duration,
@@ -110,19 +111,38 @@ pub struct Caller {
     who: String,
     /// Empty if the password is wrong, or for a registration.
     what: String,
+    /// Tells callers apart who say the same of themselves: a hash of what they bring.
+    brings: u64,
+    /// Nobody is known: what was received cannot be read, or is an attack tool's.
+    is_nobody: bool,
 }
 
 impl Caller {
     /// A caller who answers a challenge under this name.
     #[must_use]
     pub fn with_password(user: &str) -> Self {
-        Self { who: shortened(user), what: String::new() }
+        Self { who: shortened(user), what: String::new(), brings: 0, is_nobody: false }
     }
 
     /// A caller who claims to be `from` and asks for `name`.
     #[must_use]
     pub fn asking_for(from: &str, name: &str) -> Self {
-        Self { who: shortened(from), what: shortened(name) }
+        Self { who: shortened(from), what: shortened(name), brings: 0, is_nobody: false }
+    }
+
+    /// The same for one who brings this: a token, or the name of a host that has an access key in it. Others who say the
+    /// same of themselves, and bring another one, are not this caller.
+    #[must_use]
+    pub fn bringing(self, what: &str) -> Self {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        what.hash(&mut hasher);
+        Self { brings: hasher.finish(), ..self }
+    }
+
+    /// Who sends what cannot be read, or uses an attack tool.
+    pub(crate) fn unreadable() -> Self {
+        Self { who: "unreadable requests".to_owned(), what: String::new(), brings: 0, is_nobody: true }
     }
 
     /// The name that counts as a guess.
@@ -210,7 +230,7 @@ struct Source {
     doubtful: Failures,
     /// Failing callers there, in no order.
     failing: Vec<Failing>,
-    /// Time of the last successful authentication there.
+    /// When a caller there was permitted last.
     succeeded_at: Option<Duration>,
 }
 
@@ -222,7 +242,9 @@ impl Source {
 
     /// Different names recently tried there in vain.
     fn guesses(&self, proof: Proof, within: Duration, now: Duration) -> usize {
-        let recent = self.failing.iter().filter(|failing| failing.of(proof).is_recent(within, now));
+        let is_guess =
+            |failing: &&Failing| !failing.caller.is_nobody && failing.of(proof).is_recent(within, now);
+        let recent = self.failing.iter().filter(is_guess);
         recent.map(|failing| failing.caller.guess()).collect::<std::collections::BTreeSet<_>>().len()
     }
 }
@@ -327,13 +349,10 @@ impl Guard {
         self.callers = 0;
     }
 
-    /// Whether a source with this many connections may open another one.
-    pub(crate) fn may_connect(&self, whence: impl Into<Whence>, open: usize, now: Duration) -> bool {
-        let whence = whence.into();
-        match self.key(whence) {
-            None => true,
-            Some(_) => open < self.config.connections_max && !self.is_banned(whence, now),
-        }
+    /// Whether a source with this many connections may open another one. A ban is no reason against it: calls go on over
+    /// new connections, and tokens are looked at.
+    pub(crate) fn may_connect(&self, whence: impl Into<Whence>, open: usize) -> bool {
+        self.key(whence).is_none() || open < self.config.connections_max
     }
 
     /// The two addresses belong to one source.
@@ -392,10 +411,26 @@ impl Guard {
         brings_something: bool,
         now: Duration,
     ) -> Admission {
+        self.admit_as(whence, brings_something, false, now)
+    }
+
+    /// The same for a request with a token.
+    pub(crate) fn admit_with_token(&mut self, whence: impl Into<Whence>, now: Duration) -> Admission {
+        self.admit_as(whence, true, true, now)
+    }
+
+    fn admit_as(
+        &mut self,
+        whence: impl Into<Whence>,
+        brings_something: bool,
+        brings_token: bool,
+        now: Duration,
+    ) -> Admission {
         let Some(key) = self.key(whence) else { return Admission::Admitted };
         let rate = u64::from(self.config.requests_per_second);
         let source = self.of(key, now);
-        if source.proven.is_banned(now) || (!brings_something && source.doubtful.is_banned(now)) {
+        let is_banned = !brings_token && source.proven.is_banned(now);
+        if is_banned || (!brings_something && source.doubtful.is_banned(now)) {
             return Admission::Ignored;
         }
         let earned = now.saturating_sub(source.seen).as_millis() as u64 * rate;
@@ -439,6 +474,16 @@ impl Guard {
         proof: Proof,
         now: Duration,
     ) -> Option<Consequence> {
+        self.failed_for(whence, (caller, BanReason::Refused), proof, now)
+    }
+
+    fn failed_for(
+        &mut self,
+        whence: impl Into<Whence>,
+        (caller, reason): (&Caller, BanReason),
+        proof: Proof,
+        now: Duration,
+    ) -> Option<Consequence> {
         let key = self.key(whence)?;
         let (within, most) = (self.config.failures_within, self.config.failures_max);
         let ban = match proof {
@@ -475,8 +520,9 @@ impl Guard {
         // For one of many names a single failure is enough if the whole source cannot be banned; but only briefly,
         // because someone else there may just have mistyped a password.
         let (most, block) = match is_tried_out && has_others {
+            true if caller.is_nobody => (1, (ban.min(DOUBTFUL_BAN_MAX), reason)),
             true => (1, (ban.min(DOUBTFUL_BAN_MAX), BanReason::Guessing)),
-            false => (most, (ban, BanReason::Refused)),
+            false => (most, (ban, reason)),
         };
         let mut consequence = failing.of_mut(proof).add((within, most), block, now).map(Consequence::Blocked);
         let is_tried_out = is_tried_out || tries_out(source);
@@ -520,22 +566,15 @@ impl Guard {
         }
     }
 
-    /// A request of the source is unreadable, or comes from an attack tool. `Some`: it is banned from now on, for
-    /// this long.
+    /// A request of the source is unreadable, or comes from an attack tool.
     pub(crate) fn failed(
         &mut self,
-        source: impl Into<Whence>,
+        whence: impl Into<Whence>,
         proof: Proof,
         reason: BanReason,
         now: Duration,
-    ) -> Option<Duration> {
-        let key = self.key(source)?;
-        let (rule, ban) = ((self.config.failures_within, self.config.failures_max), self.config.ban);
-        let source = self.of(key, now);
-        match proof {
-            Proof::Reached => source.proven.add(rule, (ban, reason), now),
-            Proof::Doubtful => source.doubtful.add(rule, (ban.min(DOUBTFUL_BAN_MAX), reason), now),
-        }
+    ) -> Option<Consequence> {
+        self.failed_for(whence, (&Caller::unreadable(), reason), proof, now)
     }
 
     /// All bans, the longest first.
@@ -577,12 +616,12 @@ impl Guard {
         true
     }
 
-    /// A caller there has authenticated, by a password or a token: its earlier failures were mistakes, and the
-    /// address has other users than those who fail.
+    /// A caller there was permitted, by whatever it is: its earlier failures were mistakes, and the address has other
+    /// users than those who fail.
     pub(crate) fn succeeded(&mut self, whence: impl Into<Whence>, caller: &Caller, now: Duration) {
         let Some(key) = self.key(whence) else { return };
         let source = self.of(key, now);
-        (source.proven.count, source.doubtful) = (0, Failures::default());
+        (source.proven, source.doubtful) = Default::default();
         source.succeeded_at = Some(now);
         let before = source.failing.len();
         source.failing.retain(|failing| failing.caller != *caller);

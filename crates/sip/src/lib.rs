@@ -23,5 +23,5 @@ pub use transport::{
 pub use ua::{
     AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IceServers, IncomingCall, KeyBody, NameAddr,
     PingOutcome, PingSpec, Reason, Redirection, ReferTo, Referred, Registration, RegistrationId,
-    RegistrationSpec, Replaces, RequestId, SipEvent, Subscribing, SubscriptionId, Transport,
+    RegistrationSpec, ReplacedCall, Replaces, RequestId, SipEvent, Subscribing, SubscriptionId, Transport,
 };

@@ -5,7 +5,9 @@ use crate::{
     database::{Write, execute, postgres::Lock, read, storable},
     named::at_most,
 };
-use plenary_model::{AccountId, CallEntry, CallRecord, CallRecordEntry, EndedBy, RecordEntry, Timestamp};
+use plenary_model::{
+    AccountId, CallEntry, CallRecord, CallRecordEntry, EndedBy, RecordEntry, Timestamp, spelled, without_tel,
+};
 
 const WRITING: &str = "writing call records";
 
@@ -50,9 +52,9 @@ impl CallOutcome {
 pub struct CallsQuery {
     /// Of the conference of this name.
     pub conference: Option<String>,
-    /// Of this caller, as records write it.
+    /// Of this caller; a number in any spelling.
     pub from: Option<String>,
-    /// To this name or number, as records write it.
+    /// To this name or number; a number in any spelling, with `tel:` or without.
     pub to: Option<String>,
     /// That began then or later.
     pub since: Option<Timestamp>,
@@ -164,28 +166,34 @@ impl Store {
         let outcome = query.outcome.map(CallOutcome::name);
         let (before_at, before_id) =
             query.before.clone().map_or((None, None), |(at, id)| (Some(at.0), Some(id)));
+        let (from, to) = (spellings(query.from.as_deref()), spellings(query.to.as_deref()));
         let rows: Vec<CallRow> = read!(self.base, "reading call records", |on| {
             sqlx::query_as(select_calls!(
-            "AND ($2 IS NULL OR conference = $2) AND ($3 IS NULL OR caller = $3) AND ($4 IS NULL OR called = $4)
+                "AND ($2 IS NULL OR conference = $2) AND ($3 IS NULL OR caller IN ($3, $12, $13))
+             AND ($4 IS NULL OR called IN ($4, $14, $15))
              AND ($5 IS NULL OR started_at >= $5) AND ($6 IS NULL OR started_at < $6)
              AND ($7 IS NULL OR direction = $7)
              AND ($8 IS NULL OR $8 = CASE WHEN ended_at IS NULL THEN 'in_progress'
                       WHEN answered_at IS NULL THEN 'not_answered' ELSE 'answered' END)
              AND ($9 IS NULL OR (started_at, id) < ($9, $10))
              ORDER BY started_at DESC, id DESC LIMIT $11"
-        ))
-        .bind(account.0)
-        .bind(query.conference.as_deref().map(storable))
-        .bind(query.from.as_deref().map(storable))
-        .bind(query.to.as_deref().map(storable))
-        .bind(query.since.map(|at| at.0))
-        .bind(query.until.map(|at| at.0))
-        .bind(direction)
-        .bind(outcome)
-        .bind(before_at)
-        .bind(before_id.as_deref().map(storable))
-        .bind(at_most(query.limit))
-        .fetch_all(on)
+            ))
+            .bind(account.0)
+            .bind(query.conference.as_deref().map(storable))
+            .bind(&from[0])
+            .bind(&to[0])
+            .bind(query.since.map(|at| at.0))
+            .bind(query.until.map(|at| at.0))
+            .bind(direction)
+            .bind(outcome)
+            .bind(before_at)
+            .bind(before_id.as_deref().map(storable))
+            .bind(at_most(query.limit))
+            .bind(&from[1])
+            .bind(&from[2])
+            .bind(&to[1])
+            .bind(&to[2])
+            .fetch_all(on)
         })?;
         Ok(rows.into_iter().map(|row| entry(account, row)).collect())
     }
@@ -202,6 +210,15 @@ impl Store {
                 .fetch_optional(on))?;
         Ok(row.map(|row| entry(account, row)))
     }
+}
+
+/// How records may have a name or a number that is looked for: as it is, as a number in its one spelling, and as a `tel:` URI, for
+/// that is what a call of ours to a number is to.
+fn spellings(text: Option<&str>) -> [Option<String>; 3] {
+    let Some(text) = text else { return [None, None, None] };
+    let number = spelled(without_tel(text));
+    let uri = format!("tel:{number}");
+    [text, &number, &uri].map(|text| Some(storable(text).to_string()))
 }
 
 const fn direction(is_outgoing: bool) -> &'static str {

@@ -4,8 +4,9 @@
 #[macro_use]
 mod support;
 
-use plenary_conference::AccountId;
-use plenary_store::{ServiceError, Store};
+use plenary_conference::{AccountId, Timestamp};
+use plenary_model::{CallEntry, CallRecord, RecordEntry};
+use plenary_store::{CallsQuery, ServiceError, Store};
 use serde_json::json;
 use support::Database;
 
@@ -14,6 +15,7 @@ on_both![
     of_several_the_nearest_is_reached,
     codes_with_stars_and_hashes_are_names,
     a_number_is_one_accounts_however_it_is_written,
+    calls_of_a_number_are_found_however_it_is_written,
 ];
 
 struct World {
@@ -149,4 +151,58 @@ async fn a_number_is_one_accounts_however_it_is_written(database: &Database) {
     }
     world.put(world.account, "+49-30-123456").await.unwrap();
     world.put(world.account, "4930123456").await.unwrap();
+}
+
+async fn calls_of_a_number_are_found_however_it_is_written(database: &Database) {
+    let world = World::new(database, &[]).await;
+    let call = |id: &str, from: &str, to: &str, is_outgoing: bool| {
+        let call = CallRecord {
+            id: id.to_owned(),
+            account: world.account,
+            service: String::new(),
+            conference: None,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            started_at: Timestamp(1000),
+            answered_at: None,
+            is_outgoing,
+            trunk: None,
+            admitted_by: None,
+        };
+        RecordEntry::Call(CallEntry::Started { call, dialog: None })
+    };
+    let records = [
+        call("in", "+441908273800", "+4930123456", false),
+        call("out", "conference", "tel:+441908273800", true),
+        call("name", "alice", "board", false),
+        // Written before numbers had one spelling here.
+        call("old", "alice", "+49(30)123457", false),
+    ];
+    world.store.write_records(&records).await.unwrap();
+    let found = |query: CallsQuery| {
+        let store = world.store.clone();
+        async move {
+            let found = store.calls(world.account, &CallsQuery { limit: 10, ..query }).await.unwrap();
+            found.into_iter().map(|entry| entry.call.id).collect::<Vec<_>>()
+        }
+    };
+    let to = |text: &str| CallsQuery { to: Some(text.to_owned()), ..CallsQuery::default() };
+    let from = |text: &str| CallsQuery { from: Some(text.to_owned()), ..CallsQuery::default() };
+    for (query, expected) in [
+        (to("+4930123456"), vec!["in"]),
+        (to("+49-30-123456"), vec!["in"]),
+        (to("tel:+49-30-123456"), vec!["in"]),
+        (to("+441908273800"), vec!["out"]),
+        (to("+44-1908-273800"), vec!["out"]),
+        (to("TEL:+44(1908)273800"), vec!["out"]),
+        (to("tel:+441908273800"), vec!["out"]),
+        (to("board"), vec!["name"]),
+        (to("Board"), vec![]),
+        (to("+49(30)123457"), vec!["old"]),
+        (to("+493012345"), vec![]),
+        (from("+44-1908-273800"), vec!["in"]),
+        (from("tel:+44-1908-273800"), vec!["in"]),
+    ] {
+        assert_eq!(found(query.clone()).await, expected, "{query:?}");
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_model::{
-    CallQuality, CallRecordEntry, CallSample, CallSamples, EndedBy, Number, ParticipantId, Timestamp,
+    CallQuality, CallRecordEntry, CallSample, CallSamples, EndedBy, ParticipantId, Timestamp,
 };
 use plenary_store::{CallOutcome, CallsQuery, StoreError, StoredEvent};
 use serde::{Deserialize, Serialize};
@@ -218,11 +218,11 @@ struct Filter {
     /// Only calls of this conference.
     #[param(required = false, example = "Board")]
     conference: Option<String>,
-    /// Only calls by this caller; a number in any spelling (RFC 3966).
+    /// Only calls by this caller; a number in any spelling (RFC 3966), with `tel:` or without.
     #[param(required = false, example = "+49-30-123456")]
     from: Option<String>,
-    /// Only calls to this name or number.
-    #[param(required = false, example = "board")]
+    /// Only calls to this name or number; a number in any spelling, with `tel:` or without.
+    #[param(required = false, example = "+49-30-123456")]
     to: Option<String>,
     /// Only calls that began then or later.
     #[param(value_type = String, required = false, format = DateTime, example = "2030-06-20T00:00:00Z")]
@@ -245,11 +245,6 @@ struct Filter {
     cursor: Option<Cursor>,
 }
 
-/// Numbers are on record in one spelling.
-fn spelled(text: String) -> String {
-    Number::parse(&text).map_or(text, |number| number.to_string())
-}
-
 /// Lists calls
 ///
 /// The latest first.
@@ -264,8 +259,8 @@ async fn list(caller: Caller<Records>, State(state): State<App>, Query(filter): 
     })?;
     let query = CallsQuery {
         conference: filter.conference,
-        from: filter.from.map(spelled),
-        to: filter.to.map(spelled),
+        from: filter.from,
+        to: filter.to,
         since: filter.since.map(|Moment(at)| at),
         until: filter.until.map(|Moment(at)| at),
         is_outgoing: filter.direction.map(|direction| direction == CallDirection::Out),

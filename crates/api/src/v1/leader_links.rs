@@ -7,7 +7,7 @@ use super::{
     links::{Filter, conference_of},
     list::{List, Page, Query},
     moment::Moment,
-    session::{Admitted, Origin, Shown as ShownSession, shown_leader},
+    session::{Origin, Shown as ShownSession, Source, shown_leader},
 };
 use crate::{
     answer::{Answer, gone, to_the_end},
@@ -181,7 +181,7 @@ struct OpenBody {
         (status = 404, description = "The link counts no more, or never did (1139).")))]
 async fn open(
     channel: Channel,
-    Admitted(source): Admitted,
+    Source(source): Source,
     origin: Origin,
     audit: Audit,
     State(state): State<App>,
@@ -195,9 +195,8 @@ async fn open(
             None => None,
         };
         let (Some(secret), Some((session, access))) = (secret, begun) else {
-            auth::note_failure(&state, source);
             let text = "the link was revoked, its conference is over, or it never counted: ask for another";
-            return Err(ApiError::coded(BAD_LEADER_LINK, text));
+            return Err(auth::refusal(&state, source, ApiError::coded(BAD_LEADER_LINK, text)));
         };
         if let Audit(Some(audited)) = &audit {
             audited.done_by(Doer::of(&access));

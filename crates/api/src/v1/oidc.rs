@@ -9,6 +9,7 @@ use crate::{
     cookie::Channel,
     error::{ApiError, OIDC_OFF},
     json::json,
+    limits::Door,
     oidc::{Failure, Oidc, Pending},
     state::{ApiState, App},
 };
@@ -58,7 +59,8 @@ struct ShownProvider {
 /// What a page's request says, read whole: what is wrong with it is said by a page too.
 struct Visit {
     channel: Option<Channel>,
-    source: Result<Option<IpAddr>, ApiError>,
+    source: Option<IpAddr>,
+    is_held_off: bool,
     pending: Option<String>,
     /// Parameters that are there once.
     parameters: BTreeMap<String, String>,
@@ -74,9 +76,11 @@ impl FromRequestParts<App> for Visit {
             let once = !parameters.contains_key(&*name);
             parameters.insert(name.into_owned(), once.then(|| value.into_owned()));
         }
+        let source = auth::source(parts);
         Ok(Self {
             channel,
-            source: auth::check_source(state, parts),
+            source,
+            is_held_off: auth::is_held_off_from_provider(state, source),
             pending: channel.and_then(|channel| channel.pending(parts)),
             parameters: parameters
                 .into_iter()
@@ -93,15 +97,16 @@ impl Visit {
 
     /// Where a password could be read, and for who guesses too much, nobody signs in.
     fn check(&self) -> Result<Channel, Failure> {
-        if let Err(error) = &self.source {
-            return Err(Failure::new("busy", error.to_string()));
+        if self.is_held_off {
+            let text = "too many codes that the provider did not give came from this address; wait a minute";
+            return Err(Failure::new("busy", text));
         }
         let text = "over a network without TLS the cookie of the session could be read";
         self.channel.ok_or_else(|| Failure::new("insecure", text))
     }
 
     fn told_source(&self) -> String {
-        self.source.as_ref().ok().copied().flatten().map(|source| source.to_string()).unwrap_or_default()
+        self.source.map(|source| source.to_string()).unwrap_or_default()
     }
 }
 
@@ -242,7 +247,7 @@ async fn sign_in(
     let who = oidc.redeem(code, pending, now.0).await.inspect_err(|failure| {
         // A code that the provider did not give counts as a wrong password does.
         if failure.is_guess {
-            auth::note_failure(state, visit.source.as_ref().ok().copied().flatten());
+            auth::note_failure(state, visit.source, Door::Provider);
         }
     })?;
     let signed_in = state.store.sign_in_by_provider(&who, origin.from(), now).await;

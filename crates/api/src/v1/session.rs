@@ -231,14 +231,14 @@ impl FromRequestParts<App> for Origin {
     }
 }
 
-/// The source has not guessed too often of late.
-pub(super) struct Admitted(pub(super) Option<IpAddr>);
+/// Where a password or a code comes from, as wrong ones are counted.
+pub(super) struct Source(pub(super) Option<IpAddr>);
 
-impl FromRequestParts<App> for Admitted {
-    type Rejection = ApiError;
+impl FromRequestParts<App> for Source {
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
-        auth::check_source(state, parts).map(Self)
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        Ok(Self(auth::source(parts)))
     }
 }
 
@@ -315,9 +315,8 @@ async fn begin(
             Ok(response)
         }
         SignIn::Wrong => {
-            auth::note_failure(state, source);
             let text = "login or password is wrong, or you cannot sign in (yet)";
-            Err(ApiError::coded(WRONG_PASSWORD, text))
+            Err(auth::refusal(state, source, ApiError::coded(WRONG_PASSWORD, text)))
         }
         SignIn::TooMany { retry_at } => Err(too_many(state, retry_at)),
         SignIn::Busy => Err(busy()),
@@ -357,7 +356,7 @@ fn busy() -> ApiError {
         (status = 403, description = "Passwords are switched off (1144).")))]
 async fn sign_in(
     channel: Channel,
-    Admitted(source): Admitted,
+    Source(source): Source,
     origin: Origin,
     audit: Audit,
     State(state): State<App>,
@@ -398,7 +397,7 @@ impl From<AcceptError> for ApiError {
         (status = 404, description = "The code counts no more, or never did (1126).")))]
 async fn accept(
     channel: Channel,
-    Admitted(source): Admitted,
+    Source(source): Source,
     origin: Origin,
     audit: Audit,
     State(state): State<App>,
@@ -412,9 +411,8 @@ async fn accept(
         }
         let accepted = state.store.accept_invitation(&code, &password, origin.from(), now).await;
         let Some(outcome) = accepted? else {
-            auth::note_failure(&state, source);
             let text = "the invitation was accepted before, has expired, or was replaced by a later one: ask for another";
-            return Err(ApiError::coded(BAD_INVITATION, text));
+            return Err(auth::refusal(&state, source, ApiError::coded(BAD_INVITATION, text)));
         };
         begin(&state, channel, source, &audit, outcome).await
     })
@@ -454,7 +452,7 @@ struct PasswordBody {
         (status = 403, description = "The old password is wrong (1140), or passwords are switched off (1144).")))]
 async fn set_password(
     _: Channel,
-    Admitted(source): Admitted,
+    Source(source): Source,
     origin: Origin,
     signed_in: SignedIn,
     State(state): State<App>,
@@ -471,8 +469,8 @@ async fn set_password(
         match changed.await? {
             PasswordChange::Changed => Ok(no_content()),
             PasswordChange::Wrong => {
-                auth::note_failure(&state, source);
-                Err(ApiError::coded(WRONG_OLD_PASSWORD, "the old password is wrong"))
+                let wrong = ApiError::coded(WRONG_OLD_PASSWORD, "the old password is wrong");
+                Err(auth::refusal(&state, source, wrong))
             }
             PasswordChange::TooMany { retry_at } => Err(too_many(&state, retry_at)),
             PasswordChange::Busy => Err(busy()),

@@ -28,15 +28,13 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 async fn feed(State(state): State<App>, Segments([name]): Segments<1>, parts: Parts) -> Answer {
-    let source = auth::check_source(&state, &parts)?;
     let now = state.control.now();
     let found = match name.strip_suffix(".ics") {
         Some(secret) => state.store.open_calendar_feed(secret, now).await?,
         None => None,
     };
     let Some(found) = found else {
-        auth::note_failure(&state, source);
-        return Err(ApiError::nothing_here());
+        return Err(auth::refusal(&state, auth::source(&parts), ApiError::nothing_here()));
     };
     let query = ReservationsQuery { limit: SHOWN_MAX, ..ReservationsQuery::default() };
     let reservations = state.control.reservations(found.account, query).await?;

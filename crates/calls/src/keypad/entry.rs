@@ -19,7 +19,7 @@ use plenary_conference::{
 };
 use plenary_dialogue::{
     Entry, Menus, QuestionId, RoomNumbers,
-    entry::{HangUpReason, Input, JoinAnswer, Output, PinResult},
+    entry::{HangUpReason, Input, JoinAnswer, Known, Output, PinResult},
 };
 use plenary_model::{
     Announce, Early, EntryAction, LanguageCode, LeaderMenu, Menu, NameId, PlayList, RecordingId, Room,
@@ -32,15 +32,29 @@ impl Calls {
     /// The call of an entry is up: the dialogue begins.
     pub(crate) fn begin_entry(&mut self, number: CallNumber, settings: EntryAction) {
         let now = self.now.mono;
+        let before = self.shown_before(number);
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(account) = call.account else { return };
         let mut keypad = Keypad::new(account, settings.menu.clone(), settings.leader_menu.clone());
         keypad.time_zone.clone_from(&settings.time_zone);
-        let mut entry = Entry::new(settings);
+        let mut entry = match before {
+            Some((known, room)) => {
+                keypad.room = Some(room);
+                Entry::resumed(settings, known)
+            }
+            None => Entry::new(settings),
+        };
         entry.handle_input(Input::Connected, now);
         keypad.entry = Some(entry);
         call.keypad = Some(Box::new(keypad));
         self.drive_keypad(number);
+    }
+
+    /// What the call that this one replaces has shown in its dialogue, where that is not over: it waits in the lobby, say.
+    fn shown_before(&self, number: CallNumber) -> Option<(Known, Room)> {
+        let replaced = self.calls.get(&self.calls.get(&number)?.replaces?)?;
+        let keypad = replaced.keypad.as_deref()?;
+        keypad.entry.as_ref()?.known().zip(keypad.room.clone())
     }
 
     pub(super) fn entry_input(&mut self, number: CallNumber, input: Input) {
@@ -430,7 +444,7 @@ impl Calls {
         language: LanguageCode,
     ) {
         let Some(call) = self.calls.get_mut(&number) else { return };
-        let mut keypad = Keypad::new(conference.account, None, None);
+        let mut keypad = Keypad::new(conference.account, Some(menu.clone()), Some(leader_menu.clone()));
         keypad.is_leader = call.options.is_leader();
         keypad.menus = Some(Menus::new(menu, leader_menu, keypad.is_leader, language));
         call.keypad = Some(Box::new(keypad));
@@ -470,7 +484,7 @@ impl Calls {
 
 impl Keypad {
     /// The keys of the room, or those of the entry where it has none of its own.
-    fn room_menus(&self) -> (Menu, LeaderMenu) {
+    pub(super) fn room_menus(&self) -> (Menu, LeaderMenu) {
         let settings = self.room.as_ref().map(|room| &room.settings);
         let menu = settings.and_then(|room| room.menu.clone());
         let leader_menu = settings.and_then(|room| room.leader_menu.clone());

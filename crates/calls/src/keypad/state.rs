@@ -73,6 +73,25 @@ impl Keypad {
         }
     }
 
+    /// A called participant is being asked whether it joins.
+    pub(crate) fn is_asked_to_confirm(&self) -> bool {
+        self.confirmation.is_some()
+    }
+
+    /// For the call that takes the place of this one: the same menus, from the beginning. `None`: there are none.
+    pub(crate) fn for_successor(&self) -> Option<Box<Self>> {
+        let menus = self.menus.as_ref()?;
+        let (menu, leader_menu) = self.room_menus();
+        let (is_leader, language) = (self.is_leader, menus.language().clone());
+        Some(Box::new(Self {
+            menus: Some(Menus::new(menu.clone(), leader_menu.clone(), is_leader, language)),
+            is_leader,
+            may_unmute: self.may_unmute,
+            has_keys: self.has_keys,
+            ..Self::new(self.account, Some(menu), Some(leader_menu))
+        }))
+    }
+
     /// The menus speak, or the dialogue where it is not over.
     pub(crate) fn language(&self) -> LanguageCode {
         let language = self.menus.as_ref().map(Menus::language).or(self.entry.as_ref().map(Entry::language));

@@ -18,9 +18,9 @@ use plenary_calls::{
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantAction, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
-    ParticipantOptions, QuestionId, Refused, Reservation, ReservationLimits, ReservationToken, ServiceName,
-    Timestamp, conferences::ConferenceRef, participant::PlayList,
+    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Digit, Event, Mono, Now,
+    ParticipantId, ParticipantOptions, QuestionId, Refused, Reservation, ReservationLimits, ReservationToken,
+    ServiceName, Timestamp, conferences::ConferenceRef, participant::PlayList,
 };
 use plenary_model::{
     Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, ConferenceRecordingId,
@@ -29,7 +29,7 @@ use plenary_model::{
 };
 use plenary_sip::{
     AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, Reason, ReferTo, Referred,
-    Registration, Replaces, RequestId, SipEvent, Subscribing, Transport,
+    Registration, ReplacedCall, Replaces, RequestId, SipEvent, Subscribing, Transport,
     digest::{Algorithm, Authorization, Authorizations},
     sdp::{self, Codec, Direction, Levels, LocalMedia, LocalSecurity, Policy, Preference},
 };
@@ -58,6 +58,8 @@ pub struct World {
     pub sip: Vec<String>,
     /// Documents about conferences that were not looked at, with the number of their subscription.
     pub documents: Vec<(u64, String)>,
+    /// Callers who were reported as permitted.
+    pub successes: Vec<Caller>,
     /// Commands to the media plane that were not looked at.
     pub media: Vec<String>,
     pub records: Vec<CallEntry>,
@@ -145,7 +147,10 @@ impl Store {
             });
             claims.password = Some((answer, secret));
         }
-        claims.token = query.token.map(|token| self.tokens.get(&token).cloned().unwrap_or(Token::Unknown));
+        let dialled = query.target.as_ref().map(|target| target.user.as_str());
+        for token in &query.tokens {
+            claims.add_token(self.tokens.get(token).cloned().unwrap_or(Token::Unknown), dialled);
+        }
         let key = match query.claim {
             None => NamedKey::None,
             Some(claim) => {
@@ -202,6 +207,8 @@ pub struct From {
     pub display_name: Option<&'static str>,
     pub is_private: bool,
     pub replaces: Option<u64>,
+    /// It comes from the address of the other side of that call.
+    pub is_same_peer: bool,
     pub offer: Option<String>,
 }
 
@@ -216,6 +223,7 @@ impl Default for From {
             display_name: None,
             is_private: false,
             replaces: None,
+            is_same_peer: true,
             offer: Some(offer()),
         }
     }
@@ -246,6 +254,7 @@ impl World {
             next_request: 100,
             sip: Vec::new(),
             documents: Vec::new(),
+            successes: Vec::new(),
             media: Vec::new(),
             records: Vec::new(),
             history: Vec::new(),
@@ -331,7 +340,9 @@ impl World {
                 host: from.host.to_owned(),
             },
             flow: from.flow,
-            replaces: from.replaces.map(CallId),
+            replaces: from
+                .replaces
+                .map(|call| ReplacedCall { call: CallId(call), is_same_peer: from.is_same_peer }),
             offer: from.offer,
             sip_call_id: format!("call-{}", call.0),
             authorizations: from.authorizations,
@@ -488,6 +499,10 @@ impl World {
 
     pub fn invite_to_be_called_again(&mut self, to: &str) -> u64 {
         self.invite_by(Invitation { redial: true, ..invitation(to) })
+    }
+
+    pub fn invite_to_confirm(&mut self, to: &str, key: char) -> u64 {
+        self.invite_by(Invitation { confirm: Digit::new(key), ..invitation(to) })
     }
 
     fn invite_by(&mut self, invitation: Invitation) -> u64 {

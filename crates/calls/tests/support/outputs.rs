@@ -286,7 +286,7 @@ impl World {
                 self.note_challenge(&headers);
                 format!("refuse {} {status}", request.0)
             }
-            SipCommand::ReportSuccess { .. } => "success".to_owned(),
+            SipCommand::ReportSuccess { caller, .. } => return self.successes.push(caller),
             SipCommand::ReportFailure { .. } => "failure".to_owned(),
             SipCommand::Register { spec, .. } => format!("register {}", spec.registrar),
             SipCommand::Unregister { .. } => "unregister".to_owned(),

@@ -108,6 +108,25 @@ impl Conferences {
         is_in && !self.seats.values().any(is_taken)
     }
 
+    /// A participant leaves to another call, which is in already or is still on its way.
+    pub(super) fn on_taken_over(&mut self, participant: &ParticipantId, now: Now) {
+        if let Some((key, order)) = self.place_of(participant) {
+            let successor = self.seats.values_mut().find_map(|seat| match seat {
+                Seat::Admitted { guest, .. } if guest.in_place_of.as_ref() == Some(participant) => {
+                    Some(guest)
+                }
+                Seat::Admitted { .. } | Seat::Waiting { .. } | Seat::Entered { .. } => None,
+            });
+            if let Some(live) = self.conferences.get_mut(&key).and_then(Conference::live_mut) {
+                if let Some(guest) = successor {
+                    live.hand_over(order, guest);
+                }
+                live.mark_replaced(order);
+            }
+        }
+        self.remove_participant(participant, None, now);
+    }
+
     pub(super) fn on_connected(&mut self, participant: &ParticipantId, now: Now) -> Result<(), Refused> {
         let (key, guest) = match self.seats.remove(participant) {
             Some(Seat::Admitted { conference, guest }) => (conference, guest),

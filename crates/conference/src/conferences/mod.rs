@@ -227,12 +227,7 @@ impl Conferences {
                 Ok(())
             }
             Event::TakenOver { participant } => {
-                if let Some((key, order)) = self.place_of(&participant)
-                    && let Some((live, _)) = self.open(&key, now)
-                {
-                    live.mark_replaced(order);
-                }
-                self.remove_participant(&participant, None, now);
+                self.on_taken_over(&participant, now);
                 Ok(())
             }
             Event::KeyPressed { participant, key } => {

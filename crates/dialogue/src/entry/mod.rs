@@ -77,6 +77,13 @@ pub struct Entry {
     outputs: VecDeque<Output>,
 }
 
+/// The room that a caller has keyed in, with what the PIN makes of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    room: Room,
+    is_leader: bool,
+}
+
 #[derive(Debug)]
 enum Stage {
     /// The call is not answered.
@@ -168,6 +175,39 @@ impl Entry {
         }
     }
 
+    /// For a caller who takes the place of another call (RFC 3891) that was that far: room and PIN are not asked for again.
+    #[must_use]
+    pub fn resumed(settings: EntryAction, known: Known) -> Self {
+        let Known { room, is_leader } = known;
+        Self { room: Some(room), leader: is_leader, ..Self::new(settings) }
+    }
+
+    /// What the caller has shown, where nothing is left to be keyed in and the caller is not in the conference.
+    #[must_use]
+    pub fn known(&self) -> Option<Known> {
+        let is_known = match self.stage {
+            Stage::New
+            | Stage::Greeting
+            | Stage::Collecting { .. }
+            | Stage::FindingRoom
+            | Stage::CheckingPin { .. }
+            | Stage::KeepingPin { .. }
+            | Stage::Waiting { .. }
+            | Stage::Starting
+            | Stage::Closing { .. }
+            | Stage::Over => false,
+            Stage::AskingName { .. }
+            | Stage::RecordingName { .. }
+            | Stage::SavingName { .. }
+            | Stage::Joining
+            | Stage::Announcing { .. }
+            | Stage::Held { .. }
+            | Stage::Lobby { .. } => true,
+        };
+        let room = self.room.clone().filter(|_| is_known)?;
+        Some(Known { room, is_leader: self.leader })
+    }
+
     /// Takes an input.
     pub fn handle_input(&mut self, input: Input, now: Mono) {
         self.handle_timeout(now);
@@ -240,6 +280,12 @@ impl Entry {
         let Stage::New = self.stage else { return };
         self.stage = Stage::Greeting;
         self.timers.set(Timer::Dialogue, after_s(now, DIALOGUE_S_MAX));
+        if let Some(room) = &self.room {
+            if let Some(language) = &room.language {
+                self.language = language.clone();
+            }
+            return self.identified(self.leader, now);
+        }
         let greeting = match &self.settings.greeting {
             Some(list) => Item::List(list.clone()),
             None => Prompt::EntryWelcome.into(),

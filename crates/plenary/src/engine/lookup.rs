@@ -80,14 +80,15 @@ async fn extend(
 
 async fn look_up_caller(store: &Store, query: CallerQuery) -> Result<CallerLookup, StoreError> {
     let dialled_cloud_id = query.dialled_cloud_id();
-    let CallerQuery { target, claim, answer, token, caller } = query;
+    let CallerQuery { target, claim, answer, tokens, caller } = query;
     let mut claims = Claims::default();
     if let Some(answer) = answer {
         let secret = store.sip_secret(&answer.username).await?;
         claims.password = Some((answer, secret));
     }
-    if let Some(token) = token {
-        claims.token = Some(store.check_token(&token, wall_now()).await?);
+    for token in tokens {
+        let token = store.check_token(&token, wall_now()).await?;
+        claims.add_token(token, target.as_ref().map(|target| target.user.as_str()));
     }
     let key = match claim {
         None => NamedKey::None,

@@ -481,9 +481,9 @@ impl Task {
             tracing::warn!(%flow, "too many connections: one is refused");
             return;
         }
-        let (open, now) = (self.connections.keys().map(|(_, remote)| remote.ip()), self.now());
-        if !self.ua.may_connect(flow, open, now) {
-            tracing::info!(%flow, "a source is banned or has too many connections: one is refused");
+        let open = self.connections.keys().map(|(_, remote)| remote.ip());
+        if !self.ua.may_connect(flow, open) {
+            tracing::info!(%flow, "a source has too many connections: one is refused");
             return;
         }
         // Requests name the listening port, which is also the local port here.

@@ -16,7 +16,7 @@ use super::{
     surplus::SurplusDialogs,
     transactions::{Arrival, Outcome, Steps, Transactions},
 };
-use crate::guard::{Ban, BanReason, Caller, GuardConfig};
+use crate::guard::{Ban, Caller, GuardConfig};
 use bytes::Bytes;
 use ipnet::IpNet;
 use sipx_sip::{
@@ -77,9 +77,6 @@ impl UserAgent {
 
     /// Takes a datagram. Anything but SIP is ignored.
     pub fn receive_datagram(&mut self, datagram: Bytes, flow: Flow, now: Duration) {
-        if self.gate.is_banned(flow, now) {
-            return;
-        }
         let packet = lenient::message_of(&datagram);
         match lenient::parse(&packet, &Limits::datagram()) {
             Ok(message) => self.receive(message, flow, now),
@@ -104,18 +101,41 @@ impl UserAgent {
     }
 
     fn receive_request(&mut self, mut request: Request, flow: Flow) -> Arrival {
-        if !self.gate.is_allowed(flow) || !self.gate.admits(&mut self.cx, &request, flow) {
+        if !self.gate.is_allowed(flow) {
             return Arrival::Nothing;
         }
         message::mark_source(&mut request, flow.remote);
         if let Some(finding) =
             sipx_sip::validate_request(&request).into_iter().find(|finding| !finding.is_repairable())
         {
-            self.refuse_malformed(&request, &finding, flow);
-            self.gate.failed(&mut self.cx, flow, BanReason::Unreadable);
+            if self.gate.admits_unreadable(&mut self.cx, flow) {
+                self.refuse_malformed(&request, &finding, flow);
+            }
+            return Arrival::Nothing;
+        }
+        if !self.gate.admits(&mut self.cx, &request, flow) {
+            return Arrival::Nothing;
+        }
+        if self.gate.is_banned(flow, self.cx.now) && !self.goes_on(&request) {
             return Arrival::Nothing;
         }
         self.transactions.handle_request(request, flow)
+    }
+
+    /// The request belongs to a call or a subscription that is there, or to a transaction. A ban ends none of them, and
+    /// what only looks so gets no answer.
+    fn goes_on(&self, request: &Request) -> bool {
+        let headers = &request.headers;
+        let tag = message::tag_of(headers, Side::To);
+        let is_subscription = |tag: String| {
+            let call = self.calls.of_dialog(message::call_id(headers), tag);
+            self.subscriptions.find(request, call).is_some()
+        };
+        // A request with a token has passed the gate.
+        (tag.is_none() && !matches!(request.method, Method::Ack | Method::Cancel))
+            || self.transactions.knows(request)
+            || self.calls.of_request(request).is_some()
+            || tag.is_some_and(is_subscription)
     }
 
     /// A request that cannot be read is answered with 400, one that is too large with 513 (RFC 3261, section 21.5.7),
@@ -571,8 +591,8 @@ impl UserAgent {
     }
 
     /// Whether a source with these connections may open another one.
-    pub(crate) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>, now: Duration) -> bool {
-        self.gate.may_connect(flow, open, now)
+    pub(crate) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>) -> bool {
+        self.gate.may_connect(flow, open)
     }
 
     /// Requests on this flow are answered at all, and its source is not banned.

@@ -64,9 +64,9 @@ impl Gate {
     }
 
     /// Whether a source with these connections may open another one.
-    pub(super) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>, now: Duration) -> bool {
+    pub(super) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>) -> bool {
         let open = open.filter(|other| self.guard.is_same(flow, *other)).count();
-        self.guard.may_connect(flow, open, now)
+        self.guard.may_connect(flow, open)
     }
 
     /// Whether a request is processed: limits apply to requests that begin something new. Requests of established
@@ -83,13 +83,18 @@ impl Gate {
             self.failed(cx, flow, BanReason::AttackTool);
             return false;
         }
+        let brings_token = requests::authorizations(request).bearers().next().is_some();
         let brings_something = proof_of(flow) == Proof::Reached
             || request.headers.get(&HeaderName::Authorization).is_some()
             || request.headers.get(&HeaderName::ProxyAuthorization).is_some();
         if self.guard.is_blocked(flow, &requests::caller(request), brings_something, cx.now) {
             return false;
         }
-        match self.guard.admit(flow, brings_something, cx.now) {
+        let admission = match brings_token {
+            true => self.guard.admit_with_token(flow, cx.now),
+            false => self.guard.admit(flow, brings_something, cx.now),
+        };
+        match admission {
             Admission::Admitted => true,
             Admission::Ignored => false,
             Admission::TooMany => {
@@ -103,9 +108,13 @@ impl Gate {
         }
     }
 
-    /// Whether unreadable input is answered. It counts as a failure of its source.
+    /// Whether a request that cannot be read or understood is answered. It counts as a failure. Where too many came, they
+    /// get no answer any more, and take nothing of what others at the source may send.
     pub(super) fn admits_unreadable(&mut self, cx: &mut Context, flow: Flow) -> bool {
-        if self.guard.admit(flow, proof_of(flow) == Proof::Reached, cx.now) != Admission::Admitted {
+        let is_reached = proof_of(flow) == Proof::Reached;
+        if self.guard.is_blocked(flow, &Caller::unreadable(), is_reached, cx.now)
+            || self.guard.admit(flow, is_reached, cx.now) != Admission::Admitted
+        {
             return false;
         }
         self.failed(cx, flow, BanReason::Unreadable);
@@ -113,27 +122,31 @@ impl Gate {
     }
 
     /// A source sent what no legitimate client sends.
-    pub(super) fn failed(&mut self, cx: &mut Context, flow: Flow, reason: BanReason) {
-        if let Some(ban) = self.guard.failed(flow, proof_of(flow), reason, cx.now) {
-            cx.event(SipEvent::Banned { source: flow.remote.ip(), seconds: ban.as_secs() });
-        }
+    fn failed(&mut self, cx: &mut Context, flow: Flow, reason: BanReason) {
+        let consequence = self.guard.failed(flow, proof_of(flow), reason, cx.now);
+        tell(cx, flow, &Caller::unreadable(), consequence);
     }
 
     /// A caller asked for something it is not permitted.
     pub(super) fn report_failure(&mut self, cx: &mut Context, flow: Flow, caller: &Caller, is_reached: bool) {
         let proof = if is_reached { Proof::Reached } else { Proof::Doubtful };
-        let source = flow.remote.ip();
-        match self.guard.failed_as(flow, caller, proof, cx.now) {
-            None => {}
-            Some(Consequence::Banned(ban)) => cx.event(SipEvent::Banned { source, seconds: ban.as_secs() }),
-            Some(Consequence::Blocked(block)) => {
-                cx.event(SipEvent::Blocked { source, caller: caller.clone(), seconds: block.as_secs() });
-            }
-        }
+        let consequence = self.guard.failed_as(flow, caller, proof, cx.now);
+        tell(cx, flow, caller, consequence);
     }
 
     pub(super) fn report_success(&mut self, cx: &Context, flow: Flow, caller: &Caller) {
         self.guard.succeeded(flow, caller, cx.now);
+    }
+}
+
+fn tell(cx: &mut Context, flow: Flow, caller: &Caller, consequence: Option<Consequence>) {
+    let source = flow.remote.ip();
+    match consequence {
+        None => {}
+        Some(Consequence::Banned(ban)) => cx.event(SipEvent::Banned { source, seconds: ban.as_secs() }),
+        Some(Consequence::Blocked(block)) => {
+            cx.event(SipEvent::Blocked { source, caller: caller.clone(), seconds: block.as_secs() });
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub use output::{LookupId, Output};
 pub use types::{
     AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, KeyBody, NameAddr, PingId,
     PingOutcome, PingSpec, Reason, Redirection, ReferTo, Referred, Registration, RegistrationId,
-    RegistrationSpec, Replaces, RequestId, SipEvent, Subscribing, SubscriptionId, Transport,
+    RegistrationSpec, ReplacedCall, Replaces, RequestId, SipEvent, Subscribing, SubscriptionId, Transport,
 };
 
 #[cfg(test)]

@@ -157,8 +157,8 @@ pub struct IncomingCall {
     pub from: NameAddr,
     /// Its transport and addresses.
     pub flow: Flow,
-    /// The call that it replaces (RFC 3891).
-    pub replaces: Option<CallId>,
+    /// The call that it replaces.
+    pub replaces: Option<ReplacedCall>,
     /// The session description; `None` if the offer is left to this side.
     pub offer: Option<String>,
     /// The Call-ID header, for logs.
@@ -171,6 +171,15 @@ pub struct IncomingCall {
     pub is_private: bool,
     /// The caller as counted by limits.
     pub caller: Caller,
+}
+
+/// The call that another one replaces (RFC 3891).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplacedCall {
+    /// Its id.
+    pub call: CallId,
+    /// The request comes from the address of its other side.
+    pub is_same_peer: bool,
 }
 
 /// A request outside of any call that the program answers.

@@ -1,8 +1,10 @@
 //! Calls that are not in yet: on the way in, or in the lobby.
 
+use super::member::Member;
 use crate::{
     event::ParticipantChange,
     id::ParticipantId,
+    muting::Muting,
     participant::ParticipantOptions,
     room::{RoomRules, ViaRoom},
 };
@@ -32,6 +34,10 @@ pub(in crate::conferences) struct Preset {
     pub(in crate::conferences) muted: Option<bool>,
     /// It has muted itself, in the conference that it comes from.
     pub(in crate::conferences) own_mute: bool,
+    /// What the call was muted by whose place it takes, once that is known; `muted` above comes after it.
+    pub(in crate::conferences) muting: Option<Muting>,
+    /// That one has left before this one is in.
+    pub(in crate::conferences) is_left_alone: bool,
     pub(in crate::conferences) dtmf_enabled: Option<bool>,
     pub(in crate::conferences) self_unmute: Option<bool>,
     pub(in crate::conferences) held: bool,
@@ -51,6 +57,24 @@ impl Guest {
 
     pub(in crate::conferences) fn rules(&self) -> Option<&RoomRules> {
         self.via.as_ref().map(|via| &via.rules)
+    }
+}
+
+impl Guest {
+    /// Takes over what `other` is and what was set for it: it takes the place of that one.
+    pub(in crate::conferences) fn inherit(&mut self, other: &Member) {
+        let preset = &mut self.preset;
+        preset.leader = preset.leader.or(other.made_leader);
+        preset.muting = Some(other.muting);
+        preset.dtmf_enabled = preset.dtmf_enabled.or(Some(other.dtmf_enabled));
+        preset.self_unmute = preset.self_unmute.or(other.self_unmute);
+        preset.held |= other.is_held;
+        if preset.heard_by.is_none() {
+            preset.heard_by.clone_from(&other.heard_by);
+        }
+        if self.via.is_none() {
+            self.via.clone_from(&other.via);
+        }
     }
 }
 

@@ -152,6 +152,10 @@ impl LiveConference {
         self.admitted.iter()
     }
 
+    fn member_by_id(&self, id: &ParticipantId) -> Option<&Member> {
+        self.members.values().find(|member| member.id == *id)
+    }
+
     fn has_leader(&self) -> bool {
         self.members.values().any(Member::is_leader)
     }
@@ -213,7 +217,7 @@ impl LiveConference {
         self.closed_for = None;
         let order = EntryOrder(self.next_order);
         self.next_order += 1;
-        let replaces = self.take_standing(&mut guest);
+        let replaces = self.take_standing(id, &mut guest, turn);
         if let Some(by) = &mut guest.preset.heard_by {
             by.retain(|id| self.members.values().any(|member| member.id == *id));
         }
@@ -247,23 +251,38 @@ impl LiveConference {
         order
     }
 
-    /// A call that comes in place of another one has that one's name, is muted by whom that one was, and is a leader where that one
-    /// was made one. Returns whether there is such a one.
-    fn take_standing(&mut self, guest: &mut Guest) -> bool {
+    /// A call that comes in place of another one has that one's name, is a leader where that one was made one, and is muted, on
+    /// hold and heard as that one was. Returns whether there is, or was, such a one.
+    fn take_standing(&mut self, id: &ParticipantId, guest: &mut Guest, turn: &mut Turn<'_>) -> bool {
         let Some(of) = guest.in_place_of.take() else { return false };
-        let Some(other) = self.members.values_mut().find(|member| member.id == of) else { return false };
-        let preset = &mut guest.preset;
-        preset.leader = preset.leader.or(other.made_leader);
-        preset.muted = preset.muted.or(other.muting.by_leader.then_some(true));
-        preset.own_mute |= other.muting.own;
-        preset.self_unmute = preset.self_unmute.or(other.self_unmute);
-        if guest.via.is_none() {
-            guest.via.clone_from(&other.via);
-            if let Some(via) = &mut other.via {
-                via.name = None;
-            }
+        let Some(other) = self.members.values_mut().find(|member| member.id == of) else {
+            return guest.preset.is_left_alone;
+        };
+        guest.inherit(other);
+        // The name is that of one of them.
+        if let Some(via) = &mut other.via {
+            via.name = None;
+        }
+        // Who speaks to the other one alone speaks to this one.
+        for member in self.members.values_mut() {
+            let Some(by) = member.heard_by.as_mut().filter(|by| by.contains(&of)) else { continue };
+            by.push(id.clone());
+            let by = Some(by.clone());
+            publish_heard_by(&member.id, &by, turn);
+            turn.effect(Effect::HeardBy { conference: turn.key.clone(), participant: member.id.clone(), by });
         }
         true
+    }
+
+    /// The participant leaves before the call is up that takes its place: what it is and was given is kept for that one, but for
+    /// its recorded name.
+    pub(super) fn hand_over(&self, order: EntryOrder, guest: &mut Guest) {
+        let Some(member) = self.members.get(&order) else { return };
+        guest.inherit(member);
+        guest.preset.is_left_alone = true;
+        if let Some(via) = &mut guest.via {
+            via.name = None;
+        }
     }
 
     /// A call that is not in yet, as it would enter now.

@@ -20,11 +20,21 @@ impl LiveConference {
     /// What a call is muted by when it enters.
     pub(super) fn muting_on_entry(&self, guest: &Guest) -> Muting {
         let (is_leader, preset) = (guest.is_leader(), &guest.preset);
+        let by_lecture = self.controls.lecture && !is_leader;
+        let of_other = || self.member_by_id(guest.in_place_of.as_ref()?).map(|other| other.muting);
+        // A lecture may have begun or ended since the other one has left.
+        let muting = preset.muting.map(|muting| match preset.is_left_alone {
+            true => Muting { by_lecture, ..muting },
+            false => muting,
+        });
+        if let Some(muting) = muting.or_else(of_other) {
+            return preset.muted.map_or(muting, |muted| muting.with_leader(muted));
+        }
         Muting {
             own: preset.own_mute,
             by_leader: preset.muted.unwrap_or(self.controls.muted_on_entry && !is_leader),
             // A participant that was unmuted before entering may speak.
-            by_lecture: self.controls.lecture && !is_leader && preset.muted != Some(false),
+            by_lecture: by_lecture && preset.muted != Some(false),
         }
     }
 

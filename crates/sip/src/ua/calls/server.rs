@@ -10,7 +10,7 @@ use crate::ua::{
     dialog::Dialog,
     message::{self, Side, required},
     requests::{authorizations, caller},
-    types::IncomingCall,
+    types::{Flow, IncomingCall, ReplacedCall},
 };
 use sipx_sip::{HeaderName, Headers, Method, Request};
 
@@ -61,7 +61,7 @@ impl Calls {
                 return refuse(cx, &received, 422, None, &extra);
             }
         };
-        let replaces = match self.replaced(headers) {
+        let replaces = match self.replaced(headers, flow) {
             Ok(replaces) => replaces,
             Err(status) => return refuse(cx, &received, status, None, &[]),
         };
@@ -95,14 +95,17 @@ impl Calls {
     }
 
     /// The call that this one replaces (RFC 3891, section 3). `Err`: the status to refuse with.
-    fn replaced(&self, headers: &Headers) -> Result<Option<CallId>, u16> {
+    fn replaced(&self, headers: &Headers, flow: Flow) -> Result<Option<ReplacedCall>, u16> {
         let Some(replaces) = message::replaces(headers).map_err(|()| 400_u16)? else { return Ok(None) };
         let early_only = replaces.early_only;
         let id = self.named(&replaces).ok_or(481_u16)?;
         let call = self.open.get(&id).ok_or(481_u16)?;
         match &call.state {
             State::Established { .. } | State::Answered(_) if early_only => Err(486),
-            State::Established { .. } | State::Answered(_) => Ok(Some(id)),
+            State::Established { .. } | State::Answered(_) => {
+                let of = |flow: Flow| (flow.remote.ip().to_canonical(), flow.is_foreign);
+                Ok(Some(ReplacedCall { call: id, is_same_peer: of(call.dialog.flow) == of(flow) }))
+            }
             // An early call of this side cannot be replaced: it has no media.
             State::Incoming { .. } | State::Calling(_) => Err(481),
             State::Ending => Err(603),

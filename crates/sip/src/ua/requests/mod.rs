@@ -105,19 +105,21 @@ pub(super) fn authorizations(request: &Request) -> Authorizations {
 
 /// The sender of a request, by its own claim, and its target.
 pub(super) fn caller(request: &Request) -> Caller {
+    let authorizations = authorizations(request);
     // Of several passwords the first: whichever it is for, the same client sends the same.
-    for one in authorizations(request).iter() {
+    for one in authorizations.iter() {
         if let Authorization::Digest(answer) = one {
             return Caller::with_password(&answer.username);
         }
     }
-    match request.method {
+    let from = message::name_addr(&request.headers, message::Side::From);
+    let caller = match request.method {
         Method::Register => {
             Caller::with_password(&message::name_addr(&request.headers, message::Side::To).user)
         }
-        _ => {
-            let from = message::name_addr(&request.headers, message::Side::From).user;
-            Caller::asking_for(&from, &message::target(&request.uri).user)
-        }
-    }
+        _ => Caller::asking_for(&from.user, &message::target(&request.uri).user),
+    };
+    // Many are anonymous, or have the name of their program.
+    let tokens: Vec<&str> = authorizations.bearers().collect();
+    caller.bringing(if tokens.is_empty() { from.host } else { tokens.join(" ") }.as_str())
 }

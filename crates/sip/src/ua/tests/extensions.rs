@@ -442,7 +442,7 @@ fn a_call_takes_the_place_of_another_if_it_knows_its_dialog() {
     let (status, event) = second(&format!("wire;from-tag=alice ; to-tag={tag}"), 5);
     assert_eq!(status, "100");
     let Some(SipEvent::Incoming(incoming)) = event else { panic!("no call") };
-    assert_eq!(incoming.replaces, Some(call));
+    assert_eq!(incoming.replaces, Some(ReplacedCall { call, is_same_peer: true }));
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn a_referral_outside_of_a_call_has_a_dialog_of_its_own() {
         (asked.call, asked.target.user.as_str(), asked.from.user.as_str()),
         (None, "conf-Board", "carol")
     );
-    assert_eq!(asked.authorizations.bearer(), Some("abc"));
+    assert_eq!(asked.authorizations.bearers().next(), Some("abc"));
     assert_eq!(asked.asserted.map(|caller| caller.user).as_deref(), Some("+44"));
     let sent = line.act(|ua, now| ua.accept_referral(asked.request, now));
     assert_sent(&sent, &[(A, "SIP/2.0 202"), (A, "NOTIFY")]);

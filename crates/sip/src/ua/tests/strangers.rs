@@ -1,6 +1,10 @@
 //! Passwords, redirections, and excessive requests.
 
-use super::*;
+use super::{
+    line::{Line, assert_sent, flow_to, to},
+    *,
+};
+use crate::guard::Caller;
 
 /// Challenges with both hashes; returns who was authenticated.
 fn challenged_call(user: &str, password: &str) -> (Pair, crate::digest::Verdict) {
@@ -134,10 +138,116 @@ fn who_asks_too_much_is_told_to_wait_and_a_scanner_gets_silence() {
     let (sent, events) = answers(&mut ua);
     assert!(sent.is_empty(), "{sent:?}");
     // The address of a datagram may be forged: not for long.
-    assert_eq!(events, [SipEvent::Banned { source: "127.0.0.2".parse().unwrap(), seconds: 30 }]);
-    // Under another name, but still the same one.
+    let [SipEvent::Blocked { source, caller, seconds: 30 }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(
+        (source.to_string().as_str(), caller.to_string().as_str()),
+        ("127.0.0.2", "unreadable requests")
+    );
+    // Another telephone there is answered, and the scanner is not.
     ua.receive_datagram(options("127.0.0.2:9", 11, "phone"), flow("127.0.0.2:9"), Duration::from_secs(1));
-    assert!(answers(&mut ua).0.is_empty());
-    ua.receive_datagram(options("127.0.0.2:9", 12, "phone"), flow("127.0.0.2:9"), Duration::from_secs(31));
     assert_eq!(answers(&mut ua).0.len(), 1);
+    ua.receive_datagram(
+        options("127.0.0.2:9", 12, "friendly-scanner"),
+        flow("127.0.0.2:9"),
+        Duration::from_secs(31),
+    );
+    assert!(answers(&mut ua).0.is_empty());
+}
+
+/// A broken telephone in an office.
+#[test]
+fn what_cannot_be_read_silences_nobody_else_at_its_address() {
+    let mut ua = peer(5060).ua;
+    let flow = |port: u16| Flow {
+        transport: Transport::Udp,
+        local: "127.0.0.1:5060".parse().unwrap(),
+        remote: ([127, 0, 0, 3], port).into(),
+        is_foreign: false,
+    };
+    let now = Duration::from_secs(1);
+    let right = String::from_utf8(options("127.0.0.3:9", 1, "phone").to_vec()).unwrap();
+    for broken in
+        [right.replace("CSeq: 1 OPTIONS\r\n", ""), right.replace("sip:x@127.0.0.1 SIP/2.0", "sip: SIP/2.0")]
+    {
+        ua.lift_ban(flow(9).remote.ip(), now);
+        let mut answered = 0;
+        for _ in 0..500 {
+            ua.receive_datagram(broken.clone().into(), flow(9), now);
+            answered += answers(&mut ua).0.len();
+        }
+        assert_eq!(answered, 10, "then it gets no answer: {broken}");
+        ua.receive_datagram(options("127.0.0.3:8", 2, "phone"), flow(8), now);
+        let (sent, _) = answers(&mut ua);
+        assert!(sent[0].contains(" 200 "), "its neighbour does: {sent:?}");
+    }
+}
+
+/// So many names are tried out there that the address is banned.
+fn ban(ua: &mut UserAgent, source: Flow, now: Duration) {
+    for n in 0..10 {
+        ua.report_failure(source, &Caller::with_password(&n.to_string()), true, now);
+    }
+    assert_eq!(ua.bans(now).len(), 1, "{:?}", ua.bans(now));
+}
+
+/// An office where names are tried out.
+#[test]
+fn a_banned_address_keeps_its_calls_and_gets_no_answer_to_what_only_looks_like_one() {
+    let mut line = Line::with("office.example", &["127.0.0.5:5060"]);
+    let invite = line.up(1, to("office.example"));
+    line.act(|ua, now| ban(ua, invite.0, now));
+    let request = |method: &str, number: u32, more: &str| {
+        format!(
+            "{method} sip:us@127.0.0.1:5070 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.5:5060;branch=z9hG4bKx{number}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=a\r\nTo: <sip:us@127.0.0.1>{more}\r\nCall-ID: {number}\r\n\
+             CSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    for (method, more) in [("OPTIONS", ""), ("BYE", ";tag=x"), ("SUBSCRIBE", ";tag=x"), ("CANCEL", "")] {
+        assert!(line.hear(invite.0, &request(method, 7, more)).is_empty(), "{method}{more}");
+    }
+    let sent = line.ask(&invite, "them", "INVITE", 2, "Content-Type: application/sdp\r\n", OFFER);
+    assert!(sent.iter().all(|(_, text)| text.contains(" 100 ")), "{sent:?}");
+    assert!(matches!(line.events.last(), Some(SipEvent::Reoffer { .. })), "{:?}", line.events);
+    let answered = line.act(|ua, now| ua.accept_offer(CallId(1), OFFER.into(), now));
+    assert_sent(&answered, &[("127.0.0.5:5060", "SIP/2.0 200")]);
+    line.ask(&invite, "them", "ACK", 2, "", "");
+    let ended = line.ask(&invite, "them", "BYE", 3, "", "");
+    assert_sent(&ended, &[("127.0.0.5:5060", "SIP/2.0 200")]);
+    assert!(matches!(line.events.last(), Some(SipEvent::Ended { .. })), "{:?}", line.events);
+    line.assert_clean();
+}
+
+#[test]
+fn the_answers_of_a_banned_address_count() {
+    let mut line = Line::with("office.example", &["127.0.0.5:5060"]);
+    let invite = line.up(1, to("office.example"));
+    let ringing = line.dial(2, to("office.example"));
+    line.act(|ua, now| ban(ua, invite.0, now));
+    let bye = line.act(|ua, now| ua.hang_up(CallId(1), Vec::new(), now));
+    line.reply(&bye[0], "", "200 OK", "");
+    assert!(matches!(line.events.last(), Some(SipEvent::Ended { .. })), "{:?}", line.events);
+    // Whom we call there answers as anybody does.
+    let acknowledged = line.reply(&ringing, "them", "200 OK", OFFER);
+    assert_sent(&acknowledged, &[("127.0.0.5:5060", "ACK")]);
+    assert!(matches!(line.events.last(), Some(SipEvent::Answered { .. })), "{:?}", line.events);
+}
+
+#[test]
+fn a_token_is_looked_at_from_a_banned_address() {
+    let mut line = Line::new();
+    let source = flow_to("127.0.0.5:5060");
+    line.act(|ua, now| ban(ua, source, now));
+    let subscribe = |number: u32, more: &str| {
+        format!(
+            "SUBSCRIBE sip:conf-Tea@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.5:5060;branch=z9hG4bKs{number}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=a\r\nTo: <sip:conf-Tea@127.0.0.1>\r\nCall-ID: s{number}\r\n\
+             CSeq: 1 SUBSCRIBE\r\nContact: <sip:a@127.0.0.5>\r\nEvent: conference\r\nExpires: 60\r\n{more}\
+             Content-Length: 0\r\n\r\n"
+        )
+    };
+    line.hear(source, &subscribe(1, ""));
+    assert!(!matches!(line.events.last(), Some(SipEvent::Subscribing(_))), "{:?}", line.events);
+    line.hear(source, &subscribe(2, "Authorization: Bearer abc\r\n"));
+    assert!(matches!(line.events.last(), Some(SipEvent::Subscribing(_))), "{:?}", line.events);
 }

@@ -135,6 +135,13 @@ impl Transactions {
         self.layer.client_request(key).is_some() || self.layer.server_request(key).is_none()
     }
 
+    /// The request belongs to a transaction that is open: it is sent again, acknowledges a refusal, or cancels an INVITE.
+    pub(super) fn knows(&self, request: &Request) -> bool {
+        let key =
+            TransactionKey::for_cancelled_invite(request).or_else(|| TransactionKey::from_request(request));
+        key.is_some_and(|key| self.open.contains_key(&key))
+    }
+
     pub(super) fn handle_request(&mut self, request: Request, flow: Flow) -> Arrival {
         let method = request.method.clone();
         let back = message::response_flow(&request, flow);
