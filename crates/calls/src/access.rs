@@ -282,7 +282,14 @@ impl Calls {
                 let trunk = account
                     .zip(network_of(flow))
                     .and_then(|(account, source)| self.trunks.at(account, source));
-                if trunk.as_ref().is_some_and(|trunk| !self.has_free_line(trunk)) {
+                // From here on it is a call of this account, whatever becomes of it.
+                if let (Some(call), Some((service, _))) = (self.calls.get_mut(&number), &service) {
+                    (call.service, call.account) = (Some(service.name.clone()), Some(service.account));
+                }
+                if let Some(trunk) = trunk.as_ref().filter(|trunk| !self.has_free_line(trunk)) {
+                    if let Some(call) = self.calls.get_mut(&number) {
+                        call.trunk = Some(trunk.name.clone());
+                    }
                     info!(call = number.0, "the trunk has as many calls as it may");
                     return self.refuse(number, 503, "All lines of the trunk are in use");
                 }
