@@ -11,8 +11,8 @@ use plenary_conference::{
     refused::OutOfRange,
 };
 use plenary_model::{
-    Actor, Announce, AutoRecord, CallDirection, ConferenceRecordingId, InbandDtmf, Introduction,
-    LanguageCode, NameId, RecordedTracks, RecordingFormat, RecordingSettings,
+    Actor, Announce, AutoRecord, CallDirection, ConferenceRecordingId, Decibels, InbandDtmf, Introduction,
+    LanguageCode, NameId, ParticipantUpdate, RecordedTracks, RecordingFormat, RecordingSettings, VoiceSound,
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -476,6 +476,14 @@ fn edge_report() -> impl Strategy<Value = EdgeReport> {
         any::<bool>().prop_map(EdgeReport::Talking),
         any::<bool>().prop_map(EdgeReport::Held),
         option::of(text()).prop_map(EdgeReport::Renamed),
+        (-20.0..20.0_f32, any::<bool>()).prop_map(|(gain_db, automatic_gain)| {
+            EdgeReport::Changed(Box::new(ParticipantUpdate {
+                gain_db: Some(Decibels(gain_db)),
+                sound: Some(VoiceSound { automatic_gain, noise_suppression: !automatic_gain }),
+                inband_dtmf: automatic_gain.then_some(None),
+                ..ParticipantUpdate::default()
+            }))
+        }),
         text().prop_map(|id| EdgeReport::PlaybackStarted { id }),
         text().prop_map(|id| EdgeReport::PlaybackEnded { id }),
     ]
