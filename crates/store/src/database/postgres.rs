@@ -18,7 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The schema, step by step; the table `plenary_schema` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 24] = [
+pub(crate) const MIGRATIONS: [&str; 25] = [
     include_str!("../../migrations/postgres/0001_schema.sql"),
     include_str!("../../migrations/postgres/0002_keys.sql"),
     include_str!("../../migrations/postgres/0003_bookings.sql"),
@@ -43,6 +43,7 @@ pub(crate) const MIGRATIONS: [&str; 24] = [
     include_str!("../../migrations/postgres/0022_mails.sql"),
     include_str!("../../migrations/postgres/0023_call_samples.sql"),
     include_str!("../../migrations/postgres/0024_identities.sql"),
+    include_str!("../../migrations/postgres/0028_serving.sql"),
 ];
 
 /// How long a question or a change may take in all: reconnecting, waiting for others, and the work itself.

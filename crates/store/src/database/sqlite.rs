@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 const APPLICATION_ID: i64 = 0x504C_4E59;
 
 /// The schema, step by step; the file's `user_version` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 34] = [
+pub(crate) const MIGRATIONS: [&str; 35] = [
     include_str!("../../migrations/sqlite/0001_accounts.sql"),
     include_str!("../../migrations/sqlite/0002_inbound_services.sql"),
     include_str!("../../migrations/sqlite/0003_reservations.sql"),
@@ -53,6 +53,7 @@ pub(crate) const MIGRATIONS: [&str; 34] = [
     include_str!("../../migrations/sqlite/0032_mails.sql"),
     include_str!("../../migrations/sqlite/0033_call_samples.sql"),
     include_str!("../../migrations/sqlite/0034_identities.sql"),
+    include_str!("../../migrations/sqlite/0038_serving.sql"),
 ];
 
 /// Questions that can be answered at the same time. They take microseconds each.

@@ -33,7 +33,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-pub(super) const TABLES: [Table; 36] = [
+pub(super) const TABLES: [Table; 37] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -487,6 +487,12 @@ pub(super) const TABLES: [Table; 36] = [
         counted: None,
     },
     Table { name: "last_alive", keys: 1, columns: &[("one", Integer), ("at", Integer)], counted: None },
+    Table {
+        name: "serving",
+        keys: 1,
+        columns: &[("one", Integer), ("owner", Text), ("seen_at", Integer)],
+        counted: None,
+    },
     Table {
         name: "audit",
         keys: 1,
