@@ -13,7 +13,10 @@ use sha2::Sha256;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use support::World;
@@ -201,6 +204,10 @@ impl Certificate {
     fn of(name: &str) -> Self {
         let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        // Authorities of one name would be told apart by their keys alone.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let own_name = format!("Authority {}", NUMBER.fetch_add(1, Relaxed));
+        authority.distinguished_name.push(rcgen::DnType::CommonName, own_name);
         let authority_key = rcgen::KeyPair::generate().unwrap();
         let own = authority.self_signed(&authority_key).unwrap();
         let issuer = rcgen::Issuer::new(authority, authority_key);

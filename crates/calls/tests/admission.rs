@@ -245,7 +245,6 @@ fn a_call_that_is_refused_or_given_up_is_on_record_if_it_got_to_a_service() {
     world.incoming("nowhere", From::default());
     world.incoming("conf-Tea", at([192, 0, 2, 1]));
     assert_eq!(world.records, []);
-    world.assert_clean();
 }
 
 #[test]

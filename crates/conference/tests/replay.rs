@@ -5,7 +5,7 @@ mod support;
 
 use plenary_conference::{
     Command, ConferenceLimits, ControlsChange, EdgeReport, Event, ParticipantChange, RecordingReport,
-    ReservationLimits,
+    ReservationLimits, RoomRules,
 };
 use plenary_model::{CallDirection, ConferenceRecordingId, Introduction, RecordingSettings};
 use proptest::prelude::*;
