@@ -158,7 +158,7 @@ async fn what_is_stored_has_its_entry_even_if_the_service_is_killed_before_it_an
     let path = format!("/v1/reservations/{}", text(&booked["token"]));
     all.does("change_reservation", key, ("PATCH", &path), json!({ "title": "Tea" })).await;
     all.does("remove_reservation", key, ("DELETE", &path), NONE).await;
-    let weekly = json!({ "conference": "Weekly", "max_participants": 5, "starts_at": "2019-10-14T08:00:00Z",
+    let weekly = json!({ "conference": "Weekly", "max_participants": 40, "starts_at": "2019-10-14T08:00:00Z",
         "time_zone": "Europe/Berlin", "duration_min": 30, "repeat": "weekly", "count": 2 });
     let series = all.does("make_series", key, ("POST", "/v1/series"), weekly).await.body;
     all.does("remove_series", key, ("DELETE", &format!("/v1/series/{}", series["id"])), NONE).await;
