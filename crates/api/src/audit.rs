@@ -20,7 +20,8 @@ use axum::{
 use http_body_util::{BodyExt, Limited};
 use plenary_model::{AccountId, Actor, AuditEntry, Scope, Timestamp, remove_secrets};
 use plenary_store::{
-    Access, Authenticated, Doing, Journal, Person, Store, StoreError, Writer, WriterBounds, WriterCounts,
+    Access, Account, Authenticated, Doing, Journal, KeyId, Person, Store, StoreError, Visitor, VisitorEntry,
+    Writer, WriterBounds, WriterCounts,
 };
 use serde_json::Value;
 use std::{
@@ -97,9 +98,21 @@ pub(crate) fn acting(state: &App, access: &Access, audited: Option<&Audited>) ->
 
 /// The same of an actor who may have no account.
 pub(crate) fn acting_as(state: &App, actor: Actor, entry: Option<AuditEntry>) -> App {
-    let doing = Doing { actor, entry: entry.map(Arc::new) };
+    let doing = Doing { entry: entry.map(Arc::new), ..Doing::from(actor) };
     let (control, store) = (state.control.acting(doing.clone()), state.store.acting(doing));
     Arc::new(ApiState { control, store, ..ApiState::clone(state) })
+}
+
+/// The store for somebody who signs in: once it is known who they are, their entry of the audit log is written with it.
+pub(crate) fn visited(state: &App, Audit(audited): &Audit) -> Store {
+    let entry = |audited: Audited| {
+        VisitorEntry::new(move |visitor| {
+            let doer = Doer::of_visitor(visitor);
+            audited.done_by(doer.clone());
+            audited.begun(doer)
+        })
+    };
+    state.store.acting(Doing { visitor: audited.clone().map(entry), ..Doing::from(Actor::api()) })
 }
 
 /// What all requests need to be audited.
@@ -171,13 +184,25 @@ pub(crate) struct Doer {
 impl Doer {
     pub(crate) fn of(access: &Access) -> Self {
         let account = &access.account;
-        let (actor, key, person) = match &access.by {
-            Authenticated::Key(key) | Authenticated::Leader { link: key, .. } => {
-                (format!("{}/{}", account.cloud_id, account.username), Some(key.0), None)
+        match &access.by {
+            Authenticated::Key(key) | Authenticated::Leader { link: key, .. } => Self::of_key(account, *key),
+            Authenticated::Person { person, mail, .. } => {
+                let (actor, person) = (mail.clone(), Some(person.0));
+                Self { account: Some(account.id), actor, key: None, person }
             }
-            Authenticated::Person { person, mail, .. } => (mail.clone(), None, Some(person.0)),
-        };
-        Self { account: Some(account.id), actor, key, person }
+        }
+    }
+
+    fn of_key(account: &Account, key: KeyId) -> Self {
+        let actor = format!("{}/{}", account.cloud_id, account.username);
+        Self { account: Some(account.id), actor, key: Some(key.0), person: None }
+    }
+
+    fn of_visitor(visitor: Visitor<'_>) -> Self {
+        match visitor {
+            Visitor::Person(person) => Self::of_person(person),
+            Visitor::Leader(account, link) => Self::of_key(account, link),
+        }
     }
 
     /// Somebody whose account does not matter.
@@ -242,7 +267,7 @@ impl Audited {
         self.noted(|noted| noted.before = before);
     }
 
-    /// Who does it, where that is not known by [`Self::begin`]: signing in and out.
+    /// Who does it, where that is not known by [`Self::begin`]: signing in, and what a person does by their cookie.
     pub(crate) fn done_by(&self, doer: Doer) {
         self.noted(|noted| noted.doer = Some(doer));
     }

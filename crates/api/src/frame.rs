@@ -209,14 +209,15 @@ impl RequestHead {
 
     /// Says who changed something, or tried to. Parameters are left out: there are secrets among them.
     fn log_change(&self, doer: &Doer, status: StatusCode) {
-        let Doer { actor, key, person, .. } = doer;
+        let Doer { account, actor, key, person } = doer;
+        let account = account.map(|account| account.0);
         let (path, source, status) = (self.uri.path(), self.source().unwrap_or_default(), status.as_u16());
         match person {
             None => {
-                tracing::info!(target: "audit", account = actor, key, source, method = %self.method, path, status);
+                tracing::info!(target: "audit", account, login = actor, key, source, method = %self.method, path, status);
             }
             Some(_) => {
-                tracing::info!(target: "audit", person = actor, source, method = %self.method, path, status)
+                tracing::info!(target: "audit", account, person = actor, source, method = %self.method, path, status)
             }
         }
     }

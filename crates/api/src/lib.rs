@@ -55,7 +55,7 @@ pub use home::{AskHome, HomeClient};
 pub use limits::{Counters, WebCounts, WebLimits};
 pub use metrics::{Metrics, metrics_router};
 pub use oidc::{CALLBACK as OIDC_CALLBACK, Oidc, OidcGrant, OidcRule, OidcSettings, is_loopback};
-pub use operator::{Ban, BanReason, DiskSpace, Health, MediaThread, OperatorControl, Ping};
+pub use operator::{Ban, BanReason, DiskSpace, Health, KeptCall, MediaThread, OperatorControl, Ping};
 pub use origin::{AllowedOrigins, NotAnOrigin, Origin};
 pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
 pub use router::router;

@@ -6,7 +6,7 @@ use plenary_store::StoreError;
 use plenary_trace::Ladder;
 use serde::Serialize;
 use serde_json::Value;
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 use utoipa::ToSchema;
 
 /// The installation as its operator sees it. The implementation decides; HTTP translates.
@@ -30,6 +30,20 @@ pub trait OperatorControl: Send + Sync {
     /// When the database fails.
     async fn ladder(&self, participant: &str) -> Result<Option<Ladder>, StoreError>;
 
+    /// Calls whose messages are kept, the latest first, before the one that said something last then and has this id, `limit` at the
+    /// most.
+    ///
+    /// # Errors
+    /// When the database fails.
+    async fn ladders(
+        &self,
+        before: Option<(Timestamp, &str)>,
+        limit: usize,
+    ) -> Result<Vec<KeptCall>, StoreError>;
+
+    /// Shows the messages of these calls no more, where they are over; in the database they are deleted already.
+    fn forget_ladders(&self, participants: &BTreeSet<String>);
+
     /// Asks a trunk's server whether it answers (OPTIONS).
     async fn ping(&self, trunk: &Trunk) -> Ping;
 
@@ -38,6 +52,21 @@ pub trait OperatorControl: Send + Sync {
 
     /// The last lines of the log, the oldest first.
     fn log(&self, lines: usize) -> Vec<String>;
+}
+
+/// A call whose messages are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptCall {
+    /// Its participant id.
+    pub id: String,
+    /// When it said something last.
+    pub last_at: Timestamp,
+    /// It is over.
+    pub is_over: bool,
+    /// It was refused, or broke off.
+    pub has_failed: bool,
+    /// Numbers and names that stand in its messages.
+    pub people: Vec<String>,
 }
 
 /// What came of the question whether a server answers.

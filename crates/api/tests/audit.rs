@@ -5,7 +5,6 @@ mod support;
 
 use plenary_model::{KeySettings, Scope};
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::{LOGIN, NOW, World};
 
 const ROOM: &str = "/v1/rooms/1001";
@@ -80,95 +79,6 @@ async fn what_was_there_before_and_after_is_written_without_pins() {
     assert_eq!(first["at"], "2019-06-20T15:00:00Z");
     assert_eq!(first["request_id"].as_str().unwrap().len(), 16);
     assert_eq!(NOW.seconds(), 1_561_042_800);
-}
-
-/// After the answer nothing more is written, as where the service is killed in that moment.
-async fn keep_entries_from_being_completed(world: &World) {
-    let file = SqliteConnectOptions::new().filename(world.folder.path().join("plenary.db"));
-    let mut connection = SqliteConnection::connect_with(&file).await.unwrap();
-    let trigger = "CREATE TRIGGER killed BEFORE UPDATE ON audit WHEN NEW.status <> 0 BEGIN SELECT RAISE(ABORT, 'killed'); END";
-    sqlx::raw_sql(trigger).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-}
-
-#[tokio::test]
-async fn what_is_stored_has_its_entry_even_if_the_service_is_killed_before_it_answers() {
-    let world = World::new().await;
-    let operator = operator(&world).await;
-    keep_entries_from_being_completed(&world).await;
-    let book = json!({ "conference": "Board", "max_participants": 40, "starts_at": "2019-06-20T16:00:00Z", "duration_min": 30 });
-    let (status, booked) = send(&world, "POST", "/v1/reservations", &book).await;
-    assert_eq!(status, 201, "{booked}");
-    let reservation = format!("/v1/reservations/{}", booked["token"].as_str().unwrap());
-    let (_, key) = send(&world, "POST", "/v1/keys", &json!({ "scopes": ["read"] })).await;
-    let key = format!("/v1/keys/{}", key["id"]);
-    let (_, browser) = send(&world, "POST", "/v1/webrtc_keys", &json!({})).await;
-    let browser = format!("/v1/webrtc_keys/{}", browser["key"].as_str().unwrap());
-    let person =
-        json!({ "name": "Eve", "mail": "eve@example.com", "roles": [{ "account": 1, "role": "organiser" }] });
-    let (status, person) = send(&world, "POST", "/v1/people", &person).await;
-    assert_eq!(status, 201, "{person}");
-    let person = format!("/v1/people/{}", person["id"]);
-    let invitation = format!("{person}/invitation");
-    let room = json!({ "conference": "Board" });
-    let service = json!({ "conference": { "name": "Board" } });
-    let hook = json!({ "url": "https://hooks.example.com/" });
-    let user = json!({ "password": "correct-horse-77" });
-    let trunk = json!({ "uri": "sip:p.example" });
-    let changes = [
-        ("PATCH", &*reservation, json!({ "title": "Tea" })),
-        ("DELETE", &*reservation, Value::Null),
-        ("PUT", ROOM, room.clone()),
-        ("PATCH", ROOM, json!({ "conference": "Tea" })),
-        ("DELETE", ROOM, Value::Null),
-        ("PATCH", &*key, json!({ "label": "Page" })),
-        ("DELETE", &*key, Value::Null),
-        ("PUT", &*browser, json!({ "services": ["conf-*"] })),
-        ("PATCH", &*browser, json!({ "services": null })),
-        ("DELETE", &*browser, Value::Null),
-        ("PATCH", &*person, json!({ "name": "Eva" })),
-        ("POST", &*invitation, Value::Null),
-        ("DELETE", &*person, Value::Null),
-        ("PUT", "/v1/trunks/p", trunk),
-        ("PATCH", "/v1/trunks/p", json!({ "calls_max": 3 })),
-        ("DELETE", "/v1/trunks/p", Value::Null),
-        ("PUT", "/v1/users/desk", user.clone()),
-        ("PATCH", "/v1/users/desk", user),
-        ("DELETE", "/v1/users/desk", Value::Null),
-        ("PUT", "/v1/webhooks/crm", hook),
-        ("PATCH", "/v1/webhooks/crm", json!({ "enabled": false })),
-        ("POST", "/v1/webhooks/crm/secret", json!({})),
-        ("DELETE", "/v1/webhooks/crm", Value::Null),
-        ("PUT", "/service/v1/inbound/board", service.clone()),
-        ("PATCH", "/service/v1/inbound/board", service),
-        ("DELETE", "/service/v1/inbound/board", Value::Null),
-    ];
-    let made = ["/v1/reservations", "/v1/keys", "/v1/webrtc_keys", "/v1/people"];
-    let mut expected: Vec<_> = made.into_iter().map(|path| ("POST".to_owned(), path.to_owned())).collect();
-    for (method, path, body) in changes {
-        let (status, answer) = send(&world, method, path, &body).await;
-        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
-        expected.push((method.to_owned(), path.to_owned()));
-    }
-    let token = world.example().await;
-    let remove = format!("/conference_reservation_remove?reservation_token={token}");
-    assert_eq!(world.get(&remove).await.0, 200);
-    expected.extend(
-        ["create", "remove"].map(|what| ("GET".to_owned(), format!("/conference_reservation_{what}"))),
-    );
-    let found = entries(&world, &operator, "limit=100").await;
-    let told: Vec<_> = found
-        .iter()
-        .map(|entry| {
-            let text = |member: &str| entry[member].as_str().unwrap().to_owned();
-            assert_eq!((&entry["status"], &entry["after"]), (&Value::Null, &Value::Null), "{entry}");
-            (text("method"), text("path"))
-        })
-        .collect();
-    assert_eq!(told, expected);
-    let removed = &found[found.len() - 1];
-    assert_eq!(removed["before"]["max_participants"], 130, "what was there is known");
-    assert_eq!(removed["actor"], LOGIN);
 }
 
 #[tokio::test]

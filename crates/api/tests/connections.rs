@@ -23,7 +23,7 @@ impl Serving {
         let router = plenary_api::router(ApiState {
             store: world.store.clone(),
             control: world.control.clone(),
-            operator: std::sync::Arc::new(support::Installation),
+            operator: std::sync::Arc::<support::Installation>::default(),
             public_url: None,
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: plenary_api::TrustedProxies::default(),

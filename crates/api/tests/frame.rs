@@ -195,7 +195,7 @@ impl Serving {
         let router = plenary_api::router(ApiState {
             store: world.store.clone(),
             control: world.control.clone(),
-            operator: Arc::new(support::Installation),
+            operator: Arc::<support::Installation>::default(),
             public_url: None,
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: trusted_proxies.clone(),

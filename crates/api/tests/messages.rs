@@ -74,3 +74,27 @@ async fn a_packet_capture_is_given_to_those_who_ask_for_one() {
         assert_eq!(bytes.starts_with(&0xa1b2_c3d4_u32.to_le_bytes()), is_capture, "{accept}");
     }
 }
+
+#[tokio::test]
+async fn calls_whose_messages_are_kept_are_listed_the_latest_first() {
+    let world = World::new().await;
+    let key = operator(&world).await;
+    let get = async |query: &str| -> Value {
+        let path = format!("/v1/operator/calls?{query}");
+        let (status, _, body) = world.send_as(&key, "GET", &path, "", "").await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let page = get("limit=2").await;
+    let latest = json!({ "id": "01234567a1b1c1c2.3", "last_at": "2019-06-20T15:03:00Z", "over": false, "failed": false,
+        "people": ["+4930123456"] });
+    assert_eq!(page["items"][0], latest);
+    assert_eq!(page["items"][1]["id"], "01234567a1b1c1c2.2");
+    let rest = get(&format!("cursor={}", page["next"].as_str().unwrap())).await;
+    assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&rest["items"][0]["id"], &rest["items"][0]["failed"], &rest["next"]),
+        (&json!("01234567a1b1c1c2.1"), &json!(true), &Value::Null)
+    );
+    assert_eq!(world.get("/v1/operator/calls").await.0, 403);
+}

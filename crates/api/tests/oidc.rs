@@ -238,6 +238,23 @@ async fn a_group_makes_a_person_who_is_signed_in_as_by_a_password() {
 }
 
 #[tokio::test]
+async fn who_is_made_and_signed_in_has_an_entry_even_if_the_service_is_killed_before_it_answers() {
+    let (world, provider) = world().await;
+    world.keep_entries_from_being_completed().await;
+    assert_eq!(Browser::new(&world).sign_in(&provider).await.location, "/console/");
+    let entries = world.store.audit(&AuditQuery { limit: 10, ..AuditQuery::default() }).await.unwrap();
+    let [(_, entry)] = &entries[..] else { panic!("{entries:?}") };
+    let eve = person(&world, "eve@example.com").await.unwrap();
+    assert_eq!((&*entry.path, entry.status, entry.person), (OIDC_CALLBACK, None, Some(eve.id.0)));
+    assert_eq!(entry.request.as_ref().unwrap()["subject"], "eve-1");
+    // One whose groups give nothing any more: what that took away is there too.
+    provider.set(|setup| setup.person["groups"] = json!("nobody"));
+    assert!(Browser::new(&world).sign_in(&provider).await.location.contains("error=no_role"));
+    let entries = world.store.audit(&AuditQuery { limit: 10, ..AuditQuery::default() }).await.unwrap();
+    assert_eq!(entries.len(), 2, "{entries:?}");
+}
+
+#[tokio::test]
 async fn keys_of_either_kind_and_a_clients_secret_count() {
     let provider = eve();
     provider.set(|setup| {

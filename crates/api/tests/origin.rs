@@ -156,7 +156,7 @@ impl Serving {
         let router = plenary_api::router(ApiState {
             store: world.store.clone(),
             control: world.control.clone(),
-            operator: std::sync::Arc::new(support::Installation),
+            operator: std::sync::Arc::<support::Installation>::default(),
             public_url: None,
             allowed_origins: AllowedOrigins::parse(allowed).unwrap(),
             trusted_proxies: plenary_api::TrustedProxies::default(),

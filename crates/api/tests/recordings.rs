@@ -341,6 +341,8 @@ async fn names_of_a_number_are_taken_out_of_manifests_and_transcripts_and_others
     assert_eq!(remove("number=%2B441908273800").await, 1);
     assert_eq!(names(&on_disk()), [shown("****"), shown("Ben"), None]);
     assert_eq!(remove("number=%2B441908273800").await, 0);
+    let forgotten = world.installation.0.lock().unwrap().clone();
+    assert_eq!(forgotten, ["a".to_owned()].into(), "what is in memory of the call is not shown any more");
     let runs = world.store.recording(world.account, LATER).await.unwrap().unwrap();
     assert_eq!(names(&runs), names(&running), "one that runs is for later");
 }

@@ -5,21 +5,34 @@ mod support;
 
 use data_encoding::BASE64;
 use hmac::{Hmac, Mac};
-use plenary_model::{AccountEvent, Actor, ConferenceName, EventKind, EventRecord, Timestamp};
+use plenary_model::{
+    AccountEvent, Actor, ConferenceName, Delivery, DeliveryState, EventKind, EventRecord, Timestamp,
+};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use support::World;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     task::JoinHandle,
     time::{Instant, sleep},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ClientConfig, RootCertStore, ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    },
 };
 
 const CRM: &str = "/v1/webhooks/crm";
@@ -57,6 +70,21 @@ impl Receiver {
     }
 
     async fn start_at(address: SocketAddr) -> Self {
+        Self::start_with(address, None).await
+    }
+
+    /// Speaks TLS, with this certificate.
+    async fn start_with_tls(certificate: &Certificate) -> Self {
+        let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der.clone()], certificate.key())
+            .unwrap();
+        Self::start_with("127.0.0.1:0".parse().unwrap(), Some(TlsAcceptor::from(Arc::new(tls)))).await
+    }
+
+    async fn start_with(address: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
         let began = Instant::now();
         let listener = loop {
             match TcpListener::bind(address).await {
@@ -72,7 +100,18 @@ impl Receiver {
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(take(stream, answers.clone(), messages.clone()));
+                let (tls, answers, messages) = (tls.clone(), answers.clone(), messages.clone());
+                connections.spawn(async move {
+                    match tls {
+                        None => take(stream, answers, messages).await,
+                        Some(tls) => {
+                            // Who does not trust us breaks off.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                take(stream, answers, messages).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self { address, answer, received, task }
@@ -107,7 +146,11 @@ impl Receiver {
     }
 }
 
-async fn take(mut stream: TcpStream, answer: Arc<Mutex<Answer>>, received: Arc<Mutex<Vec<Received>>>) {
+async fn take(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    answer: Arc<Mutex<Answer>>,
+    received: Arc<Mutex<Vec<Received>>>,
+) {
     let mut bytes = Vec::new();
     let (head, length) = loop {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
@@ -148,6 +191,55 @@ async fn take(mut stream: TcpStream, answer: Arc<Mutex<Answer>>, received: Arc<M
         Answer::Hang => sleep(Duration::from_secs(60)).await,
         Answer::Close => {}
     }
+}
+
+/// A certificate of an authority of its own.
+struct Certificate {
+    authority: CertificateDer<'static>,
+    der: CertificateDer<'static>,
+    key: rcgen::KeyPair,
+}
+
+impl Certificate {
+    fn of(name: &str) -> Self {
+        let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        // Authorities of one name would be told apart by their keys alone.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let own_name = format!("Authority {}", NUMBER.fetch_add(1, Relaxed));
+        authority.distinguished_name.push(rcgen::DnType::CommonName, own_name);
+        let authority_key = rcgen::KeyPair::generate().unwrap();
+        let own = authority.self_signed(&authority_key).unwrap();
+        let issuer = rcgen::Issuer::new(authority, authority_key);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let signed = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let signed = signed.signed_by(&key, &issuer).unwrap();
+        Self { authority: own.der().clone(), der: signed.der().clone(), key }
+    }
+
+    fn key(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
+    }
+
+    /// Trusts its authority, and no other one.
+    fn trusted(&self) -> Arc<ClientConfig> {
+        let mut authorities = RootCertStore::empty();
+        authorities.add(self.authority.clone()).unwrap();
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(authorities)
+            .with_no_client_auth();
+        Arc::new(tls)
+    }
+}
+
+/// Sends a test to the webhook `crm` over these connections.
+async fn test_with(world: &World, tls: Arc<ClientConfig>, allow: &[&str]) -> Delivery {
+    let allow = allow.iter().map(|network| network.parse().unwrap()).collect();
+    let webhook = world.store.webhook(world.account, "crm").await.unwrap().unwrap();
+    let webhooks = plenary_api::Webhooks::new(world.store.clone(), tls, allow);
+    webhooks.test(&world.store, world.account, &webhook).await.unwrap()
 }
 
 async fn send(world: &World, method: &str, path: &str, body: Value) -> (u16, Value) {
@@ -373,10 +465,11 @@ async fn redirects_are_not_followed_and_what_is_no_http_is_no_answer() {
 #[tokio::test]
 async fn only_addresses_that_are_allowed_are_connected_to() {
     let world = World::new().await;
+    let elsewhere = "the host is not at an address of the internet";
     for (url, said) in [
-        ("https://10.0.0.1/", "10.0.0.1 is not an address of the internet"),
-        ("https://[::1]/", "::1 is not an address of the internet"),
-        ("https://169.254.169.254/latest", "169.254.169.254 is not"),
+        ("https://10.0.0.1/", elsewhere),
+        ("https://[::1]/", elsewhere),
+        ("https://169.254.169.254/latest", elsewhere),
         ("http://8.8.8.8/", "use https://"),
     ] {
         let name = format!("/v1/webhooks/{}", if url.starts_with("http:") { "plain" } else { "crm" });
@@ -384,11 +477,139 @@ async fn only_addresses_that_are_allowed_are_connected_to() {
         let (_, tested) = send(&world, "POST", &format!("{name}/test"), Value::Null).await;
         assert!(tested["error"].as_str().unwrap_or_default().contains(said), "{url}: {tested}");
     }
-    // TLS is checked: this one speaks none.
+    // What a name resolves to counts, and which address of ours that is is not said.
     let receiver = Receiver::start().await;
-    send(&world, "PUT", CRM, json!({"url": format!("https://{}/", receiver.address)})).await;
+    let certificate = Certificate::of("localhost");
+    let url = format!("https://localhost:{}/", receiver.address.port());
+    send(&world, "PUT", CRM, json!({"url": url})).await;
+    let tested = test_with(&world, certificate.trusted(), &["10.0.0.0/8"]).await;
+    let said = tested.error.unwrap();
+    assert!(said.contains(elsewhere) && !said.contains("127.0.0.1") && !said.contains("::1"), "{said}");
+    assert!(receiver.all().is_empty());
+}
+
+#[tokio::test]
+async fn messages_go_only_to_who_shows_a_certificate_that_is_trusted_and_of_the_name() {
+    let world = World::new().await;
+    let certificate = Certificate::of("localhost");
+    let receiver = Receiver::start_with_tls(&certificate).await;
+    let url = format!("https://localhost:{}/hook", receiver.address.port());
+    send(&world, "PUT", CRM, json!({"url": url})).await;
+    const HERE: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+    let unknown = test_with(&world, Certificate::of("localhost").trusted(), &HERE).await;
+    assert_eq!((unknown.state, unknown.status), (DeliveryState::Failed, None));
+    assert!(unknown.error.as_deref().unwrap().contains("UnknownIssuer"), "{unknown:?}");
+    let trusted = test_with(&world, certificate.trusted(), &HERE).await;
+    assert_eq!((trusted.state, trusted.status), (DeliveryState::Delivered, Some(204)), "{trusted:?}");
+    assert_eq!(receiver.all()[0].body["type"], "webhook.test");
+
+    let other = Certificate::of("other.example");
+    let receiver = Receiver::start_with_tls(&other).await;
+    let url = format!("https://localhost:{}/hook", receiver.address.port());
+    send(&world, "PUT", CRM, json!({"url": url})).await;
+    let tested = test_with(&world, other.trusted(), &HERE).await;
+    assert_eq!((tested.state, tested.status), (DeliveryState::Failed, None));
+    assert!(tested.error.as_deref().unwrap().contains("not valid for name"), "{tested:?}");
+    assert!(receiver.all().is_empty());
+
+    // And over no connection without TLS.
+    let plain = Receiver::start().await;
+    send(&world, "PUT", CRM, json!({"url": format!("https://{}/", plain.address)})).await;
     let (_, tested) = send(&world, "POST", "/v1/webhooks/crm/test", Value::Null).await;
     assert_eq!((&tested["state"], &tested["status"]), (&json!("failed"), &Value::Null), "{tested}");
+    assert!(plain.all().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_sent_for_an_account_that_is_disabled() {
+    let world = World::new().await;
+    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+    make(&world, "crm", &receiver.url(), json!(["*"])).await;
+    let (account, _) = world.store.create_account_login("1-2-0/eve@example.com").await.unwrap();
+    let body = json!({"url": other.url(), "events": ["*"]});
+    world.store.put_webhook_if(account.id, "crm", body, |_| Ok::<_, ()>(())).await.unwrap();
+    let disabled = async |is_disabled| {
+        let decide = |before: &plenary_store::Account| {
+            Ok::<_, ()>(plenary_store::AccountSettings { is_disabled, ..before.settings })
+        };
+        world.store.change_account(world.account, decide).await.unwrap();
+        world.webhooks.changed();
+    };
+    disabled(true).await;
+    let running = world.webhooks.run();
+    write(&world, &[started()]).await;
+    let events: Vec<_> = world
+        .store
+        .events_after(world.account, 0, 1)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|event| AccountEvent { account: account.id, event: event.record().unwrap() })
+        .collect();
+    world.store.write_events(&events, false).await.unwrap();
+    other.wait_for(1).await;
+    assert!(receiver.all().is_empty());
+    disabled(false).await;
+    assert_eq!(seqs(&receiver.wait_for(1).await), [1], "it was enabled in time");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_during_a_try_is_not_undone_by_what_comes_of_the_try() {
+    let world = World::new().await;
+    let (old, new) = (Receiver::start().await, Receiver::start().await);
+    make(&world, "crm", &old.url(), json!(["*"])).await;
+    write(&world, &[started()]).await;
+    let owner = "a process";
+    let at = world.store.events_after(world.account, 0, 1).await.unwrap()[0].record().unwrap().at;
+    let until = at.plus_minutes(60);
+    let lease = world.store.lease_webhook(world.account, "crm", owner, at, until).await.unwrap();
+    let tried_of = lease.unwrap().webhook;
+    // While the old address hangs.
+    send(&world, "PATCH", CRM, json!({"url": new.url()})).await;
+    let failed = plenary_store::Tried {
+        up_to: None,
+        failures: 10,
+        next_at: Some(at.plus_minutes(8 * 60)),
+        last_error: Some("no answer".to_owned()),
+    };
+    let tried = world.store.webhook_tried(world.account, &tried_of, owner, None, &failed).await.unwrap();
+    assert!(!tried);
+    let (_, shown) = world.get(CRM).await;
+    assert_eq!(
+        (&shown["status"]["failures"], &shown["status"]["next_at"]),
+        (&json!(0), &Value::Null),
+        "{shown}"
+    );
+    world.store.release_webhooks(owner).await.unwrap();
+    let running = world.webhooks.run();
+    assert_eq!(seqs(&new.wait_for(1).await), [1]);
+    assert!(old.all().is_empty());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn tries_are_counted_through_changes_and_what_is_tried_no_more_has_failed() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    receiver.answers(Answer::Status(500));
+    make(&world, "crm", &receiver.url(), json!(["*"])).await;
+    let running = world.webhooks.run();
+    write(&world, &[started()]).await;
+    wait_until(&world, CRM, |shown| shown["status"]["failures"] == 1).await;
+    // A change has it tried at once.
+    send(&world, "PATCH", CRM, json!({"events": ["conference.*"]})).await;
+    wait_until(&world, "/v1/webhooks/crm/deliveries", |list| list["items"][0]["attempts"] == 2).await;
+    // Its event is not kept any more, and the next one is taken.
+    world.store.prune_events(world.account, Timestamp(i64::MAX), 0, 10).await.unwrap();
+    receiver.answers(Answer::Status(200));
+    write(&world, &[stopped()]).await;
+    wait_until(&world, CRM, |shown| shown["status"]["sent_up_to"] == 2).await;
+    world.store.prune_deliveries(Timestamp(0), 10).await.unwrap();
+    let (_, list) = world.get("/v1/webhooks/crm/deliveries").await;
+    let states: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["delivered", "failed"], "{list}");
+    running.stop().await;
 }
 
 #[tokio::test]

@@ -307,7 +307,15 @@ impl Calls {
                 let trunk = account
                     .zip(network_of(flow))
                     .and_then(|(account, source)| self.trunks.at(account, source));
-                if trunk.as_ref().is_some_and(|trunk| !self.has_line_for(number, trunk)) {
+                // From here on it is a call of this account, whatever becomes of it.
+                if let Some(call) = self.calls.get_mut(&number) {
+                    call.service = service.as_ref().map(|(service, _)| service.name.clone());
+                    call.account = account;
+                }
+                if let Some(trunk) = trunk.as_ref().filter(|trunk| !self.has_line_for(number, trunk)) {
+                    if let Some(call) = self.calls.get_mut(&number) {
+                        call.trunk = Some(trunk.name.clone());
+                    }
                     info!(call = number.0, "the trunk has as many calls as it may");
                     return self.refuse(number, 503, "All lines of the trunk are in use");
                 }
@@ -370,12 +378,14 @@ impl Calls {
                 self.refuse_token(number, fault, caller, is_reached);
             }
             Decision::TooEarly { conference, divert } => {
-                info!(call = number.0, %source, conference = %conference.name, "a guest is early");
+                info!(call = number.0, %source, conference = %conference.name, account = conference.account.0, "a guest is early");
+                if let Some(call) = self.calls.get_mut(&number) {
+                    call.service = service.as_ref().map(|(service, _)| service.name.clone());
+                    (call.account, call.sought) = (Some(conference.account), Some(conference.clone()));
+                    call.admitted_by = Some(AdmittedBy::Guest);
+                }
                 match divert {
                     Some(service) => {
-                        if let Some(call) = self.calls.get_mut(&number) {
-                            call.admitted_by = Some(AdmittedBy::Guest);
-                        }
                         self.out.ring(number);
                         self.divert(number, &conference, service);
                     }

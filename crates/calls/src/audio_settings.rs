@@ -9,8 +9,10 @@ use crate::{
     number::CallNumber,
     question::{Answer, ParticipantsQuery, ParticipantsQuestion},
 };
-use plenary_conference::{AccountId, ConferenceKey, ParticipantId, QuestionId, Refused, ReservationToken};
-use plenary_model::{AudioOwner, StoredAudio};
+use plenary_conference::{
+    AccountId, ConferenceKey, EdgeReport, ParticipantId, QuestionId, Refused, ReservationToken,
+};
+use plenary_model::{AudioOwner, Decibels, ParticipantUpdate, StoredAudio, VoiceSound};
 use std::collections::BTreeMap;
 
 /// What was set beside the configuration.
@@ -81,6 +83,17 @@ impl StoredAudioSettings {
     }
 }
 
+/// A call, and how it was made to sound.
+struct Processed {
+    key: ConferenceKey,
+    call: CallNumber,
+    processing: AudioProcessing,
+}
+
+fn voice(sound: AudioProcessing) -> VoiceSound {
+    VoiceSound { automatic_gain: sound.automatic_gain, noise_suppression: sound.noise_suppression }
+}
+
 fn settings(sound: AudioProcessing) -> SoundSettings {
     SoundSettings {
         automatic_gain: sound.automatic_gain,
@@ -115,8 +128,9 @@ impl Calls {
     }
 
     pub(crate) fn change_account_sound(&mut self, account: AccountId, change: &SoundChange) -> SoundSettings {
+        let before = self.processed(|key| key.account == account);
         self.sounds.accounts.entry(account).or_default().change(change);
-        self.apply_to_all(|key| key.account == account);
+        self.apply_to(before);
         SoundSettings { gain_db: None, ..settings(self.account_sound(account)) }
     }
 
@@ -147,8 +161,9 @@ impl Calls {
                 Answer::Roster(one.map(|participant| vec![participant]))
             }
             ParticipantsQuestion::ChangeSound(None, change) => {
+                let before = self.processed(|key| *key == conference);
                 self.sounds.change_conference(&conference, reservation.as_ref(), &change);
-                self.apply_to_all(|key| *key == conference);
+                self.apply_to(before);
                 let choice = self.sounds.of_conference(&conference, reservation.as_ref());
                 let sound = choice.over(self.account_sound(conference.account));
                 Answer::Sound(Ok(SoundSettings { gain_db: None, ..settings(sound) }))
@@ -174,22 +189,42 @@ impl Calls {
         participant: &ParticipantId,
         change: &SoundChange,
     ) -> Result<SoundSettings, Refused> {
-        let (number, call) = self.call_with_seat(key, participant).ok_or(Refused::UnknownParticipant)?;
-        call.sound.change(change);
-        // Of one that has no media yet it is said once it has.
-        if call.session_mut().is_some() {
-            self.apply_sound(key, number);
+        let (number, _) = self.call_with_seat(key, participant).ok_or(Refused::UnknownParticipant)?;
+        let before = Processed { key: key.clone(), call: number, processing: self.call_sound(key, number) };
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.sound.change(change);
         }
+        self.apply_to(vec![before]);
         Ok(settings(self.call_sound(key, number)))
     }
 
-    fn apply_to_all(&mut self, is_meant: impl Fn(&ConferenceKey) -> bool) {
+    /// How calls in these conferences are made to sound now.
+    fn processed(&self, is_meant: impl Fn(&ConferenceKey) -> bool) -> Vec<Processed> {
         let meant = self.calls.iter().filter_map(|(number, call)| {
-            let key = call.conference().filter(|key| is_meant(key))?;
-            Some((key.clone(), *number))
+            let key = call.seat.as_ref().filter(|key| is_meant(key))?;
+            Some(Processed { key: key.clone(), call: *number, processing: self.call_sound(key, *number) })
         });
-        for (key, number) in meant.collect::<Vec<_>>() {
-            self.apply_sound(&key, number);
+        meant.collect()
+    }
+
+    /// Has calls sound as is set by now. Those that sound otherwise than before have changed.
+    fn apply_to(&mut self, before: Vec<Processed>) {
+        for Processed { key, call: number, processing } in before {
+            let Some(call) = self.calls.get_mut(&number) else { continue };
+            let participant = call.participant.clone();
+            // Of one that has no media yet it is said once it has.
+            if call.session_mut().is_some() {
+                self.apply_sound(&key, number);
+            }
+            let now = self.call_sound(&key, number);
+            let update = ParticipantUpdate {
+                sound: (voice(processing) != voice(now)).then(|| voice(now)),
+                gain_db: Some(Decibels(now.gain_db)).filter(|gain| *gain != Decibels(processing.gain_db)),
+                ..ParticipantUpdate::default()
+            };
+            if update != ParticipantUpdate::default() {
+                self.report(&key, &participant, EdgeReport::Changed(Box::new(update)));
+            }
         }
     }
 

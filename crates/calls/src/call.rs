@@ -90,6 +90,8 @@ pub(crate) struct Call {
     pub(crate) service: Option<ServiceName>,
     /// The conference whose home has been asked for a seat and has not heard that it is free again.
     pub(crate) seat: Option<ConferenceKey>,
+    /// The conference that the home was asked to admit it to.
+    pub(crate) sought: Option<ConferenceKey>,
     /// What it may do in the conference.
     pub(crate) options: ParticipantOptions,
     /// Whose service it is.

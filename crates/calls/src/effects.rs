@@ -159,10 +159,10 @@ impl Calls {
             }
             Notice::ParticipantEntered { conference, participant } => {
                 self.note_recorded(conference, participant);
-                info!(conference = %conference.name, %participant, "participant entered")
+                info!(conference = %conference.name, account = conference.account.0, %participant, "participant entered")
             }
             Notice::ParticipantLeft { conference, participant } => {
-                info!(conference = %conference.name, %participant, "participant left")
+                info!(conference = %conference.name, account = conference.account.0, %participant, "participant left")
             }
             Notice::OptionsChanged { conference, participant, muted, muted_by, dtmf_enabled } => {
                 if let Some(number) = self.participants.get(participant).copied()
@@ -171,34 +171,34 @@ impl Calls {
                 {
                     keypad.has_keys = *dtmf_enabled;
                 }
-                info!(conference = %conference.name, %participant, muted, ?muted_by, dtmf_enabled, "participant options changed");
+                info!(conference = %conference.name, account = conference.account.0, %participant, muted, ?muted_by, dtmf_enabled, "participant options changed");
             }
             Notice::HandChanged { conference, participant, is_raised } => {
-                info!(conference = %conference.name, %participant, is_raised, "hand raised or lowered");
+                info!(conference = %conference.name, account = conference.account.0, %participant, is_raised, "hand raised or lowered");
             }
             Notice::WaitingBegan { conference, participant } => {
-                info!(conference = %conference.name, %participant, "waits in the lobby");
+                info!(conference = %conference.name, account = conference.account.0, %participant, "waits in the lobby");
             }
             Notice::WaitingEnded { conference, participant, end } => {
-                info!(conference = %conference.name, %participant, ?end, "waits no more");
+                info!(conference = %conference.name, account = conference.account.0, %participant, ?end, "waits no more");
             }
             Notice::RecordingStarted { conference, recording, settings, by } => {
-                info!(conference = %conference.name, %recording, tracks = ?settings.tracks, announced = settings.announce, ?by, "recording started");
+                info!(conference = %conference.name, account = conference.account.0, %recording, tracks = ?settings.tracks, announced = settings.announce, ?by, "recording started");
             }
             Notice::RecordingPaused { conference, recording, by } => {
-                info!(conference = %conference.name, %recording, ?by, "recording paused");
+                info!(conference = %conference.name, account = conference.account.0, %recording, ?by, "recording paused");
             }
             Notice::RecordingResumed { conference, recording, by } => {
-                info!(conference = %conference.name, %recording, ?by, "recording goes on");
+                info!(conference = %conference.name, account = conference.account.0, %recording, ?by, "recording goes on");
             }
             Notice::RecordingStopped { conference, recording, by } => {
-                info!(conference = %conference.name, %recording, ?by, "recording stopped");
+                info!(conference = %conference.name, account = conference.account.0, %recording, ?by, "recording stopped");
             }
             Notice::RecordingFailed { conference, recording, failure } => {
-                warn!(conference = %conference.name, ?recording, reason = failure.name(), "a conference is not recorded any more");
+                warn!(conference = %conference.name, account = conference.account.0, ?recording, reason = failure.name(), "a conference is not recorded any more");
             }
             Notice::ControlsChanged { conference, controls } => {
-                info!(conference = %conference.name, ?controls, "conference controls changed");
+                info!(conference = %conference.name, account = conference.account.0, ?controls, "conference controls changed");
             }
         }
     }

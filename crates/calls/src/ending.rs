@@ -5,7 +5,7 @@ use crate::{
     call::{CallRequest, Stage},
     number::CallNumber,
     reasons::reasons,
-    records::Ending,
+    records::{self, Ending},
 };
 use plenary_conference::{ConferenceKey, EdgeReport, Now, ParticipantId, ToHome};
 use plenary_model::EndedBy;
@@ -106,7 +106,7 @@ impl Calls {
             }
         }
         // Requests that wait for its answer need not wait any longer.
-        if let Some(caller) = call.outgoing.and_then(|outgoing| outgoing.request.caller) {
+        if let Some(caller) = call.outgoing.as_ref().and_then(|outgoing| outgoing.request.caller) {
             self.direct_call_failed(caller, 480, "The called client is gone");
         }
         if call.recorded {
@@ -115,6 +115,9 @@ impl Calls {
             self.records.call_ended(number, ending, &mut self.out);
         } else {
             self.records.forget(number);
+            if call.outgoing.is_none() {
+                records::call_not_answered(&call, self.now.wall, cause, by, &mut self.out);
+            }
         }
     }
 

@@ -76,6 +76,7 @@ impl Calls {
                 given_name: None,
                 flow: incoming.flow,
                 seat: None,
+                sought: None,
                 options: ParticipantOptions::default(),
                 account: None,
                 service: None,
@@ -204,6 +205,7 @@ impl Calls {
         let Stage::Routing { offer, diverted } = &mut call.stage else { return };
         call.stage = Stage::Admitting { offer: offer.take(), diverted: *diverted };
         (call.seat, call.options) = (Some(conference.clone()), options.clone());
+        call.sought = Some(conference.clone());
         let participant = call.participant.clone();
         let who = Box::new(call.introduction());
         let introduce = ToHome::Introduce {
@@ -271,7 +273,7 @@ impl Calls {
                     call.stage = Stage::Routing { offer, diverted };
                     return self.divert(number, conference, service);
                 }
-                info!(call = number.0, conference = %conference.name, %refused, "caller refused");
+                info!(call = number.0, conference = %conference.name, account = conference.account.0, %refused, "caller refused");
                 self.refuse(number, 486, &refused_phrase(&refused));
             }
             Stage::Preparing { .. } => {
@@ -302,11 +304,11 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Stage::Routing { diverted, .. } = &mut call.stage else { return };
         if *diverted {
-            info!(call = number.0, conference = %key.name, "diverted to a conference that has not started either");
+            info!(call = number.0, conference = %key.name, account = key.account.0, "diverted to a conference that has not started either");
             return self.refuse(number, 486, "The conference has not started");
         }
         *diverted = true;
-        info!(call = number.0, conference = %key.name, %service, "early caller diverted");
+        info!(call = number.0, conference = %key.name, account = key.account.0, %service, "early caller diverted");
         // Only the account's own services: a reservation must not reach into another account.
         let account: AccountId = key.account;
         self.look_up(Pending::Diverted(number), Lookup::Service { account, service });
@@ -316,7 +318,7 @@ impl Calls {
     pub(crate) fn refuse(&mut self, number: CallNumber, status: u16, phrase: &str) {
         let extra = (status == 503).then(|| ("Retry-After".to_owned(), RETRY_AFTER_S.to_owned()));
         self.out.reject(number, status, Some(phrase), extra.into_iter().collect());
-        self.call_is_over(number, EndedBy::Service, "refused");
+        self.call_is_over(number, EndedBy::Service, &format!("{status} {phrase}"));
     }
 
     /// Opens the media of a call that came in.
@@ -449,7 +451,7 @@ impl Calls {
                 self.out.set_busy();
                 let after = ("Retry-After".to_owned(), RETRY_AFTER_OVERLOAD_S.to_owned());
                 self.out.reject(number, 503, None, vec![after]);
-                self.call_is_over(number, EndedBy::Service, "refused");
+                self.call_is_over(number, EndedBy::Service, "503 Too much to do");
             }
         }
     }
@@ -491,7 +493,7 @@ impl Calls {
     fn refuse_sdp(&mut self, number: CallNumber, error: &SdpError) {
         let warning = error.warning().map(|text| ("Warning".to_owned(), text));
         self.out.reject(number, error.status(), None, warning.into_iter().collect());
-        self.call_is_over(number, EndedBy::Service, "refused");
+        self.call_is_over(number, EndedBy::Service, &format!("{} {error}", error.status()));
     }
 
     /// The ACK has come: the participant enters.

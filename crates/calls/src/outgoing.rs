@@ -130,6 +130,7 @@ impl Calls {
             called: None,
             voice: None,
             keypad: None,
+            sought: None,
             outgoing: Some(Box::new(OutgoingCall {
                 to: target.shown(),
                 routes: routes.into(),

@@ -12,7 +12,7 @@ use plenary_conference::{
     ConferenceKey, EdgeReport, MutedBy, ParticipantId, Refused, State, Timestamp,
     conferences::ParticipantSummary,
 };
-use plenary_model::InbandDtmf;
+use plenary_model::{InbandDtmf, ParticipantUpdate};
 use plenary_sip::sdp::Direction as MediaDirection;
 use serde::Serialize;
 
@@ -194,10 +194,14 @@ impl Calls {
         inband_dtmf: Option<InbandDtmf>,
     ) -> Result<(), Refused> {
         let (number, call) = self.call_with_seat(key, id).ok_or(Refused::UnknownParticipant)?;
-        call.options.inband_dtmf = inband_dtmf;
+        let before = std::mem::replace(&mut call.options.inband_dtmf, inband_dtmf);
         // Of one that has no media yet it is said once it has.
         if call.session_mut().is_some() {
             self.out.set_inband_dtmf(number, inband_dtmf);
+        }
+        if before != inband_dtmf {
+            let update = ParticipantUpdate { inband_dtmf: Some(inband_dtmf), ..ParticipantUpdate::default() };
+            self.report(key, id, EdgeReport::Changed(Box::new(update)));
         }
         Ok(())
     }

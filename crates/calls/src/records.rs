@@ -1,5 +1,6 @@
 //! When the record of a call is written and completed: its beginning when it is up or placed, its end as soon as both its
-//! signalling has ended and its media has reported, whichever comes first.
+//! signalling has ended and its media has reported, whichever comes first. One that came in and was refused or given up is
+//! written whole when it is over.
 
 use crate::{call::Call, number::CallNumber, output::Outputs};
 use plenary_conference::{ConferenceKey, Timestamp};
@@ -39,12 +40,32 @@ pub(crate) fn call_started(
     dialog: Option<String>,
     out: &mut Outputs,
 ) {
-    let Some(account) = call.account else { return };
+    let conference = conference.map(|key| key.name.to_string());
+    let Some(call) = record(call, conference, answered_at) else { return };
+    out.record(CallEntry::Started { call, dialog });
+}
+
+/// A call that came in is over, and was never up. `None` of its account: it got to no service, and is nobody's.
+pub(crate) fn call_not_answered(
+    call: &Call,
+    at: Timestamp,
+    cause: String,
+    ended_by: EndedBy,
+    out: &mut Outputs,
+) {
+    let sought = call.sought.as_ref().map(|key| key.name.to_string());
+    let Some(started) = record(call, sought, None) else { return };
+    let id = started.id.clone();
+    out.record(CallEntry::Started { call: started, dialog: None });
+    out.record(CallEntry::Ended { id, at, cause, ended_by, stats: None });
+}
+
+fn record(call: &Call, conference: Option<String>, answered_at: Option<Timestamp>) -> Option<CallRecord> {
     let call = CallRecord {
         id: call.participant.to_string(),
-        account,
+        account: call.account?,
         service: call.service.as_ref().map(ToString::to_string).unwrap_or_default(),
-        conference: conference.map(|key| key.name.to_string()),
+        conference,
         from: call.shown_from().to_owned(),
         to: call.shown_to(),
         started_at: call.began_at,
@@ -53,7 +74,7 @@ pub(crate) fn call_started(
         trunk: call.trunk.clone(),
         admitted_by: call.admitted_by.map(|by| by.name().to_owned()),
     };
-    out.record(CallEntry::Started { call, dialog });
+    Some(call)
 }
 
 /// A call that came by an entry is in a conference.

@@ -101,7 +101,7 @@ impl Calls {
         let (target, routes) = match outcome {
             Ok(found) => found,
             Err(status) => {
-                info!(conference = %key.name, to = %referred.refer_to, status, "not called for a REFER");
+                info!(conference = %key.name, account = key.account.0, to = %referred.refer_to, status, "not called for a REFER");
                 return self.out.refuse_request(referred.request, status, Vec::new());
             }
         };
@@ -113,7 +113,7 @@ impl Calls {
             referred_by: referred.referred_by.clone(),
             ..CallRequest::default()
         };
-        info!(conference = %key.name, to = %target.shown(), "calling for a REFER");
+        info!(conference = %key.name, account = key.account.0, to = %target.shown(), "calling for a REFER");
         // Accepted first: its progress is reported after that.
         self.out.accept_referral(referred.request);
         if let Err(error) = self.place(key, &target, routes, options, RING_MS, request) {

@@ -4,8 +4,8 @@ mod support;
 
 use plenary_calls::question::{Answer, ParticipantsQuestion, Question};
 use plenary_conference::{AccountId, ConferenceName, conferences::ConferenceRef};
-use plenary_model::{Access, Action, InboundService, Token, WebRtcKey};
-use plenary_sip::{Transport, digest::Authorization};
+use plenary_model::{Access, Action, CallEntry, EndedBy, InboundService, Token, WebRtcKey};
+use plenary_sip::{CallId, SipEvent, Transport, digest::Authorization};
 use support::{
     ACCOUNT, EPOCH, From, PASSWORD, World, all_users, announcement, bearer, browser, entry, flow,
     from_networks, from_trunks, guest, no_access, service, token, trunk,
@@ -344,6 +344,40 @@ fn an_announcement_is_heard_and_ends_its_call() {
     world.ended(call);
     world.assert_clean();
     assert_eq!(world.records.len(), 2, "{:?}", world.records);
+}
+
+/// What the records say of a call that is over and was not answered: conference, trunk, cause and who ended it.
+fn not_answered(world: &mut World) -> Vec<(Option<String>, String, EndedBy)> {
+    let records = std::mem::take(&mut world.records);
+    let whole = records.chunks(2).map(|entries| match entries {
+        [
+            CallEntry::Started { call, dialog: None },
+            CallEntry::Ended { id, cause, ended_by, stats: None, .. },
+        ] => {
+            assert_eq!((&call.id, call.answered_at, call.account), (id, None, ACCOUNT));
+            (call.conference.clone(), cause.clone(), *ended_by)
+        }
+        other => panic!("{other:?}"),
+    });
+    whole.collect()
+}
+
+#[test]
+fn a_call_that_is_refused_or_given_up_is_on_record_if_it_got_to_a_service() {
+    let mut world = World::new();
+    world.reserve("Tea", 60, None);
+    world.incoming("conf-Tea", From::default());
+    let early = (Some("Tea".to_owned()), "486 The conference has not started".to_owned(), EndedBy::Service);
+    assert_eq!(not_answered(&mut world), [early]);
+    // Given up before it was up.
+    let call = world.incoming("conf-Board", From::default());
+    world.sip_event(SipEvent::Cancelled { call: CallId(call), reasons: Vec::new() });
+    let given_up = (Some("Board".to_owned()), "cancelled".to_owned(), EndedBy::Remote);
+    assert_eq!(not_answered(&mut world), [given_up]);
+    // Whoever gets to no service leaves nothing: nobody's records fill up with what strangers try.
+    world.incoming("nowhere", From::default());
+    world.incoming("conf-Tea", at([192, 0, 2, 1]));
+    assert_eq!(world.records, []);
 }
 
 #[test]

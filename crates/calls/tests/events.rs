@@ -2,11 +2,15 @@
 
 mod support;
 
-use plenary_calls::{CallNumber, Input, media::MediaEvent};
-use plenary_conference::{Event, Refused};
-use plenary_model::{ActorKind, CallDirection, EventKind, EventRecord};
+use plenary_calls::{
+    CallNumber, Input, SoundChange,
+    media::MediaEvent,
+    question::{Answer, EdgeQuestion, ParticipantsQuestion, Question},
+};
+use plenary_conference::{ConferenceName, Event, ParticipantId, Refused, conferences::ConferenceRef};
+use plenary_model::{ActorKind, CallDirection, EventKind, EventRecord, InbandDtmf};
 use serde_json::json;
-use support::{World, entry, key, room, trunk};
+use support::{ACCOUNT, World, entry, key, room, trunk};
 
 const NUMBER: &str = "tel:+441908273800";
 
@@ -30,6 +34,80 @@ fn line(event: &EventRecord) -> String {
         ActorKind::System => "system",
     };
     format!("{} {by} {}", event.kind.name(), event.reason.as_deref().unwrap_or("-"))
+}
+
+/// The changes of participants that were told, in JSON, and by whom.
+fn changes(world: &mut World) -> Vec<(serde_json::Value, ActorKind)> {
+    let told = std::mem::take(&mut world.events).into_iter();
+    let changes = told.filter(|event| matches!(event.kind, EventKind::ParticipantChanged(_)));
+    let change = |event: EventRecord| {
+        let json = serde_json::to_value(&event).unwrap();
+        (json["data"].clone(), event.actor.kind)
+    };
+    changes.map(change).collect()
+}
+
+fn sound_of(world: &mut World, participant: Option<ParticipantId>, change: SoundChange) {
+    let question = world.ask(Question::Participants {
+        account: ACCOUNT,
+        which: ConferenceRef::Name(ConferenceName::new("Tea")),
+        what: ParticipantsQuestion::ChangeSound(participant, change),
+    });
+    assert!(matches!(world.answer_to(question), Answer::Sound(Ok(_))));
+}
+
+#[test]
+fn how_a_participant_sounds_is_told_when_it_changes_and_not_else() {
+    let mut world = World::new();
+    let calls = [world.enter("conf-Tea"), world.enter("conf-Tea")];
+    let id = world.participant(calls[0]);
+    changes(&mut world);
+    let louder = SoundChange { gain_db: Some(Some(6.0)), ..SoundChange::default() };
+    for _ in 0..2 {
+        sound_of(&mut world, Some(id.clone()), louder);
+    }
+    let told: Vec<_> = changes(&mut world).into_iter().map(|(change, _)| change).collect();
+    assert_eq!(told, [json!({ "gain_db": 6.0 })], "once");
+    // What is set for the conference holds for both.
+    let quiet = SoundChange { noise_suppression: Some(Some(true)), ..SoundChange::default() };
+    sound_of(&mut world, None, quiet);
+    let told = changes(&mut world);
+    let expected = json!({ "sound": { "automatic_gain": false, "noise_suppression": true } });
+    assert_eq!(told.iter().map(|(change, _)| change).collect::<Vec<_>>(), [&expected, &expected]);
+    // And what is set for the account where the conference says nothing.
+    let own = SoundChange { noise_suppression: Some(None), ..SoundChange::default() };
+    sound_of(&mut world, None, own);
+    changes(&mut world);
+    let all = EdgeQuestion::ChangeAccountSound(ACCOUNT, quiet);
+    let question = world.ask(Question::Edge(all));
+    assert!(matches!(world.answer_to(question), Answer::Sound(Ok(_))));
+    assert_eq!(changes(&mut world).len(), 2);
+    for _ in 0..2 {
+        let set = EdgeQuestion::SetInbandDtmf {
+            conference: key("Tea"),
+            participant: id.clone(),
+            inband_dtmf: Some(InbandDtmf::Always),
+        };
+        let question = world.ask(Question::Edge(set));
+        assert_eq!(world.done(question), Ok(()));
+    }
+    let told: Vec<_> = changes(&mut world).into_iter().map(|(change, _)| change).collect();
+    assert_eq!(told, [json!({ "inband_dtmf": "always" })]);
+}
+
+#[test]
+fn another_name_of_one_who_is_being_called_is_told() {
+    let mut world = with_trunks();
+    world.invite_as(NUMBER, "Reception");
+    let call = *world.dials.keys().last().unwrap();
+    let rename = EdgeQuestion::Rename {
+        conference: key("Tea"),
+        participant: world.participant(call),
+        display_name: Some("Front desk".to_owned()),
+    };
+    let question = world.ask(Question::Edge(rename));
+    assert_eq!(world.done(question), Ok(()));
+    assert_eq!(changes(&mut world)[0].0, json!({ "display_name": "Front desk" }));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     reservation::Reservation,
     room::ViaRoom,
 };
-use plenary_model::{Actor, Introduction, RecordingSettings};
+use plenary_model::{Actor, Introduction, ParticipantUpdate, RecordingSettings};
 use serde::{Deserialize, Serialize};
 
 /// An input of [`crate::Conferences::handle_event`]. Plain values, so that they can cross a network one day.
@@ -240,6 +240,8 @@ pub enum EdgeReport {
     Held(bool),
     /// It is shown by this name from now on.
     Renamed(Option<String>),
+    /// What the edge decides about it has changed: how its voice is made to sound, whether tones are keys.
+    Changed(Box<ParticipantUpdate>),
     /// Something is being played, to one or to all.
     PlaybackStarted {
         /// Its id.

@@ -387,3 +387,57 @@ fn a_home_passes_on_who_a_call_is_and_why_it_leaves() {
     let left = events.iter().map(line).find(|line| line.starts_with("participant.left"));
     assert_eq!(left.as_deref(), Some("participant.left a system unreachable"));
 }
+
+#[test]
+fn what_is_set_for_one_who_is_being_called_or_waits_is_told() {
+    let mut world = World::new();
+    world.enter("boss", "Class", leader());
+    introduce(&mut world, "a", CallDirection::Out, None);
+    let admit = |name: &str, is_called| Event::Admit {
+        participant: participant_id(name),
+        conference: key("Class"),
+        options: plain(),
+        is_called,
+        via: None,
+    };
+    world.handle(admit("a", true)).unwrap();
+    // One who calls is told of when it enters, with what was set for it.
+    introduce(&mut world, "b", CallDirection::In, None);
+    world.handle(admit("b", false)).unwrap();
+    events(&mut world);
+    let change = ParticipantChange {
+        muted: Some(true),
+        held: Some(true),
+        leader: Some(true),
+        dtmf_enabled: Some(false),
+        self_unmute: Some(Some(false)),
+        ..ParticipantChange::default()
+    };
+    for name in ["a", "a", "b"] {
+        by_key(&mut world, |world| world.change("Class", name, change.clone()).unwrap());
+    }
+    let told = events(&mut world);
+    let [only] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(line(only), "participant.changed a key:7 -");
+    let json = serde_json::to_value(only).unwrap();
+    let expected = serde_json::json!({ "leader": true, "dtmf_enabled": false, "self_unmute": false,
+        "muted_by": "leader", "held": true });
+    assert_eq!(json["data"], expected);
+    report(&mut world, "a", EdgeReport::Renamed(Some("Anna".to_owned())));
+    report(&mut world, "a", EdgeReport::Renamed(Some("Anna".to_owned())));
+    report(&mut world, "b", EdgeReport::Renamed(Some("Ben".to_owned())));
+    assert_eq!(told_changes(&mut world), [serde_json::json!({ "display_name": "Anna" })]);
+    report(&mut world, "a", EdgeReport::Failed { status: 486 });
+    events(&mut world);
+    report(&mut world, "a", EdgeReport::Renamed(Some("Nobody".to_owned())));
+    assert!(events(&mut world).is_empty(), "it is not being called any more");
+    world.handle(Event::Connected { participant: participant_id("b") }).unwrap();
+    let entered = events(&mut world);
+    let EventKind::ParticipantEntered(presence) = &entered[0].kind else { panic!("{entered:?}") };
+    assert!(presence.leader && presence.held && presence.who.display_name.as_deref() == Some("Ben"));
+}
+
+fn told_changes(world: &mut World) -> Vec<serde_json::Value> {
+    let told = events(world);
+    told.iter().map(|event| serde_json::to_value(event).unwrap()["data"].clone()).collect()
+}

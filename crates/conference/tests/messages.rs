@@ -12,8 +12,9 @@ use plenary_conference::{
     refused::{NotAsked, OutOfRange},
 };
 use plenary_model::{
-    Actor, Announce, AutoRecord, CallDirection, ConferenceRecordingId, InbandDtmf, Introduction,
-    LanguageCode, NameId, RecordedTracks, RecordingFailure, RecordingFormat, RecordingSettings,
+    Actor, Announce, AutoRecord, CallDirection, ConferenceRecordingId, Decibels, InbandDtmf, Introduction,
+    LanguageCode, NameId, ParticipantUpdate, RecordedTracks, RecordingFailure, RecordingFormat,
+    RecordingSettings, VoiceSound,
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -499,6 +500,14 @@ fn edge_report() -> impl Strategy<Value = EdgeReport> {
         any::<bool>().prop_map(EdgeReport::Talking),
         any::<bool>().prop_map(EdgeReport::Held),
         option::of(text()).prop_map(EdgeReport::Renamed),
+        (-20.0..20.0_f32, any::<bool>()).prop_map(|(gain_db, automatic_gain)| {
+            EdgeReport::Changed(Box::new(ParticipantUpdate {
+                gain_db: Some(Decibels(gain_db)),
+                sound: Some(VoiceSound { automatic_gain, noise_suppression: !automatic_gain }),
+                inband_dtmf: automatic_gain.then_some(None),
+                ..ParticipantUpdate::default()
+            }))
+        }),
         text().prop_map(|id| EdgeReport::PlaybackStarted { id }),
         text().prop_map(|id| EdgeReport::PlaybackEnded { id }),
     ]

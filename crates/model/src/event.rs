@@ -1,8 +1,8 @@
 //! Events: what has happened in the conferences of an account, as the event log and webhooks tell it.
 
 use crate::{
-    AccountId, ConferenceName, ConferenceRecordingId, Digit, ParticipantId, RecordedTracks, RecordingFormat,
-    ReservationToken, ServiceName, Timestamp,
+    AccountId, ConferenceName, ConferenceRecordingId, Digit, InbandDtmf, ParticipantId, RecordedTracks,
+    RecordingFormat, ReservationToken, ServiceName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -175,7 +175,37 @@ pub struct ParticipantUpdate {
     /// Only these hear it; `Some(None)`: all do.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub heard_by: Option<Option<Vec<ParticipantId>>>,
+    /// By whom it will be muted when it enters; of one who is being called or waits. `Some(None)`: by nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub muted_by: Option<Option<MutedBy>>,
+    /// It will be on hold when it enters; of one who is being called or waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<bool>,
+    /// Whether keys are also looked for as tones in its audio; `Some(None)`: as configured.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub inband_dtmf: Option<Option<InbandDtmf>>,
+    /// What is done to its voice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<VoiceSound>,
+    /// Further gain of its voice, in dB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_db: Option<Decibels>,
 }
+
+/// What is done to a voice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceSound {
+    /// It is brought to a common level.
+    pub automatic_gain: bool,
+    /// Steady noise is taken out.
+    pub noise_suppression: bool,
+}
+
+/// A level or a gain. It is always a number.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Decibels(pub f32);
+
+impl Eq for Decibels {}
 
 /// A reservation as an event tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -55,8 +55,9 @@ pub use clip::{Clip, NameId, RecordingId};
 pub use de::nearest;
 pub use entry::{EntryAction, EntryRooms};
 pub use event::{
-    AccountEvent, Actor, ActorKind, CallDirection, EVENT_TYPES, EventKind, EventRecord, INTERRUPTED,
-    Introduction, MutedBy, Ongoing, OngoingKind, ParticipantUpdate, Presence, ReservationData,
+    AccountEvent, Actor, ActorKind, CallDirection, Decibels, EVENT_TYPES, EventKind, EventRecord,
+    INTERRUPTED, Introduction, MutedBy, Ongoing, OngoingKind, ParticipantUpdate, Presence, ReservationData,
+    VoiceSound,
 };
 pub use fields::{Selection, is_user};
 pub use guest::{GUESTS_MAX, Guest, check_guests};

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{CodecOrder, Config},
-    engine::{Engine, EngineHandle, Parts, Sampler},
+    engine::{Engine, EngineHandle, Parts, Sampler, wall_now},
     events,
     forecast::Admissions,
     ice::SharedIce,
@@ -27,6 +27,7 @@ use plenary_speech::Languages;
 use plenary_store::Store;
 use std::{
     net::SocketAddr,
+    path::Path,
     sync::{Arc, OnceLock, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
@@ -44,6 +45,8 @@ pub(crate) struct Server {
     config: Config,
     in_force: Arc<RwLock<Config>>,
     store: Store,
+    /// As whom it uses the database, where others may as well.
+    owner: Option<String>,
     engine: EngineHandle,
     sip: SipHandle,
     ice: SharedIce,
@@ -85,6 +88,11 @@ impl Server {
         // It will hold media, and what only this user may ask the running service for.
         plenary_store::make_folder(&config.data)?;
         let store = Store::open_at(&config.database()).await?;
+        // A database of files is in the folder, and the folder is one service's; another one's database may be reached by many.
+        let owner = store.patience().map(|_| owner(&config.data));
+        if let Some(owner) = &owner {
+            store.serve_as(owner, wall_now()).await?;
+        }
         let media_dir = config.media_dir();
         std::fs::create_dir_all(&media_dir)
             .with_context(|| format!("the folder {} cannot be made", media_dir.display()))?;
@@ -197,6 +205,8 @@ impl Server {
             recording_rules: config.recordings.rules(),
             cut_off,
             meters: meters.clone(),
+            owner: owner.clone(),
+            lost_events: config.data.join("events-lost"),
             trace: trace.clone(),
             followers: followers.clone(),
             sampler: sampler.clone(),
@@ -210,7 +220,12 @@ impl Server {
         let mails =
             mail::start(&config.mail, config.time_zone.clone(), config.tls.authorities.as_deref(), &store)?;
         let recordings = recordings.keep(engine.clone(), store.clone(), config.recordings.days);
-        let retention = retention::start(store.clone(), config.history.clone(), config.audit.clone());
+        let retention = retention::start(
+            store.clone(),
+            recorder.archive().clone(),
+            config.history.clone(),
+            config.audit.clone(),
+        );
 
         let is_overloaded = Arc::new(AtomicBool::new(false));
         let watch = overload::watch(
@@ -310,6 +325,7 @@ impl Server {
             config: config.clone(),
             in_force,
             store,
+            owner,
             engine,
             sip,
             ice,
@@ -430,9 +446,21 @@ impl Server {
         self.media.shutdown();
         self.recordings.stop(within).await;
         self.retention.abort();
+        if let Some(owner) = &self.owner
+            && let Err(error) = self.store.stop_serving(owner).await
+        {
+            warn!(%error, "another service has to wait before it may use the database");
+        }
         self.store.close().await;
         info!("stopped");
     }
+}
+
+/// How a service is known to others that would use its database: by its machine and its folder.
+fn owner(data: &Path) -> String {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let folder = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    format!("the one on {} with the data folder {}", machine.trim(), folder.display())
 }
 
 /// Who talks says the engine; how loud participants are says the media plane, for their ids name their calls.

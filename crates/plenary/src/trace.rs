@@ -4,6 +4,7 @@
 //! Everything that shows something does so without waiting: what finds no room in the queues is missed here, and counted.
 
 use crate::{config::Hep, log};
+use plenary_api::KeptCall;
 use plenary_media::{RtcpReport, RtcpTap};
 use plenary_model::Timestamp;
 use plenary_sip::Seen;
@@ -14,6 +15,7 @@ use plenary_trace::{
     rtcp,
 };
 use std::{
+    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -156,10 +158,40 @@ impl Trace {
 
     /// What is kept in memory of a call, by its participant id.
     pub(crate) fn ladder(&self, participant: &str) -> Option<Ladder> {
-        let (node, number) = participant.split_once('.')?;
-        let call =
-            number.parse().ok().filter(|_| self.shared.node.get().is_some_and(|known| known == node))?;
+        let call = self.call(participant)?;
         self.ladders().get(call)
+    }
+
+    /// The number of a call of this run, by its participant id.
+    fn call(&self, participant: &str) -> Option<u64> {
+        let (node, number) = participant.split_once('.')?;
+        number.parse().ok().filter(|_| self.shared.node.get().is_some_and(|known| known == node))
+    }
+
+    /// What is kept in memory of the latest calls, before the one that said something last then and has this id.
+    pub(crate) fn latest(&self, before: Option<(Timestamp, &str)>, limit: usize) -> Vec<KeptCall> {
+        let Some(node) = self.shared.node.get() else { return Vec::new() };
+        let said = self.ladders().last_said();
+        let mut said: Vec<(Timestamp, String, u64)> = said
+            .into_iter()
+            .map(|(call, at_us)| (Timestamp(at_us / 1000), format!("{node}.{call}"), call))
+            .filter(|(at, id, _)| before.is_none_or(|before| (*at, id.as_str()) < before))
+            .collect();
+        said.sort_unstable_by(|one, other| other.cmp(one));
+        said.truncate(limit);
+        let shown = said.into_iter().filter_map(|(last_at, id, call)| {
+            // One at a time: messages of calls in progress wait meanwhile.
+            let ladder = self.ladders().get(call)?;
+            let (is_over, has_failed) = (ladder.is_over, ladder.has_failed);
+            Some(KeptCall { id, last_at, is_over, has_failed, people: ladder.people().into_iter().collect() })
+        });
+        shown.collect()
+    }
+
+    /// Forgets calls that are over.
+    pub(crate) fn forget(&self, participants: &BTreeSet<String>) {
+        let mut ladders = self.ladders();
+        participants.iter().filter_map(|id| self.call(id)).for_each(|call| ladders.forget(call));
     }
 
     pub(crate) fn media_opened(&self, call: u64, at: SocketAddr) {

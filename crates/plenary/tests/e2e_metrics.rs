@@ -48,6 +48,63 @@ const NAMES: [(&str, &str); 35] = [
     ("plenary_ladder_bytes", "gauge"),
 ];
 
+/// The labels that docs/monitoring.md promises; families that are not here have none.
+static LABELS: [(&str, &[&str]); 19] = [
+    ("plenary_build", &["version"]),
+    ("plenary_conferences", &["state"]),
+    ("plenary_participants", &["transport", "codec", "srtp"]),
+    ("plenary_seats", &["kind"]),
+    ("plenary_calls", &["direction", "outcome"]),
+    ("plenary_call_seconds", &["le"]),
+    ("plenary_call_mos", &["scale", "le"]),
+    ("plenary_rtp_packets", &["direction"]),
+    ("plenary_jitter_seconds", &["le"]),
+    ("plenary_one_way_calls", &["kind"]),
+    ("plenary_tick_late_seconds", &["le"]),
+    ("plenary_worker_busy_ratio", &["worker"]),
+    ("plenary_engine_answer_seconds", &["le"]),
+    ("plenary_sip_requests", &["method", "transport"]),
+    ("plenary_sip_responses", &["class"]),
+    ("plenary_http_requests", &["route", "class"]),
+    ("plenary_auth_failures", &["door"]),
+    ("plenary_trunk_registered", &["account", "trunk"]),
+    ("plenary_trunk_calls", &["account", "trunk"]),
+];
+
+/// The labels of a series by its name.
+fn labels_of(series: &str) -> BTreeSet<&'static str> {
+    let suffixes = ["", "_total", "_info", "_bucket", "_sum", "_count"];
+    let family = |name: &str| suffixes.iter().any(|suffix| series.strip_suffix(suffix) == Some(name));
+    let histogram = series.ends_with("_bucket");
+    let of = LABELS.iter().find(|(name, _)| family(name));
+    let labels: &[&str] = of.map_or(&[], |(_, labels)| *labels);
+    let labels = labels.iter().copied();
+    // What the scraper adds is on all of them.
+    let labels = labels.filter(|label| *label != "le" || histogram).chain(["instance", "job"]);
+    labels.collect()
+}
+
+/// A value without quotes, and without how it is compared.
+fn bare(value: &str) -> &str {
+    value.trim_matches(|c: char| "~!\"".contains(c))
+}
+
+/// Name, labels with their values, as in a line of metrics or in a selector.
+fn parts(text: &str) -> (&str, Vec<(&str, &str)>) {
+    let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let Some(inner) = rest.strip_prefix('{') else { return (name, Vec::new()) };
+    // A value may hold a brace of its own, as routes do.
+    let mut is_quoted = false;
+    let end = inner.find(|c: char| {
+        is_quoted ^= c == '"';
+        c == '}' && !is_quoted
+    });
+    let inner = &inner[..end.expect("labels end")];
+    let pairs = inner.split(',').filter_map(|pair| pair.split_once('='));
+    (name, pairs.map(|(label, value)| (label.trim_end_matches('!'), bare(value))).collect())
+}
+
 /// A server whose metrics can be read at the address.
 fn start() -> (Server, String) {
     let tls = tempfile::tempdir().unwrap();
@@ -216,6 +273,79 @@ fn rules_and_dashboard_ask_for_what_there_is() {
         }
     }
     assert!(asked.len() > 25, "{asked:?}");
+}
+
+/// Whatever a query names of a series, the series has.
+#[test]
+fn rules_and_dashboard_ask_for_labels_and_values_that_there_are() {
+    let (server, address) = start();
+    let trunk = r#"{"uri": "sip:127.0.0.1:9", "register": true, "user": "us", "password": "secret"}"#;
+    assert_eq!(server.curl(&["-X", "PUT", "-d", trunk], "/v1/trunks/p").0, 201);
+    let callers = [call(&server, "conf-Tea"), call(&server, "conf-Tea")];
+    wait_for("two callers to be in", || {
+        (series(&address).get("plenary_seats{kind=\"taken\"}") == Some(&2.0)).then_some(())
+    });
+    callers.into_iter().for_each(hang_up);
+    assert_eq!(server.curl_as("1-2-0/bob@example.com:wrong", &[], "/v1/conferences").0, 401);
+    let mut there = BTreeMap::new();
+    wait_for("a series of every family that has labels", || {
+        there = series(&address);
+        let is_there = |family: &str| there.keys().any(|one| parts(one).0.starts_with(family));
+        LABELS.iter().all(|(family, _)| is_there(family)).then_some(())
+    });
+    // What the documentation says is so.
+    let mut values: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for one in there.keys().filter(|one| one.starts_with("plenary_")) {
+        let (name, labels) = parts(one);
+        let expected = labels_of(name);
+        let found: BTreeSet<&str> =
+            labels.iter().map(|(label, _)| *label).chain(["instance", "job"]).collect();
+        assert_eq!(found, expected, "{one}");
+        for (label, value) in labels {
+            values.entry((name.to_owned(), label.to_owned())).or_default().insert(value.to_owned());
+        }
+    }
+    let rules = include_str!("../../../packaging/prometheus/plenary.rules.yml");
+    let dashboard: Value =
+        serde_json::from_str(include_str!("../../../packaging/grafana/plenary.json")).unwrap();
+    let targets = dashboard["panels"].as_array().unwrap().iter();
+    let targets = targets.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let mut queries: Vec<(String, String)> = targets
+        .map(|target| {
+            let text = |member: &str| target[member].as_str().unwrap_or_default().to_owned();
+            (text("expr"), text("legendFormat"))
+        })
+        .collect();
+    let is_prose = |line: &str| ["#", "summary:", "description:"].iter().any(|start| line.starts_with(start));
+    let lines = rules.lines().filter(|line| !is_prose(line.trim_start()));
+    queries.extend(lines.map(|line| (line.to_owned(), String::new())));
+    for (query, legend) in &queries {
+        let mut common: Option<BTreeSet<&str>> = None;
+        for (at, _) in query.match_indices("plenary_") {
+            let (name, selected) = parts(&query[at..]);
+            let labels = labels_of(name);
+            for (label, value) in selected {
+                assert!(labels.contains(label), "{name} has no label {label}: {query}");
+                let known = values.get(&(name.to_owned(), label.to_owned()));
+                let is_variable = value.starts_with('$') || label == "job";
+                assert!(
+                    is_variable || known.is_some_and(|known| known.contains(value)),
+                    "{name} has no {label} {value}, but {known:?}: {query}"
+                );
+            }
+            common =
+                Some(common.map_or(labels.clone(), |common| common.intersection(&labels).copied().collect()));
+        }
+        let Some(common) = common else { continue };
+        let grouped = ["by (", "ignoring (", "without (", "on ("].into_iter().flat_map(|word| {
+            query.match_indices(word).filter_map(move |(at, _)| query[at + word.len()..].split_once(')'))
+        });
+        let grouped = grouped.flat_map(|(labels, _)| labels.split(',').map(str::trim));
+        let shown = legend.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
+        for label in grouped.chain(shown) {
+            assert!(common.contains(label), "there is no label {label}: {query} {legend}");
+        }
+    }
 }
 
 /// Names of metrics in a query.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
@@ -153,7 +153,7 @@ fn the_level_of_the_log_changes_by_a_signal_and_json_has_members() {
     let lines = lines();
     let audit = lines.iter().find(|line| line["target"] == "audit").expect("a change is in the log");
     assert!(audit["request_id"].as_str().is_some_and(|id| id.len() == 16), "{audit}");
-    assert_eq!(audit["account"], LOGIN);
+    assert_eq!((&audit["account"], &audit["login"]), (&json!(1), &json!(LOGIN)));
     let incoming = lines.iter().find(|line| line["call"].is_number()).expect("a call is in the log");
     assert!(incoming["level"] == "info" && incoming["at"].is_string(), "{incoming}");
 }

@@ -5,7 +5,11 @@ mod support;
 
 use plenary_caller::CallState;
 use plenary_testing::Postgres;
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+    time::{Duration, Instant},
+};
 use support::{
     LOGIN, Server, plenary,
     talk::{Talk, reserve},
@@ -131,4 +135,32 @@ fn a_database_is_made_checked_and_copied_by_command() {
     let (code, said) = run(&["database", "check"], "mysql://plenary:secret@db/plenary");
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("postgres://USER") && !said.contains("secret"), "{said}");
+}
+
+#[test]
+fn a_second_service_is_refused_until_the_first_has_ended_and_the_first_begins_again_after_a_crash() {
+    let postgres = Postgres::start();
+    let config = format!("database = \"{}\"\n", postgres.url());
+    let mut first = on(&postgres);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plenary.toml");
+    std::fs::write(&file, config).unwrap();
+    let mut second = plenary();
+    second.args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--data"]);
+    second.arg(folder.path().join("data")).arg("--config").arg(&file);
+    let output = second.output().unwrap();
+    let said = text(&output);
+    assert!(!output.status.success(), "{said}");
+    let folder_of_first = first.data().canonicalize().unwrap();
+    assert!(said.contains("another service uses the database"), "{said}");
+    assert!(said.contains(&folder_of_first.display().to_string()), "{said}");
+    // Under its own name it may at once.
+    first.kill_and_restart();
+    assert!(first.terminate().success());
+    let mut second = second.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(second.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("Web services:"), "the first has ended: {line}");
+    second.kill().unwrap();
+    second.wait().unwrap();
 }

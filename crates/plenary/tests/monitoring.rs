@@ -4,6 +4,7 @@ mod support;
 
 use serde_json::Value;
 use std::{
+    net::UdpSocket,
     path::Path,
     process::{Command, Stdio},
 };
@@ -60,8 +61,15 @@ fn sngrep_receives_a_call_by_hep_and_no_credentials() {
         .spawn()
         .expect("sngrep is installed (make interop does that)");
     let server = Server::start(&format!("[hep]\nto = \"udp:127.0.0.1:{port}\"\n"));
-    let uri = format!("sip:conf-Tea@{}", server.sip);
-    let call = || plenary().args(["call", &uri, "--tone", "440", "--seconds", "1"]).output().unwrap();
+    server.put_service("board", r#"{"access": {"users": ["alice"]}, "conference": {"name": "Board"}}"#);
+    let user = server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], "/v1/users/alice");
+    assert_eq!(user.0, 201, "{}", user.1);
+    let uri = format!("sip:board@{}", server.sip);
+    let call = || {
+        let who = ["--user", "alice", "--password", "correct-horse"];
+        let call = ["call", &uri, "--tone", "440", "--seconds", "1"];
+        plenary().args(call).args(who).output().unwrap()
+    };
     let holds = |text: &str| {
         let capture = std::fs::read(&capture).unwrap_or_default();
         capture.windows(text.len()).any(|window| window == text.as_bytes())
@@ -69,8 +77,33 @@ fn sngrep_receives_a_call_by_hep_and_no_credentials() {
     // It may not have been listening yet when the first call came.
     wait_for("a whole call to arrive", || {
         assert!(call().status.success());
-        (holds("INVITE sip:conf-Tea@") && holds("SIP/2.0 200 OK") && holds("BYE sip:")).then_some(())
+        (holds("INVITE sip:board@") && holds("SIP/2.0 200 OK") && holds("BYE sip:")).then_some(())
     });
+    assert!(holds("Authorization:"), "a password was asked for and given");
+    // What follows from the password, and what it follows from.
+    for secret in ["response=", "cnonce=", "Digest username"] {
+        assert!(!holds(secret), "{secret} is in the capture");
+    }
+    // A call whose audio is protected says by which key.
+    const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let here = socket.local_addr().unwrap();
+    let sdp = format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\n\
+         a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\n"
+    );
+    let invite = format!(
+        "INVITE sip:protected@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKprotected\r\nMax-Forwards: 70\r\n\
+         From: <sip:bob@{here}>;tag=1\r\nTo: <sip:protected@{to}>\r\nCall-ID: protected@{here}\r\nCSeq: 1 INVITE\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{sdp}",
+        to = server.sip,
+        length = sdp.len(),
+    );
+    socket.send_to(invite.as_bytes(), &server.sip).unwrap();
+    wait_for("the protected call to arrive", || {
+        (holds("INVITE sip:protected@") && holds("a=crypto:")).then_some(())
+    });
+    assert!(!holds(KEY), "the key of the audio is in the capture");
     sngrep.kill().unwrap();
     sngrep.wait().unwrap();
 }

@@ -5,13 +5,13 @@
 //! without an entry, and no entry of one that was not made.
 
 use crate::{
-    Store, StoreError,
+    Account, KeyId, Person, Store, StoreError,
     database::{Write, execute, postgres::Lock, read, storable},
     named::at_most,
 };
 use plenary_model::{AccountId, Actor, AuditEntry, Timestamp};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 const WRITING: &str = "writing the audit log";
 
@@ -22,11 +22,39 @@ pub struct Doing {
     pub actor: Actor,
     /// The entry of the audit log that tells of it; `None`: nothing of it is audited.
     pub entry: Option<Arc<AuditEntry>>,
+    /// Makes the entry of somebody who signs in, for it is not known before who they are.
+    pub visitor: Option<VisitorEntry>,
+}
+
+/// Somebody who signs in.
+#[derive(Debug, Clone, Copy)]
+pub enum Visitor<'a> {
+    /// A person.
+    Person(&'a Person),
+    /// A leader with the link of this number, of this account.
+    Leader(&'a Account, KeyId),
+}
+
+/// Makes the entry of the audit log that tells who has signed in.
+#[derive(Clone)]
+pub struct VisitorEntry(Arc<dyn Fn(Visitor<'_>) -> AuditEntry + Send + Sync>);
+
+impl VisitorEntry {
+    /// Made by this.
+    pub fn new(entry: impl Fn(Visitor<'_>) -> AuditEntry + Send + Sync + 'static) -> Self {
+        Self(Arc::new(entry))
+    }
+}
+
+impl fmt::Debug for VisitorEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VisitorEntry(…)")
+    }
 }
 
 impl From<Actor> for Doing {
     fn from(actor: Actor) -> Self {
-        Self { actor, entry: None }
+        Self { actor, entry: None, visitor: None }
     }
 }
 
@@ -35,6 +63,19 @@ impl Doing {
     pub(crate) async fn note(&self, transaction: &mut Write) -> Result<(), StoreError> {
         match &self.entry {
             Some(entry) => write_entry(transaction, entry).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What is written in this transaction is the doing of somebody who signs in by it.
+    pub(crate) async fn note_visitor(
+        &self,
+        transaction: &mut Write,
+        visitor: Visitor<'_>,
+    ) -> Result<(), StoreError> {
+        let entry = self.visitor.as_ref().map(|VisitorEntry(entry)| entry(visitor));
+        match entry {
+            Some(entry) => write_entry(transaction, &entry).await,
             None => Ok(()),
         }
     }

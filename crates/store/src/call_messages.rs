@@ -74,6 +74,32 @@ impl Store {
         text.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()
     }
 
+    /// Calls whose messages are kept, the latest first, before the one that ended then and has this id, `limit` at the most: id, when it
+    /// ended, and the numbers and names that stand in them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn calls_with_messages(
+        &self,
+        before: Option<(Timestamp, &str)>,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp, Vec<String>)>, StoreError> {
+        let (at, id) = before.map_or((i64::MAX, ""), |(at, id)| (at.0, id));
+        let rows: Vec<(String, i64, String)> =
+            read!(self.base, "listing calls whose messages are kept", |on| sqlx::query_as(
+                "SELECT id, ended_at, people FROM call_messages
+                 WHERE ended_at < $1 OR (ended_at = $1 AND id < $2) ORDER BY ended_at DESC, id DESC LIMIT $3"
+            )
+            .bind(at)
+            .bind(storable(id))
+            .bind(at_most(limit))
+            .fetch_all(on))?;
+        let call = |(id, at, people): (String, i64, String)| {
+            (id, Timestamp(at), serde_json::from_str(&people).unwrap_or_default())
+        };
+        Ok(rows.into_iter().map(call).collect())
+    }
+
     /// Forgets messages of calls that ended before a time; returns of how many.
     ///
     /// # Errors
@@ -85,17 +111,20 @@ impl Store {
         Ok(gone)
     }
 
-    /// Calls of an account, and of none that is known, with the numbers and names that stand in their messages.
+    /// Calls of an account with the numbers and names that stand in their messages; with `with_nobodys` those that are of no account too,
+    /// for they got to no service.
     pub(crate) async fn people_in_messages(
         &self,
         account: AccountId,
+        with_nobodys: bool,
     ) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = read!(self.base, "looking through the messages of calls", |on| {
             sqlx::query_as(
                 "SELECT kept.id, kept.people FROM call_messages kept LEFT JOIN calls ON calls.id = kept.id
-                 WHERE calls.account_id IS NULL OR calls.account_id = $1",
+                 WHERE calls.account_id = $1 OR ($2 AND calls.account_id IS NULL)",
             )
             .bind(account.0)
+            .bind(with_nobodys)
             .fetch_all(on)
         })?;
         let people = |text: String| serde_json::from_str(&text).unwrap_or_default();

@@ -28,6 +28,18 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Another service serves calls with this database.
+    #[error(
+        "another service uses the database: {by}, seen {seconds} s ago. Stop it first; one that has crashed counts as gone after {gone_after} s"
+    )]
+    Served {
+        /// Which.
+        by: String,
+        /// When it was last seen.
+        seconds: u64,
+        /// When it counts as gone.
+        gone_after: u64,
+    },
     /// PostgreSQL cannot be reached, or does not let us in.
     #[error("{database} cannot be opened{hint}")]
     Connect {

@@ -7,6 +7,7 @@ use crate::{
     Store, StoreError,
     database::{Write, execute, postgres::Lock, read, storable, within},
     named::at_most,
+    reservations::current,
 };
 use plenary_model::{
     AccountEvent, AccountId, EventKind, EventRecord, Ongoing, OngoingKind, ParticipantId, ReservationData,
@@ -14,7 +15,8 @@ use plenary_model::{
 };
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, HashMap},
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -108,7 +110,16 @@ impl Store {
     /// When the database fails. After [`StoreError::Unconfirmed`] they have to be written `again`.
     pub async fn write_events(&self, events: &[AccountEvent], again: bool) -> Result<(), StoreError> {
         let mut transaction = self.base.write(WRITING, Lock::Nothing).await?;
-        let Some(written) = append(&mut transaction, events, again).await? else { return Ok(()) };
+        let Some(written) = append(&mut transaction, events, again).await? else {
+            // An earlier try has succeeded, and nobody was told.
+            drop(transaction);
+            let accounts: BTreeSet<AccountId> = events.iter().map(|event| event.account).collect();
+            for account in accounts {
+                let last = self.event_bounds(account).await?.last;
+                self.news.tell(&[(account, last)]);
+            }
+            return Ok(());
+        };
         transaction.commit(WRITING).await?;
         self.news.tell(&written);
         Ok(())
@@ -299,16 +310,27 @@ pub(crate) async fn append(
     let (mut rows, mut written) = (Vec::with_capacity(events.len()), Vec::new());
     let mut ongoing = BTreeMap::new();
     for (account, records) in by_account {
-        let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
+        let drawn = i64::try_from(records.len()).unwrap_or(i64::MAX);
         let last: Option<i64> = within!(transaction, WRITING, |on| sqlx::query_scalar(draw)
             .bind(account.0)
-            .bind(count)
+            .bind(drawn)
             .fetch_optional(on))?;
         let Some(last) = last else { continue };
-        if again && is_written(transaction, account, records[0]).await? {
+        let records = as_booked(transaction, records).await?;
+        let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
+        let (first, last) = (last - drawn + 1, last - drawn + count);
+        if count < drawn {
+            let give_back = "UPDATE event_logs SET last_seq = $2 WHERE account_id = $1";
+            execute!(transaction, WRITING, sqlx::query(give_back).bind(account.0).bind(last))?;
+        }
+        if again
+            && let Some(record) = records.first()
+            && is_written(transaction, account, record).await?
+        {
             return Ok(None);
         }
-        for (seq, record) in (last - count + 1..).zip(records) {
+        for (seq, record) in (first..).zip(&records) {
+            let record = &**record;
             rows.push(
                 json!({ "account": account.0, "seq": seq, "at": record.at.0, "body": text_of(record)? }),
             );
@@ -325,6 +347,32 @@ pub(crate) async fn append(
     insert(transaction, rows).await?;
     change_ongoing(transaction, ongoing).await?;
     Ok(Some(written))
+}
+
+/// Bookings are written at once, and that a reservation has begun a moment later: behind a change of the reservation it says what holds
+/// by now, and behind its removal nothing. Behind the lock of the account's log nothing comes in between.
+async fn as_booked<'a>(
+    transaction: &mut Write,
+    records: Vec<&'a EventRecord>,
+) -> Result<Vec<Cow<'a, EventRecord>>, StoreError> {
+    let begun = |record: &&EventRecord| match &record.kind {
+        EventKind::ReservationStarted(data) => Some(data.token.clone()),
+        _ => None,
+    };
+    let tokens: Vec<_> = records.iter().filter_map(begun).collect();
+    if tokens.is_empty() {
+        return Ok(records.into_iter().map(Cow::Borrowed).collect());
+    }
+    let booked = current(transaction, &tokens).await?;
+    let as_booked = records.into_iter().filter_map(|record| match &record.kind {
+        EventKind::ReservationStarted(data) => {
+            let now = booked.get(&data.token)?.clone();
+            let kind = EventKind::ReservationStarted(now);
+            Some(Cow::Owned(EventRecord { kind, ..record.clone() }))
+        }
+        _ => Some(Cow::Borrowed(record)),
+    });
+    Ok(as_booked.collect())
 }
 
 async fn insert(transaction: &mut Write, rows: Vec<Value>) -> Result<(), StoreError> {

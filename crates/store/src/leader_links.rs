@@ -5,6 +5,7 @@ use crate::{
     Access, Authenticated, KeyId, LeaderSessionId, SESSION_IDLE_MS, SESSION_MS, SessionSecret, SignInFrom,
     Store, StoreError,
     access::{AccountRow, account, account_columns},
+    audit::Visitor,
     database::{execute, read, storable, within},
     keys::{ApiKey, hash, insert_key, random_text, scopes},
     links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, link_end},
@@ -107,6 +108,13 @@ macro_rules! links {
         )
     };
 }
+
+/// The account of the link with this number.
+const ACCOUNT_OF_LINK: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    " FROM accounts WHERE accounts.id = (SELECT account_id FROM api_keys WHERE api_keys.id = $1)"
+);
 
 impl Store {
     /// Makes a link. The code is in what this returns alone.
@@ -269,6 +277,9 @@ impl Store {
             doing,
             sqlx::query("UPDATE api_keys SET last_used_at = $2 WHERE id = $1").bind(found.id.0).bind(now.0)
         )?;
+        let row: AccountRow =
+            within!(transaction, doing, |on| sqlx::query_as(ACCOUNT_OF_LINK).bind(found.id.0).fetch_one(on))?;
+        self.doing.note_visitor(&mut transaction, Visitor::Leader(&account(row), found.id)).await?;
         transaction.commit(doing).await?;
         Ok(Some(secret))
     }
@@ -310,13 +321,9 @@ impl Store {
         if now >= session.ends_at() {
             return Ok(None);
         }
-        let columns = concat!(
-            "SELECT ",
-            account_columns!(),
-            " FROM accounts WHERE accounts.id = (SELECT account_id FROM api_keys WHERE api_keys.id = $1)"
-        );
-        let row: Option<AccountRow> =
-            read!(self.base, doing, |on| sqlx::query_as(columns).bind(session.link.id.0).fetch_optional(on))?;
+        let row: Option<AccountRow> = read!(self.base, doing, |on| sqlx::query_as(ACCOUNT_OF_LINK)
+            .bind(session.link.id.0)
+            .fetch_optional(on))?;
         let names: Option<String> =
             read!(self.base, doing, |on| sqlx::query_scalar("SELECT scopes FROM api_keys WHERE id = $1")
                 .bind(session.link.id.0)

@@ -42,6 +42,7 @@ mod records;
 mod reservations;
 mod rooms;
 mod services;
+mod serving;
 mod sounds;
 mod store;
 mod tokens;
@@ -56,7 +57,7 @@ mod writer;
 pub use access::{
     Access, Account, AccountSettings, Authenticated, KeyId, LeaderSessionId, PersonId, SessionId,
 };
-pub use audit::{AuditQuery, Doing};
+pub use audit::{AuditQuery, Doing, Visitor, VisitorEntry};
 pub use calendar_feeds::CalendarFeed;
 pub use call_messages::CallMessages;
 pub use change::{Change, ChangeError, Changed};
@@ -74,7 +75,7 @@ pub use people::{
     AcceptError, InvitationCode, PasswordChange, Person, PersonError, PersonRole, ProviderPerson,
     ProviderSignIn, SESSION_IDLE_MS, SESSION_MS, Session, SessionSecret, SignIn, SignInFrom,
 };
-pub use personal_data::Redacted;
+pub use personal_data::{Redacted, Sought};
 pub use recordings::RecordingsQuery;
 pub use records::{CallOutcome, CallsQuery};
 pub use reservations::{

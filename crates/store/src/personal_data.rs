@@ -6,13 +6,16 @@ use crate::{
     events::text_of,
     named::at_most,
 };
-use plenary_model::{AccountId, Redaction, Said, Timestamp, is_of_person, redact_json};
+use plenary_model::{AccountId, Guest, Redaction, Said, Timestamp, is_of_person, login_of, redact_json};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 const DOING: &str = "taking personal data out of records";
 /// Records that are read at once.
 const PAGE: usize = 1000;
+/// Conferences know their reservations for so long after their end, at the most.
+const KNOWN_MS: i64 = 24 * 3_600_000;
 
 /// What was found of a person, and taken out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,11 +30,29 @@ pub struct Redacted {
     pub audit: u64,
     /// Calls whose messages were kept.
     pub messages: u64,
+    /// Guests of reservations that ended more than a day ago.
+    pub guests: u64,
+    /// Mails to guests that were sent, or given up.
+    pub mails: u64,
+}
+
+/// Whom [`Store::redact_number`] looks for, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sought<'a> {
+    /// In what is stored of this account.
+    pub account: AccountId,
+    /// And in messages of calls that are of no account.
+    pub with_nobodys: bool,
+    /// The number, in any spelling, the name or the mail address.
+    pub number: &'a str,
+    /// What is left of it.
+    pub how: Redaction,
 }
 
 /// A person who is looked for.
 struct Wanted<'a> {
     account: AccountId,
+    with_nobodys: bool,
     number: &'a str,
     how: Redaction,
     /// Participants that were found to be them.
@@ -45,6 +66,11 @@ impl Wanted<'_> {
         is_of_person(text, self.number)
     }
 
+    fn is_guest(&self, guest: &Guest) -> bool {
+        login_of(&guest.mail) == login_of(self.number)
+            || guest.name.as_deref().is_some_and(|name| self.is_them(name))
+    }
+
     /// A path of the web services is about a participant who is them.
     fn is_about(&self, path: &str) -> bool {
         path.split('/').any(|segment| self.participants.contains(segment))
@@ -54,32 +80,36 @@ impl Wanted<'_> {
 impl Store {
     /// Takes a number out of what is stored of an account's calls that are over: records, and so the history of conferences, which
     /// shows it from there; events, and so what is sent to webhooks; the audit log, where it tells of conferences; messages of calls. The
-    /// names by which the person was shown go with it.
+    /// names by which the person was shown go with it. Who was a guest of a reservation goes too. Beside what was found: the calls whose
+    /// messages are not to be shown any more.
     ///
     /// # Errors
     /// When the database fails; what was done before stays done.
     pub async fn redact_number(
         &self,
-        account: AccountId,
-        number: &str,
-        how: Redaction,
+        sought: Sought<'_>,
         at: Timestamp,
-    ) -> Result<Redacted, StoreError> {
+    ) -> Result<(Redacted, BTreeSet<String>), StoreError> {
+        let Sought { account, with_nobodys, number, how } = sought;
         let present: Vec<String> = read!(self.base, DOING, |on| sqlx::query_scalar(
             "SELECT id FROM ongoing WHERE account_id = $1 AND id <> ''"
         )
         .bind(account.0)
         .fetch_all(on))?;
         let present = present.into_iter().collect();
-        let mut wanted = Wanted { account, number, how, participants: BTreeSet::new(), present };
+        let mut wanted =
+            Wanted { account, with_nobodys, number, how, participants: BTreeSet::new(), present };
         let (calls, history) = self.redact_calls(&mut wanted, at).await?;
         let events = self.redact_events(&mut wanted).await?;
         let audit = self.redact_audit(&wanted).await?;
-        let messages = self.forget_messages(&wanted).await?;
-        Ok(Redacted { calls, history, events, audit, messages })
+        let (guests, mails) = (self.redact_guests(&wanted, at).await?, self.forget_mails(&wanted).await?);
+        let mut of_calls = wanted.participants.clone();
+        let messages = self.forget_messages(&wanted, &mut of_calls).await?;
+        Ok((Redacted { calls, history, events, audit, messages, guests, mails }, of_calls))
     }
 
-    /// The participants of an account that a number's calls which are over were.
+    /// The participants of an account that a number's calls which are over were, by the records of calls or by events, which are not
+    /// kept equally long.
     ///
     /// # Errors
     /// When the database fails.
@@ -97,7 +127,19 @@ impl Store {
             found.extend(theirs.map(|(id, ..)| id));
             after = next;
         }
-        Ok(found)
+        let mut after = 0;
+        loop {
+            let page = self.events_after(account, after, PAGE).await?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map_or(after, |last| last.seq);
+            let named =
+                page.iter().filter(|event| says_who(&event.body)).filter_map(|event| event.record().ok());
+            let theirs = named.filter(|record| record.is_from(number));
+            found.extend(theirs.filter_map(|record| record.participant_id).map(|id| id.to_string()));
+            if is_last {
+                return Ok(found);
+            }
+        }
     }
 
     /// Calls that are over: id, caller, called. With the id from which on there may be more.
@@ -175,11 +217,12 @@ impl Store {
     async fn redact_audit(&self, wanted: &Wanted<'_>) -> Result<u64, StoreError> {
         let (mut entries, mut after) = (0, 0);
         loop {
-            // What was done in conferences. Elsewhere are names of what is configured: they say who may do what.
+            // What was done in conferences, and who was a guest. Elsewhere are names of what is configured: they say who may do what.
             let rows: Vec<AuditRow> = read!(self.base, DOING, |on| {
                 sqlx::query_as(
                 "SELECT id, path, before_json, after_json, request_json FROM audit WHERE account_id = $1 AND id > $2
-                     AND (substr(path, 1, 16) = '/v1/conferences/' OR substr(path, 1, 12) = '/conference_')
+                     AND (substr(path, 1, 16) IN ('/v1/conferences/', '/v1/reservations') OR substr(path, 1, 10) = '/v1/series'
+                         OR substr(path, 1, 12) = '/conference_')
                  ORDER BY id LIMIT $3"
             )
             .bind(wanted.account.0)
@@ -192,8 +235,11 @@ impl Store {
             let mut found = Vec::new();
             for (id, path, before, after, request) in rows {
                 let is_participant = wanted.is_about(&path);
-                let takes =
-                    |name: &str, text: &str| name == "display_name" && is_participant || wanted.is_them(text);
+                let takes = |name: &str, text: &str| match name {
+                    "display_name" => is_participant || wanted.is_them(text),
+                    "mail" => login_of(text) == login_of(wanted.number),
+                    _ => wanted.is_them(text),
+                };
                 let mut is_found = false;
                 let texts = [before, after, request].map(|text| {
                     let text = text?;
@@ -228,13 +274,93 @@ impl Store {
         }
     }
 
-    /// Of calls that were found, and of those in whose messages they stand.
-    async fn forget_messages(&self, wanted: &Wanted<'_>) -> Result<u64, StoreError> {
-        let kept = self.people_in_messages(wanted.account).await?;
+    /// Of reservations that are over. Of others, guests are told what becomes of them: they are changed by who has booked.
+    async fn redact_guests(&self, wanted: &Wanted<'_>, at: Timestamp) -> Result<u64, StoreError> {
+        let (mut guests, mut after) = (0, String::new());
+        loop {
+            let rows: Vec<(String, String)> = read!(self.base, DOING, |on| {
+                sqlx::query_as(
+                "SELECT token, guests FROM reservations WHERE account_id = $1 AND guests IS NOT NULL AND ends_at < $2
+                     AND token > $3 ORDER BY token LIMIT $4"
+            )
+            .bind(wanted.account.0)
+            .bind(at.0.saturating_sub(KNOWN_MS))
+            .bind(&after)
+            .bind(at_most(PAGE))
+            .fetch_all(on)
+            })?;
+            let is_last = rows.len() < PAGE;
+            after = rows.last().map_or(after, |(token, _)| token.clone());
+            let mut found = Vec::new();
+            for (token, text) in rows {
+                let Ok(before) = serde_json::from_str::<Vec<Guest>>(&text) else { continue };
+                let count = before.len();
+                let left: Vec<Guest> = before.into_iter().filter(|guest| !wanted.is_guest(guest)).collect();
+                if left.len() < count {
+                    guests += (count - left.len()) as u64;
+                    let text = (!left.is_empty())
+                        .then(|| serde_json::to_string(&left).expect("plain data becomes JSON"));
+                    found.push((token, text));
+                }
+            }
+            if !found.is_empty() {
+                let mut transaction = self.write_behind(DOING, Lock::Bookings).await?;
+                for (token, left) in found {
+                    let update = "UPDATE reservations SET guests = $1 WHERE token = $2";
+                    execute!(transaction, DOING, sqlx::query(update).bind(left).bind(token))?;
+                }
+                transaction.commit(DOING).await?;
+            }
+            if is_last {
+                return Ok(guests);
+            }
+        }
+    }
+
+    /// Those that wait to be sent are left: they tell a guest who is one.
+    async fn forget_mails(&self, wanted: &Wanted<'_>) -> Result<u64, StoreError> {
+        let (mut mails, mut after) = (0, 0);
+        loop {
+            let rows: Vec<(i64, String)> = read!(self.base, DOING, |on| sqlx::query_as(
+                "SELECT id, body FROM mails WHERE account_id = $1 AND next_at IS NULL AND id > $2
+                 ORDER BY id LIMIT $3"
+            )
+            .bind(wanted.account.0)
+            .bind(after)
+            .bind(at_most(PAGE))
+            .fetch_all(on))?;
+            let is_last = rows.len() < PAGE;
+            after = rows.last().map_or(after, |(id, _)| *id);
+            let guest = |body: &str| serde_json::from_str::<MailBody>(body).ok().map(|body| body.guest);
+            let theirs =
+                rows.into_iter().filter(|(_, body)| guest(body).is_some_and(|one| wanted.is_guest(&one)));
+            let found: Vec<i64> = theirs.map(|(id, _)| id).collect();
+            if !found.is_empty() {
+                let mut transaction = self.write_behind(DOING, Lock::Nothing).await?;
+                for id in &found {
+                    let delete = "DELETE FROM mails WHERE id = $1 AND next_at IS NULL";
+                    mails += execute!(transaction, DOING, sqlx::query(delete).bind(*id))?;
+                }
+                transaction.commit(DOING).await?;
+            }
+            if is_last {
+                return Ok(mails);
+            }
+        }
+    }
+
+    /// Of calls that were found, and of those in whose messages they stand, which are found by that.
+    async fn forget_messages(
+        &self,
+        wanted: &Wanted<'_>,
+        of_calls: &mut BTreeSet<String>,
+    ) -> Result<u64, StoreError> {
+        let kept = self.people_in_messages(wanted.account, wanted.with_nobodys).await?;
         let is_found = |(id, people): &(String, Vec<String>)| {
             wanted.participants.contains(id) || people.iter().any(|text| wanted.is_them(text))
         };
         let found: Vec<String> = kept.into_iter().filter(is_found).map(|(id, _)| id).collect();
+        of_calls.extend(found.iter().cloned());
         self.forget_messages_of(&found).await
     }
 
@@ -342,6 +468,12 @@ impl Store {
         transaction.commit(DOING).await?;
         Ok(u64::try_from(stays).unwrap_or_default())
     }
+}
+
+/// What of the body of a mail says to whom it goes.
+#[derive(Deserialize)]
+struct MailBody {
+    guest: Guest,
 }
 
 /// An event that may identify a person. Most do not, and need not be read.

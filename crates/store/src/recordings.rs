@@ -147,6 +147,32 @@ impl Store {
         Ok(found.into_iter().map(|(account, id)| (AccountId(account), id)).collect())
     }
 
+    /// Recordings of all accounts that ended before a time, in the order in which they did, from the one that ended then and has this id
+    /// on: with when they ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recordings_ended_before(
+        &self,
+        before: Timestamp,
+        after: (Timestamp, &str),
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, RecordingManifest)>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found: Vec<(i64, String)> = read!(self.base, "reading old recordings", |on| {
+            sqlx::query_as(
+            "SELECT ended_at, manifest FROM recordings
+             WHERE ended_at < $1 AND (ended_at > $2 OR (ended_at = $2 AND id > $3)) ORDER BY ended_at, id LIMIT $4"
+        )
+        .bind(before.0)
+        .bind(after.0.0)
+        .bind(after.1)
+        .bind(limit)
+        .fetch_all(on)
+        })?;
+        found.into_iter().map(|(at, text)| Ok((Timestamp(at), manifest_of(&text)?))).collect()
+    }
+
     /// Deletes what is known of a recording that has ended, tells so by an event, and notes that its files are to be deleted
     /// ([`Self::deleted_recordings`]): all in one transaction. `reason`: why, where nobody has asked for it. `false`: there is none that
     /// has ended.

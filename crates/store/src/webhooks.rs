@@ -185,13 +185,15 @@ impl Store {
         Ok(Some(secret))
     }
 
-    /// The webhooks of all accounts.
+    /// The webhooks of all accounts that are not disabled.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn all_webhooks(&self) -> Result<Vec<(AccountId, String)>, StoreError> {
         let rows: Vec<(i64, String)> = read!(self.base, "listing webhooks", |on| sqlx::query_as(
-            "SELECT account_id, name FROM webhooks ORDER BY account_id, name"
+            "SELECT webhooks.account_id, webhooks.name FROM webhooks
+             JOIN accounts ON accounts.id = webhooks.account_id AND NOT accounts.is_disabled
+             ORDER BY webhooks.account_id, webhooks.name"
         )
         .fetch_all(on))?;
         Ok(rows.into_iter().map(|(account, name)| (AccountId(account), name)).collect())
@@ -244,14 +246,15 @@ impl Store {
         transaction.commit(doing).await
     }
 
-    /// Writes down what came of a try, or that events were passed over. `false`: another process sends by now, and nothing is written.
+    /// Writes down what came of a try of this webhook, or that events were passed over. `false`: another process sends by now, or the
+    /// webhook was changed meanwhile, which begins anew; then nothing is written.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn webhook_tried(
         &self,
         account: AccountId,
-        name: &str,
+        webhook: &StoredWebhook,
         owner: &str,
         delivery: Option<&Delivery>,
         tried: &Tried,
@@ -259,24 +262,25 @@ impl Store {
         let doing = "writing down what was sent to a webhook";
         let mut transaction = self.base.write(doing, Lock::Nothing).await?;
         let update = "UPDATE webhooks SET sent_up_to = coalesce($4, sent_up_to), failures = $5, next_at = $6, last_error = $7
-             WHERE account_id = $1 AND name = $2 AND lease = $3";
+             WHERE account_id = $1 AND name = $2 AND lease = $3 AND updated_at = $8";
         let is_ours = execute!(
             transaction,
             doing,
             sqlx::query(update)
                 .bind(account.0)
-                .bind(name)
+                .bind(&webhook.name)
                 .bind(owner)
                 .bind(tried.up_to)
                 .bind(i64::from(tried.failures))
                 .bind(tried.next_at.map(|at| at.0))
                 .bind(tried.last_error.as_deref().map(storable))
+                .bind(webhook.updated_at.0)
         )?;
         if is_ours == 0 {
             return Ok(false);
         }
         if let Some(delivery) = delivery {
-            write_delivery(&mut transaction, account, name, delivery).await?;
+            write_delivery(&mut transaction, account, &webhook.name, delivery).await?;
         }
         transaction.commit(doing).await?;
         Ok(true)
@@ -293,7 +297,7 @@ impl Store {
         delivery: &Delivery,
     ) -> Result<(), StoreError> {
         let doing = "writing down what was sent to a webhook";
-        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        let mut transaction = self.write_behind(doing, Lock::Nothing).await?;
         write_delivery(&mut transaction, account, name, delivery).await?;
         transaction.commit(doing).await
     }
@@ -346,20 +350,28 @@ impl Store {
         row.map(delivery).transpose()
     }
 
-    /// Deletes deliveries that were first tried before this time.
+    /// Deletes deliveries that were first tried before this time, at most `limit` of them; returns how many. One that is tried no more,
+    /// since its event is not kept, has failed.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn prune_deliveries(&self, before: Timestamp) -> Result<u64, StoreError> {
+    pub async fn prune_deliveries(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         let doing = "deleting old deliveries";
         let mut transaction = self.base.write(doing, Lock::Nothing).await?;
-        let delete = "DELETE FROM webhook_deliveries WHERE created_at < $1 AND state <> 'pending'";
-        let gone = execute!(transaction, doing, sqlx::query(delete).bind(before.0))?;
+        let fail = "UPDATE webhook_deliveries SET state = 'failed' WHERE state = 'pending' AND seq <=
+             (SELECT sent_up_to FROM webhooks WHERE webhooks.account_id = webhook_deliveries.account_id
+                 AND webhooks.name = webhook_deliveries.webhook)";
+        execute!(transaction, doing, sqlx::query(fail))?;
+        let delete = "DELETE FROM webhook_deliveries WHERE (account_id, webhook, id) IN
+             (SELECT account_id, webhook, id FROM webhook_deliveries
+              WHERE created_at < $1 AND state <> 'pending' LIMIT $2)";
+        let gone = execute!(transaction, doing, sqlx::query(delete).bind(before.0).bind(at_most(limit)))?;
         transaction.commit(doing).await?;
         Ok(gone)
     }
 }
 
+/// Each time it was tried once more; what was taken once stays taken.
 async fn write_delivery(
     transaction: &mut Write,
     account: AccountId,
@@ -367,11 +379,13 @@ async fn write_delivery(
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
     let doing = "writing down what was sent to a webhook";
-    let insert = "INSERT INTO webhook_deliveries (account_id, webhook, id, seq, type, state, attempts, status, error,
+    let insert =
+        "INSERT INTO webhook_deliveries (account_id, webhook, id, seq, type, state, attempts, status, error,
              duration_ms, created_at, tried_at)
          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
          WHERE EXISTS (SELECT 1 FROM webhooks WHERE account_id = $1 AND name = $2)
-         ON CONFLICT (account_id, webhook, id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
+         ON CONFLICT (account_id, webhook, id) DO UPDATE SET attempts = webhook_deliveries.attempts + 1,
+             state = CASE webhook_deliveries.state WHEN 'delivered' THEN 'delivered' ELSE excluded.state END,
              status = excluded.status, error = excluded.error, duration_ms = excluded.duration_ms,
              tried_at = excluded.tried_at";
     execute!(

@@ -41,6 +41,9 @@ pub trait Journal: Send + Sync + 'static {
         again: bool,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// These are lost for good: the database refuses them, or the service ends and it is away.
+    fn lost(&self, _entries: &[Self::Entry]) {}
+
     /// What is to be written when nothing waits any more.
     fn left_over(&self) -> Vec<Self::Entry> {
         Vec::new()
@@ -233,6 +236,7 @@ impl<J: Journal> Task<J> {
                     if *self.stop.borrow() && failed > 1 {
                         warn!(%error, count = entries.len(), "{} could not be written and are lost", J::ENTRIES);
                         self.counts.lost.fetch_add(entries.len() as u64, Relaxed);
+                        self.journal.lost(entries);
                         return;
                     }
                     warn!(%error, count = entries.len(), "{} cannot be written; trying again", J::ENTRIES);
@@ -241,6 +245,7 @@ impl<J: Journal> Task<J> {
                 Err(error) if entries.len() == 1 => {
                     error!(%error, "one of the {} is refused by the database and lost", J::ENTRIES);
                     self.counts.lost.fetch_add(1, Relaxed);
+                    self.journal.lost(entries);
                     return;
                 }
                 Err(_) => {

@@ -7,7 +7,7 @@ mod support;
 use plenary_conference::{ConferenceName, Reservation, Timestamp};
 use plenary_model::{AccountId, Actor, AuditEntry, KeySettings, Redaction, Scope};
 use plenary_store::{
-    Account, AccountSettings, AuditQuery, Before, Doing, KeyId, NameRule, ReserveError, Store,
+    Account, AccountSettings, AuditQuery, Before, Doing, KeyId, NameRule, ReserveError, Sought, Store,
     new_reservation_token,
 };
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn entry(account: AccountId, request: &str) -> AuditEntry {
 
 /// What is changed by this handle is this request's doing.
 fn by(store: &Store, entry: &AuditEntry) -> Store {
-    store.acting(Doing { actor: Actor::key(1), entry: Some(Arc::new(entry.clone())) })
+    store.acting(Doing { actor: Actor::key(1), entry: Some(Arc::new(entry.clone())), visitor: None })
 }
 
 /// Requests that have an entry, the oldest first, with its status.
@@ -147,7 +147,8 @@ async fn every_kind_of_change_has_its_entry(database: &Database) {
     };
     of("days").change_account(bob, keep).await.unwrap();
     of("account").create_account_login("1-2-0/eve@example.com").await.unwrap();
-    of("nobody").redact_number(bob, "+4930123456", Redaction::Drop, NOW).await.unwrap();
+    let sought = Sought { account: bob, with_nobodys: true, number: "+4930123456", how: Redaction::Drop };
+    of("nobody").redact_number(sought, NOW).await.unwrap();
     let found: Vec<_> = entries(&store).await.into_iter().map(|(request, _)| request).collect();
     assert_eq!(found, ["key", "revoked", "trunk", "user", "service", "webrtc", "days", "account"]);
 }

@@ -148,6 +148,7 @@ async fn fill(store: &Store) -> String {
     store.end_session(person.id, signed_in.1.id).await.unwrap();
     store.invite(person.id, NOW).await.unwrap();
     store.note_alive(NOW).await.unwrap();
+    store.serve_as("one", NOW).await.unwrap();
     let people = ["+4930123456".to_owned()].into();
     let failed =
         CallMessages { id: "n.1".into(), ended_at: NOW, people, messages: json!({ "messages": [] }) };
@@ -236,6 +237,7 @@ async fn everything_goes_to_postgres_and_back() {
         ("web_sessions", 1),
         ("calendar_feeds", 0),
         ("last_alive", 1),
+        ("serving", 1),
         ("audit", 1),
     ];
     assert_eq!(rows, expected);

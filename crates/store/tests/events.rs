@@ -16,6 +16,7 @@ on_both![
     events_are_numbered_without_gaps_whoever_writes,
     an_event_that_may_be_written_already_is_not_written_twice,
     a_booking_and_its_event_are_written_together,
+    that_a_reservation_has_begun_says_what_holds_by_then_and_nothing_where_it_is_removed,
     what_goes_on_is_known_until_it_ends,
     old_events_go_and_the_numbers_go_on,
     who_waits_for_events_is_told,
@@ -129,6 +130,69 @@ async fn a_booking_and_its_event_are_written_together(database: &Database) {
     assert_eq!((data.duration_min, data.title.as_deref()), (60, Some("Weekly")));
 }
 
+async fn that_a_reservation_has_begun_says_what_holds_by_then_and_nothing_where_it_is_removed(
+    database: &Database,
+) {
+    let store = database.open().await;
+    let bob = account(&store, "bob").await;
+    let book = async |name: &str| {
+        let booked = Reservation {
+            token: plenary_store::new_reservation_token(),
+            account: bob,
+            name: ConferenceName::new(name),
+            max_participants: 40,
+            starts_at: Timestamp(1_800_000_000_000),
+            duration_minutes: 30,
+            divert: None,
+            title: None,
+            guests: Vec::new(),
+            sequence: 0,
+            series: None,
+        };
+        store.reserve_by(&booked, NameRule::NonOverlapping, 200, Timestamp(0)).await.unwrap();
+        booked
+    };
+    let (removed, changed) = (book("Gone").await, book("Board").await);
+    // They begin, which is to be written in a moment; meanwhile one is removed and the other one made longer.
+    let begins = |one: &Reservation, at| event(bob, at, EventKind::ReservationStarted(one.data()));
+    let waiting = [
+        begins(&removed, 1),
+        event(bob, 2, EventKind::ConferenceCreated { reserved: true, max_participants: 40 }),
+        begins(&changed, 3),
+    ];
+    assert!(store.remove(&removed.token, 200).await.unwrap());
+    store.extend(&changed.token, 60, 200).await.unwrap();
+    store.write_events(&waiting, false).await.unwrap();
+    let told: Vec<EventRecord> = log(&store, bob).await.iter().map(|event| event.record().unwrap()).collect();
+    let kinds: Vec<&str> = told.iter().map(|event| event.kind.name()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "reservation.created",
+            "reservation.created",
+            "reservation.removed",
+            "reservation.extended",
+            "conference.created",
+            "reservation.started"
+        ]
+    );
+    let EventKind::ReservationStarted(data) = &told[5].kind else { panic!("{told:?}") };
+    assert_eq!((&data.token, data.duration_min), (&changed.token, 60), "as it is by then");
+    let numbers: Vec<i64> = log(&store, bob).await.iter().map(|event| event.seq).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6], "without a gap");
+    assert_eq!(store.event_bounds(bob).await.unwrap().last, 6);
+    let begun = store.ongoing().await.unwrap();
+    let tokens = begun.iter().filter(|(_, what, _)| what.kind == OngoingKind::Reservation);
+    assert_eq!(tokens.map(|(_, what, _)| what.id.as_str()).collect::<Vec<_>>(), [changed.token.as_str()]);
+    let ended = async |after: i64, until: i64| {
+        let found = store.reservations_ended((Timestamp(after), ""), Timestamp(until), 10).await.unwrap();
+        found.into_iter().map(|one| one.token).collect::<Vec<_>>()
+    };
+    let end = changed.starts_at.plus_minutes(60).0;
+    assert_eq!(ended(0, end).await, [changed.token]);
+    assert_eq!((ended(0, end - 1).await, ended(end, i64::MAX).await.len()), (vec![], 1));
+}
+
 fn presence() -> Presence {
     Presence {
         who: Introduction::default(),
@@ -144,14 +208,21 @@ fn presence() -> Presence {
 async fn what_goes_on_is_known_until_it_ends(database: &Database) {
     let store = database.open().await;
     let bob = account(&store, "bob").await;
-    let data = ReservationData {
-        token: plenary_conference::ReservationToken::new("TOKEN"),
+    let booked = Reservation {
+        token: plenary_store::new_reservation_token(),
+        account: bob,
+        name: ConferenceName::new("Board"),
         max_participants: 40,
         starts_at: Timestamp(0),
-        duration_min: 30,
-        title: None,
+        duration_minutes: 30,
         divert: None,
+        title: None,
+        guests: Vec::new(),
+        sequence: 0,
+        series: None,
     };
+    store.reserve_by(&booked, NameRule::NonOverlapping, 50, Timestamp(0)).await.unwrap();
+    let data: ReservationData = booked.data();
     let begin = [
         event(bob, 1, EventKind::ReservationStarted(data.clone())),
         event(bob, 2, EventKind::ConferenceCreated { reserved: true, max_participants: 40 }),

@@ -8,7 +8,7 @@ use plenary_model::{
     AccountId, AuditEntry, CallEntry, CallRecord, ConferenceKey, ConferenceName, EndedBy, HistoryEntry,
     HistoryReason, ParticipantId, RecordEntry, Redaction, ReservationToken, Timestamp, UsageBy, UsageKey,
 };
-use plenary_store::{AuditQuery, CallOutcome, CallsQuery, HistoryQuery, Redacted, Store, UsageQuery};
+use plenary_store::{AuditQuery, CallOutcome, CallsQuery, HistoryQuery, Redacted, Sought, Store, UsageQuery};
 use serde_json::json;
 use support::Database;
 
@@ -300,7 +300,10 @@ async fn a_number_is_taken_out_in_whatever_spelling_and_counted(database: &Datab
     entries.extend([over("a", 9), over("b", 9), over("c", 9), begun(call(eve, "e", 1)), over("e", 9)]);
     entries.extend(conference(bob, "1", "Board", &[("a", 1, 9), ("c", 2, 9)]));
     store.write_records(&entries).await.unwrap();
-    let mask = async |number: &str, how| store.redact_number(bob, number, how, Timestamp(DAY)).await.unwrap();
+    let mask = async |number: &str, how| {
+        let sought = Sought { account: bob, with_nobodys: false, number, how };
+        store.redact_number(sought, Timestamp(DAY)).await.unwrap().0
+    };
     assert_eq!(mask("+4940", Redaction::Drop).await, Redacted::default());
     assert_eq!(
         mask("+49(30)123456", Redaction::Mask).await,

@@ -4,12 +4,12 @@
 #[macro_use]
 mod support;
 
-use plenary_conference::{ConferenceName, ParticipantId, Timestamp};
+use plenary_conference::{ConferenceName, ParticipantId, Reservation, ReservationToken, Timestamp};
 use plenary_model::{
     AccountEvent, AccountId, Actor, AuditEntry, CallDirection, CallEntry, CallRecord, EndedBy, EventKind,
-    EventRecord, Introduction, ParticipantUpdate, Presence, RecordEntry, Redaction,
+    EventRecord, Guest, Introduction, LanguageCode, ParticipantUpdate, Presence, RecordEntry, Redaction,
 };
-use plenary_store::{AuditQuery, CallMessages, Redacted, Store};
+use plenary_store::{AuditQuery, CallMessages, Redacted, Sought, Store, new_reservation_token};
 use serde_json::{Value, json};
 use support::Database;
 
@@ -22,6 +22,15 @@ async fn accounts(store: &Store) -> [AccountId; 2] {
         ids.push(store.create_account_login(login).await.unwrap().0.id);
     }
     [ids[0], ids[1]]
+}
+
+/// The number in what is stored of an account.
+fn sought(account: AccountId) -> Sought<'static> {
+    Sought { account, with_nobodys: false, number: NUMBER, how: Redaction::Mask }
+}
+
+async fn redact(store: &Store, sought: Sought<'_>) -> Redacted {
+    store.redact_number(sought, NOW).await.unwrap().0
 }
 
 fn who(from: &str) -> Introduction {
@@ -98,7 +107,7 @@ async fn a_person_is_taken_out_of_events_with_the_names_they_were_shown_by(datab
         left(eve, "n.5"),
     ];
     store.write_events(&events, false).await.unwrap();
-    let redact = async |how| store.redact_number(bob, "+49(30)123456", how, NOW).await.unwrap();
+    let redact = async |how| redact(&store, Sought { number: "+49(30)123456", how, ..sought(bob) }).await;
     assert_eq!(redact(Redaction::Mask).await, Redacted { events: 3, ..Redacted::default() });
     let told = log(&store, bob).await;
     assert!(told[0].contains("+493012****") && told[0].contains("\"display_name\":\"****\""), "{}", told[0]);
@@ -165,7 +174,7 @@ async fn a_person_is_taken_out_of_what_the_audit_log_tells_of_conferences(databa
         number(eve, 5, "/v1/conferences/Board/participants", json!({ "to": NUMBER })),
     ];
     store.write_audit(&entries).await.unwrap();
-    let found = store.redact_number(bob, NUMBER, Redaction::Mask, NOW).await.unwrap();
+    let found = redact(&store, sought(bob)).await;
     assert_eq!(found, Redacted { calls: 1, audit: 3, ..Redacted::default() });
     let query = AuditQuery { limit: 10, ..AuditQuery::default() };
     let mut all: Vec<_> = store.audit(&query).await.unwrap().into_iter().map(|(_, entry)| entry).collect();
@@ -175,7 +184,7 @@ async fn a_person_is_taken_out_of_what_the_audit_log_tells_of_conferences(databa
     assert_eq!(all[1].request, Some(json!({ "display_name": "****" })));
     assert_eq!(all[2].request, Some(json!({ "of": { "from": "+493012****" } })));
     assert_eq!(all[3..], entries[3..], "who may call is configured, and eve is somebody else");
-    let again = store.redact_number(bob, NUMBER, Redaction::Mask, NOW).await.unwrap();
+    let again = redact(&store, sought(bob)).await;
     assert_eq!(again, Redacted::default());
 }
 
@@ -188,19 +197,136 @@ fn messages(id: &str, minutes: u32, people: &[&str]) -> CallMessages {
     }
 }
 
-async fn messages_of_a_person_are_deleted(database: &Database) {
+/// A call of the number that is over.
+async fn call(store: &Store, account: AccountId, id: &str) {
+    let call = CallRecord {
+        id: id.into(),
+        account,
+        service: "conf-Board".into(),
+        conference: Some("Board".into()),
+        from: NUMBER.into(),
+        to: "conf-Board".into(),
+        started_at: NOW,
+        answered_at: None,
+        is_outgoing: false,
+        trunk: None,
+        admitted_by: None,
+    };
+    let (at, cause) = (NOW.plus_minutes(1), "486 Busy Here".into());
+    let over = CallEntry::Ended { id: id.into(), at, cause, ended_by: EndedBy::Service, stats: None };
+    store.write_calls(&[CallEntry::Started { call, dialog: None }, over]).await.unwrap();
+}
+
+async fn messages_of_a_person_are_deleted_by_the_account_whose_call_it_was(database: &Database) {
     let store = database.open().await;
-    let [bob, _] = accounts(&store).await;
+    let [bob, eve] = accounts(&store).await;
+    for (account, id) in [(bob, "n.1"), (bob, "n.2"), (eve, "n.4")] {
+        call(&store, account, id).await;
+    }
     let calls = [
         messages("n.1", 1, &["+49-30-123456", "conf-Board"]),
-        messages("n.2", 2, &["+4940", "+49301234567"]),
-        messages("n.3", 3, &[]),
+        messages("n.4", 2, &[NUMBER]),
+        messages("n.5", 3, &[NUMBER]),
+        messages("n.6", 0, &["+4940", "+49301234567"]),
     ];
     store.keep_messages(&calls).await.unwrap();
-    let found = store.redact_number(bob, NUMBER, Redaction::Mask, NOW).await.unwrap();
-    assert_eq!(found, Redacted { messages: 1, ..Redacted::default() });
+    let listed = store.calls_with_messages(None, 2).await.unwrap();
+    let ids: Vec<_> = listed.iter().map(|(id, ..)| id.as_str()).collect();
+    assert_eq!((ids, &listed[0].2), (vec!["n.5", "n.4"], &vec![NUMBER.to_owned()]));
+    let rest = store.calls_with_messages(Some((listed[1].1, "n.4")), 2).await.unwrap();
+    assert_eq!(rest.iter().map(|(id, ..)| id.as_str()).collect::<Vec<_>>(), ["n.1", "n.6"]);
+    let (found, of_calls) = store.redact_number(sought(bob), NOW).await.unwrap();
+    assert_eq!(found, Redacted { calls: 2, messages: 1, ..Redacted::default() });
+    assert_eq!(of_calls, ["n.1", "n.2"].map(str::to_owned).into());
     assert_eq!(store.messages_of("n.1").await.unwrap(), None);
-    assert_eq!(store.messages_of("n.2").await.unwrap(), Some(calls[1].messages.clone()));
+    for kept in &calls[1..] {
+        assert_eq!(store.messages_of(&kept.id).await.unwrap().as_ref(), Some(&kept.messages), "not bob's");
+    }
+    // Those of a call that got to no service are found by who operates the installation.
+    let all = Sought { with_nobodys: true, ..sought(bob) };
+    let (found, of_calls) = store.redact_number(all, NOW).await.unwrap();
+    assert_eq!(found, Redacted { messages: 1, ..Redacted::default() });
+    assert_eq!(of_calls, ["n.5".to_owned()].into());
+    assert!(store.messages_of("n.4").await.unwrap().is_some(), "eve's");
+    assert!(store.messages_of("n.6").await.unwrap().is_some(), "another number");
+}
+
+async fn who_the_records_of_calls_do_not_tell_of_any_more_is_known_by_events(database: &Database) {
+    let store = database.open().await;
+    let [bob, eve] = accounts(&store).await;
+    call(&store, bob, "n.1").await;
+    let events =
+        [entered(bob, "n.2", 0, "tel:+49-30-123456"), left(bob, "n.2"), entered(eve, "n.3", 0, NUMBER)];
+    store.write_events(&events, false).await.unwrap();
+    let found = store.participants_of_number(bob, NUMBER).await.unwrap();
+    assert_eq!(found, ["n.1", "n.2"].map(str::to_owned).into());
+}
+
+async fn guests_of_reservations_that_are_over_are_taken_out_with_their_mails(database: &Database) {
+    let store = database.open().await;
+    let [bob, _] = accounts(&store).await;
+    let guest = |mail: &str, name: &str| Guest {
+        mail: mail.into(),
+        name: Some(name.into()),
+        language: LanguageCode::english(),
+    };
+    let reserve = async |name: &str, hours: u32| {
+        let reservation = Reservation {
+            guests: vec![guest("Ann@example.com", "Ann"), guest("ben@example.com", "Ben")],
+            token: new_reservation_token(),
+            account: bob,
+            name: ConferenceName::new(name),
+            max_participants: 5,
+            starts_at: NOW.plus_minutes(hours * 60),
+            duration_minutes: 30,
+            divert: None,
+            title: None,
+            sequence: 0,
+            series: None,
+        };
+        store.reserve(&reservation, 100, 5, NOW).await.unwrap();
+        reservation.token
+    };
+    let (old, new) = (reserve("Old", 1).await, reserve("New", 48).await);
+    let later = NOW.plus_minutes(26 * 60);
+    let mails = store.due_mails(Timestamp(i64::MAX), 10).await.unwrap();
+    assert_eq!(mails.len(), 4, "{mails:?}");
+    let sent: Vec<i64> = mails[..3].iter().map(|mail| mail.id).collect();
+    store.mails_tried(&sent, Ok(()), NOW).await.unwrap();
+    let entry = AuditEntry {
+        at: NOW,
+        account: Some(bob),
+        actor: "1-2-0/bob@example.com".into(),
+        key: Some(1),
+        person: None,
+        source: None,
+        request_id: Some("r".into()),
+        method: "POST".into(),
+        path: "/v1/reservations".into(),
+        status: Some(201),
+        before: None,
+        after: Some(
+            json!({ "guests": [{ "mail": "ann@example.com", "name": "Anna" }, { "mail": "ben@example.com" }] }),
+        ),
+        request: None,
+    };
+    store.write_audit(&[entry]).await.unwrap();
+    let ann = Sought { number: "ann@EXAMPLE.com", how: Redaction::Drop, ..sought(bob) };
+    let (found, _) = store.redact_number(ann, later).await.unwrap();
+    let mails_of_ann = mails[..3].iter().filter(|mail| mail.guest.mail == "Ann@example.com").count();
+    assert_eq!(found, Redacted { guests: 1, mails: mails_of_ann as u64, audit: 1, ..Redacted::default() });
+    let open = store.open_reservations(NOW, 5).await.unwrap();
+    let left = |token: &ReservationToken| {
+        let stored = open.iter().find(|one| one.token == *token).unwrap();
+        stored.guests.iter().map(|guest| guest.mail.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(left(&old), ["ben@example.com"]);
+    assert_eq!(left(&new), ["Ann@example.com", "ben@example.com"], "it is to come");
+    let query = AuditQuery { limit: 1, ..AuditQuery::default() };
+    let after = store.audit(&query).await.unwrap()[0].1.after.clone().unwrap();
+    assert_eq!(after["guests"][0]["mail"], "", "{after}");
+    assert_eq!(after["guests"][1]["mail"], "ben@example.com");
+    assert_eq!(store.due_mails(Timestamp(i64::MAX), 10).await.unwrap().len(), 1, "what waits is sent");
 }
 
 async fn messages_are_kept_for_a_while_and_within_bounds(database: &Database) {
@@ -261,7 +387,9 @@ async fn old_events_lose_the_numbers_of_the_other_side_once(database: &Database)
 on_both![
     a_person_is_taken_out_of_events_with_the_names_they_were_shown_by,
     a_person_is_taken_out_of_what_the_audit_log_tells_of_conferences,
-    messages_of_a_person_are_deleted,
+    messages_of_a_person_are_deleted_by_the_account_whose_call_it_was,
+    who_the_records_of_calls_do_not_tell_of_any_more_is_known_by_events,
+    guests_of_reservations_that_are_over_are_taken_out_with_their_mails,
     messages_are_kept_for_a_while_and_within_bounds,
     old_events_lose_the_numbers_of_the_other_side_once,
 ];

@@ -303,6 +303,23 @@ impl Ladders {
         })
     }
 
+    /// The calls that are over, or go on, by number, with when each has said something last in microseconds since 1970.
+    #[must_use]
+    pub fn last_said(&self) -> Vec<(u64, i64)> {
+        let said = self.calls.iter().filter_map(|(call, entry)| {
+            let last = entry.sip.iter().chain(&entry.rtcp).map(|message| message.at_us).max()?;
+            (!entry.call_ids.is_empty()).then_some((*call, last))
+        });
+        said.collect()
+    }
+
+    /// Forgets a call that is over.
+    pub fn forget(&mut self, call: u64) {
+        if self.calls.get(&call).is_some_and(|entry| entry.until_ms.is_some()) {
+            self.remove(call);
+        }
+    }
+
     /// Calls that are kept.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -524,6 +541,22 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_is_over_can_be_forgotten_and_is_not_stored_any_more() {
+        let mut ladders = Ladders::new(Limits::default());
+        for call in 1..=2 {
+            ladders.dialog(call, &format!("{call}@h"));
+            ladders.sip(invite(call as i64, &format!("{call}@h")));
+        }
+        assert_eq!(ladders.last_said(), [(1, 1), (2, 2)]);
+        ladders.over(1, true, 0);
+        ladders.forget(1);
+        ladders.forget(2);
+        assert_eq!(ladders.last_said(), [(2, 2)], "one that goes on stays");
+        assert_eq!(ladders.take_unstored(u64::MAX), []);
+        assert!(ladders.failed.is_empty() && !ladders.by_call_id.contains_key("1@h"));
+    }
+
+    #[test]
     fn a_call_without_signalling_leaves_nothing() {
         let mut ladders = Ladders::new(Limits::default());
         ladders.media_opened(1, ([192, 0, 2, 1], 10_000).into());
@@ -534,7 +567,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_happens_memory_is_bounded_and_accounted(
-            steps in proptest::collection::vec((0..9_u8, 0..6_u64, 0..5_usize), 0..300),
+            steps in proptest::collection::vec((0..10_u8, 0..6_u64, 0..5_usize), 0..300),
         ) {
             let limits = Limits { messages: 5, bytes: 3000, failed: 2, loose: 4, ..Limits::default() };
             let mut ladders = Ladders::new(limits);
@@ -549,6 +582,7 @@ mod tests {
                     5 => drop(ladders.rtcp(call, at as i64, true, ([192, 0, 2, 2], 1).into(), true, &[0; 50])),
                     6 => ladders.stored(call, now_ms),
                     7 => drop(ladders.take_unstored(now_ms)),
+                    8 => ladders.forget(call),
                     _ => ladders.media_closed(call),
                 }
                 ladders.expire(now_ms);

@@ -269,7 +269,8 @@ async fn change(
             Ok::<_, ApiError>(settings)
         };
         let account = state.store.change_account(account, decide).await?.ok_or_else(unknown)?;
-        // Those of an account that is disabled register no more.
+        // Those of an account that is disabled register no more, and nothing is sent for it.
+        state.webhooks.changed();
         state.control.trunks_changed().await?;
         Ok(tagged(StatusCode::OK, &tag(&account), &Account::from(account)))
     })

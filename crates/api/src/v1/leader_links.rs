@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     answer::{Answer, gone, to_the_end},
-    audit::{Audit, Doer},
+    audit::{self, Audit},
     auth,
     cookie::Channel,
     error::{ApiError, BAD_LEADER_LINK, UNKNOWN_LEADER_LINK},
@@ -189,7 +189,7 @@ async fn open(
 ) -> Answer {
     to_the_end(async move {
         let now = state.control.now();
-        let secret = state.store.open_leader_link(&code, origin.from(), now).await?;
+        let secret = audit::visited(&state, &audit).open_leader_link(&code, origin.from(), now).await?;
         let begun = match &secret {
             Some(secret) => state.store.leader_session(secret.as_str(), now).await?,
             None => None,
@@ -198,9 +198,6 @@ async fn open(
             let text = "the link was revoked, its conference is over, or it never counted: ask for another";
             return Err(auth::refusal(&state, source, ApiError::coded(BAD_LEADER_LINK, text)));
         };
-        if let Audit(Some(audited)) = &audit {
-            audited.done_by(Doer::of(&access));
-        }
         let mut response = json(StatusCode::OK, &shown_leader(&session, &access));
         channel.set(&mut response, secret.as_str());
         Ok(response)

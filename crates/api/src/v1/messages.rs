@@ -1,7 +1,11 @@
 //! The messages of a call, for the operator: what was said in its signalling, and the reports on its audio.
 
-use super::access::{Caller, Operator};
+use super::{
+    access::{Caller, Operator},
+    list::{List, Page, Query},
+};
 use crate::{
+    KeptCall as Kept,
     answer::Answer,
     error::{ApiError, UNKNOWN_MESSAGES},
     extract::Segments,
@@ -14,6 +18,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
+use plenary_model::Timestamp;
 use plenary_trace::{Kind, Ladder, Message, pcap, rtcp};
 use serde::Serialize;
 use std::sync::Arc;
@@ -21,7 +26,31 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(messages))
+    OpenApiRouter::new().routes(routes!(calls)).routes(routes!(messages))
+}
+
+/// A call whose messages are kept.
+#[derive(Debug, Serialize, ToSchema)]
+struct KeptCall {
+    /// Its id, which is its participant's.
+    #[schema(example = "01234567a1b1c1c2.234")]
+    id: String,
+    /// When it said something last.
+    #[schema(format = DateTime)]
+    last_at: String,
+    /// It is over.
+    over: bool,
+    /// It was refused, or broke off.
+    failed: bool,
+    /// Numbers and names that stand in its messages.
+    #[schema(example = json!(["+4930123456", "conf-Board"]))]
+    people: Vec<String>,
+}
+
+impl From<Kept> for KeptCall {
+    fn from(Kept { id, last_at, is_over, has_failed, people }: Kept) -> Self {
+        Self { id, last_at: time::rfc3339(last_at), over: is_over, failed: has_failed, people }
+    }
 }
 
 /// The messages of a call.
@@ -113,6 +142,23 @@ struct ReportedStream {
     packets_lost: i32,
     /// Interarrival jitter, in units of the stream's clock.
     jitter: u32,
+}
+
+/// Lists calls whose messages are kept
+///
+/// Those that said something last come first: of all accounts, and such as were refused before they got to one. A call in progress may be
+/// on a later page again.
+#[utoipa::path(get, path = "/v1/operator/calls", operation_id = "list_kept_calls", tag = "operator", params(Page),
+    security(("bearer" = ["operator"])),
+    responses((status = 200, description = "Some of the calls.", body = List<KeptCall>)))]
+async fn calls(_: Caller<Operator>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
+    let after = page.after_as(|key| {
+        let (at, id) = key.split_once(' ')?;
+        Some((Timestamp(at.parse().ok()?), id.to_owned()))
+    })?;
+    let before = after.as_ref().map(|(at, id)| (*at, id.as_str()));
+    let found = state.operator.ladders(before, page.to_fetch()).await?;
+    page.answer(found, |one| format!("{} {}", one.last_at.0, one.id), KeptCall::from)
 }
 
 /// Shows the messages of a call

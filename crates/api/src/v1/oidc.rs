@@ -4,7 +4,7 @@
 use super::session::{Origin, SIGN_IN_PAGE};
 use crate::{
     answer::{Answer, to_the_end},
-    audit::{Audit, Doer},
+    audit::{self, Audit},
     auth,
     cookie::Channel,
     error::{ApiError, OIDC_OFF},
@@ -250,22 +250,21 @@ async fn sign_in(
             auth::note_failure(state, visit.source, Door::Provider);
         }
     })?;
-    let signed_in = state.store.sign_in_by_provider(&who, origin.from(), now).await;
+    if let Audit(Some(audited)) = audit {
+        audited.note_request(Some(serde_json::json!({
+            "issuer": who.issuer,
+            "subject": who.subject,
+            "roles_by_group": who.roles.iter().map(|(account, role)| format!("{role} of {account}")).collect::<Vec<_>>(),
+            "operator_by_group": who.is_operator,
+        })));
+    }
+    let signed_in = audit::visited(state, audit).sign_in_by_provider(&who, origin.from(), now).await;
     let signed_in = signed_in.map_err(|error| Failure::new("busy", error.to_string()))?;
     let subject = &who.subject;
     let refused = |code, text: String| Err(Failure::new(code, format!("{text} (subject {subject:?})")));
     match signed_in {
         ProviderSignIn::Right(right) => {
-            let (secret, _, person) = *right;
-            if let Audit(Some(audited)) = audit {
-                audited.done_by(Doer::of_person(&person));
-                audited.note_request(Some(serde_json::json!({
-                    "issuer": who.issuer,
-                    "subject": who.subject,
-                    "roles_by_group": who.roles.iter().map(|(account, role)| format!("{role} of {account}")).collect::<Vec<_>>(),
-                    "operator_by_group": who.is_operator,
-                })));
-            }
+            let (secret, ..) = *right;
             Ok((channel, secret.as_str().to_owned()))
         }
         ProviderSignIn::NoRole => refused("no_role", "neither a group nor anybody gives a role".to_owned()),

@@ -12,8 +12,8 @@ use crate::{
     state::App,
 };
 use axum::{extract::State, http::StatusCode};
-use plenary_model::{AccountId, RecordedParticipant, Redaction, is_of_person};
-use plenary_store::{RecordingsQuery, Redacted};
+use plenary_model::{AccountId, RecordedParticipant, Redaction, Scope, is_of_person};
+use plenary_store::{RecordingsQuery, Redacted, Sought};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, sync::Arc};
 use utoipa::{IntoParams, ToSchema};
@@ -31,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Person {
-    /// The number, in any spelling (RFC 3966), or the name. A `+` is written `%2B` in a URL.
+    /// The number, in any spelling (RFC 3966), the name, or the mail address of a guest. A `+` is written `%2B` in a URL.
     #[param(min_length = 1, max_length = 256, example = "+4930123456")]
     number: String,
     /// What is left: with `true` a number without its last four digits, with `false` nothing.
@@ -49,17 +49,22 @@ struct RemovedPersonalData {
     history: u64,
     /// Events. Webhooks are sent what is left of them.
     events: u64,
-    /// Entries of the audit log about conferences.
+    /// Entries of the audit log about conferences and reservations.
     audit: u64,
     /// Calls that failed and whose messages were kept: they are deleted.
     messages: u64,
+    /// Guests of reservations that ended more than a day ago.
+    guests: u64,
+    /// Mails to guests that were sent, or given up: they are deleted.
+    mails: u64,
     /// Recordings that said the name, and their transcripts. What is heard on them stays.
     recordings: u64,
 }
 
 impl RemovedPersonalData {
-    fn of(Redacted { calls, history, events, audit, messages }: Redacted, recordings: u64) -> Self {
-        Self { call_records: calls, history, events, audit, messages, recordings }
+    fn of(found: Redacted, recordings: u64) -> Self {
+        let Redacted { calls, history, events, audit, messages, guests, mails } = found;
+        Self { call_records: calls, history, events, audit, messages, guests, mails, recordings }
     }
 }
 
@@ -67,8 +72,9 @@ impl RemovedPersonalData {
 ///
 /// From the records of calls that are over, and so from the history of conferences, from events, and so from what webhooks are sent, from
 /// what the audit log tells of conferences, each of which stays without the number and the names by which the person was shown; and with
-/// the messages of calls that failed; and from what is said of recordings that are over, whose audio stays. For calls and recordings that
-/// go on, ask again when they are over.
+/// the messages of calls that failed; from what is said of recordings that are over, whose audio stays; and from the guests of reservations
+/// that ended more than a day ago, and the mails to them. For what goes on, ask again when it is over. Messages of calls that got to no
+/// account are deleted too where the scope `operator` is there.
 #[utoipa::path(delete, path = "/v1/personal-data", operation_id = "remove_personal_data", tag = "records",
     params(Person), security(("bearer" = ["records"])),
     responses((status = 200, description = "How often it was found and removed.", body = RemovedPersonalData)))]
@@ -91,7 +97,11 @@ async fn remove(
         let at = state.control.now();
         // First, as long as it is known by the records of calls who it is.
         let recordings = redact_recordings(&state, caller.account, &number, how).await?;
-        let found = state.store.redact_number(caller.account, &number, how, at).await?;
+        // Calls that got to no account's service are the operator's.
+        let with_nobodys = caller.access.scopes.includes(Scope::Operator);
+        let sought = Sought { account: caller.account, with_nobodys, number: &number, how };
+        let (found, calls) = state.store.redact_number(sought, at).await?;
+        state.operator.forget_ladders(&calls);
         Ok(json(StatusCode::OK, &RemovedPersonalData::of(found, recordings)))
     })
     .await

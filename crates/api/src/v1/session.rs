@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     answer::{Answer, gone, no_content, to_the_end},
-    audit::{Audit, Doer},
+    audit::{self, Audit},
     auth::{self, Browser, SignedIn},
     cookie::Channel,
     error::{
@@ -301,15 +301,11 @@ async fn begin(
     state: &ApiState,
     channel: Channel,
     source: Option<IpAddr>,
-    audit: &Audit,
     outcome: SignIn,
 ) -> Result<Response<HttpBody>, ApiError> {
     match outcome {
         SignIn::Right(right) => {
             let (secret, session, person) = *right;
-            if let Audit(Some(audited)) = audit {
-                audited.done_by(Doer::of_person(&person));
-            }
             let mut response = json(StatusCode::OK, &shown(&state.store, &session, &person).await?);
             channel.set(&mut response, secret.as_str());
             Ok(response)
@@ -365,13 +361,14 @@ async fn sign_in(
     check_passwords(&state)?;
     to_the_end(async move {
         let SignInBody { login, password } = body;
-        let outcome = state.store.sign_in(&login, &password, origin.from(), state.control.now()).await?;
+        let store = audit::visited(&state, &audit);
+        let outcome = store.sign_in(&login, &password, origin.from(), state.control.now()).await?;
         if outcome == SignIn::Wrong {
             let source = source.map(|source| source.to_string()).unwrap_or_default();
             let login: String = login.chars().take(MAIL_CHARS_MAX).collect();
             tracing::info!(target: "audit", ?login, source, "a person could not sign in");
         }
-        begin(&state, channel, source, &audit, outcome).await
+        begin(&state, channel, source, outcome).await
     })
     .await
 }
@@ -409,12 +406,13 @@ async fn accept(
         if !state.store.is_invited_on_machine(&code, now).await? {
             check_passwords(&state)?;
         }
-        let accepted = state.store.accept_invitation(&code, &password, origin.from(), now).await;
+        let store = audit::visited(&state, &audit);
+        let accepted = store.accept_invitation(&code, &password, origin.from(), now).await;
         let Some(outcome) = accepted? else {
             let text = "the invitation was accepted before, has expired, or was replaced by a later one: ask for another";
             return Err(auth::refusal(&state, source, ApiError::coded(BAD_INVITATION, text)));
         };
-        begin(&state, channel, source, &audit, outcome).await
+        begin(&state, channel, source, outcome).await
     })
     .await
 }

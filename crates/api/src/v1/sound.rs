@@ -63,7 +63,7 @@ impl From<SoundPatch> for SoundChange {
 /// Shows the account's sound settings
 #[utoipa::path(get, path = "/v1/sound", operation_id = "get_sound", tag = "sound", security(("bearer" = ["config"])),
     responses((status = 200, description = "What holds where a conference has no settings of its own.", body = Sound)))]
-async fn account(caller: Caller<Config>, state: State<App>) -> Answer {
+async fn account(caller: Caller<Config>, State(state): State<App>) -> Answer {
     changed(state, &caller, SoundOf::Account, SoundPatch::default()).await
 }
 
@@ -72,8 +72,12 @@ async fn account(caller: Caller<Config>, state: State<App>) -> Answer {
     request_body(content = SoundPatch, example = json!({"noise_suppression": true})),
     security(("bearer" = ["config"])),
     responses((status = 200, description = "The settings as they are now.", body = Sound)))]
-async fn change_account(caller: Caller<Config>, state: State<App>, Body(patch): Body<SoundPatch>) -> Answer {
-    changed(state, &caller, SoundOf::Account, patch).await
+async fn change_account(
+    caller: Caller<Config>,
+    State(state): State<App>,
+    Body(patch): Body<SoundPatch>,
+) -> Answer {
+    changed(caller.acting(state), &caller, SoundOf::Account, patch).await
 }
 
 /// Shows a conference's sound settings
@@ -81,7 +85,7 @@ async fn change_account(caller: Caller<Config>, state: State<App>, Body(patch): 
     params(("name" = String, Path, description = "The conference's name.", example = "Board")),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "What holds where a participant has no settings of its own.", body = Sound)))]
-async fn conference(caller: Caller<Read>, state: State<App>, Segments([name]): Segments<1>) -> Answer {
+async fn conference(caller: Caller<Read>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
     changed(state, &caller, of(name), SoundPatch::default()).await
 }
 
@@ -95,23 +99,18 @@ async fn conference(caller: Caller<Read>, state: State<App>, Segments([name]): S
     responses((status = 200, description = "The settings as they are now.", body = Sound)))]
 async fn change_conference(
     caller: Caller<Control>,
-    state: State<App>,
+    State(state): State<App>,
     Segments([name]): Segments<1>,
     Body(patch): Body<SoundPatch>,
 ) -> Answer {
-    changed(state, &caller, of(name), patch).await
+    changed(caller.acting(state), &caller, of(name), patch).await
 }
 
 fn of(conference: String) -> SoundOf {
     SoundOf::Conference(ConferenceRef::Name(ConferenceName::new(conference)))
 }
 
-async fn changed<S: Needs>(
-    State(state): State<App>,
-    caller: &Caller<S>,
-    of: SoundOf,
-    patch: SoundPatch,
-) -> Answer {
+async fn changed<S: Needs>(state: App, caller: &Caller<S>, of: SoundOf, patch: SoundPatch) -> Answer {
     let account = caller.account;
     to_the_end(async move {
         let settings = state.control.change_sound(account, of, patch.into()).await?;

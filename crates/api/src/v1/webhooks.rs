@@ -381,8 +381,10 @@ async fn rotate(
     security(("bearer" = ["config"])),
     responses((status = 200, description = "What came of it.", body = Delivery)))]
 async fn test(caller: Caller<Config>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
-        let delivery = state.webhooks.test(caller.account, &name).await?.ok_or_else(unknown)?;
+        let webhook = state.store.webhook(caller.account, &name).await?.ok_or_else(unknown)?;
+        let delivery = state.webhooks.test(&state.store, caller.account, &webhook).await?;
         Ok::<_, ApiError>(json(StatusCode::OK, &Delivery::from(delivery)))
     })
     .await
@@ -426,11 +428,12 @@ async fn resend(
     State(state): State<App>,
     Segments([name, id]): Segments<2>,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let webhook = state.store.webhook(caller.account, &name).await?.ok_or_else(unknown)?;
         let delivery = state.store.delivery(caller.account, &name, &id).await?;
         let delivery = delivery.ok_or_else(unknown_delivery)?;
-        let sent = state.webhooks.resend(caller.account, &webhook, delivery).await?;
+        let sent = state.webhooks.resend(&state.store, caller.account, &webhook, delivery).await?;
         let sent = sent.ok_or_else(unknown_delivery)?;
         Ok::<_, ApiError>(json(StatusCode::OK, &Delivery::from(sent)))
     })

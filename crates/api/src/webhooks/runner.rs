@@ -11,7 +11,9 @@ use plenary_model::{
     AccountId, Actor, Delivery, DeliveryState, EventKind, EventRecord, StoredWebhook, Timestamp,
     WebhookSettings,
 };
-use plenary_store::{Change, ChangeError, Store, StoreError, StoredEvent, Tried, WebhookError, WebhookJob};
+use plenary_store::{
+    Change, ChangeError, Changed, Store, StoreError, StoredEvent, Tried, WebhookError, WebhookJob,
+};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -61,8 +63,12 @@ const KEPT_MS: i64 = 14 * 24 * 3600 * 1000;
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Events that are read at once.
 const PAGE: usize = 200;
-/// Messages that are under way at a time, over all webhooks.
+/// Messages that are under way at a time, over all webhooks that take them.
 const SENDING_MAX: usize = 512;
+/// The same of webhooks that did not take the last one: where many hang, those that are well do not wait for them.
+const SENDING_AGAIN_MAX: usize = 256;
+/// Deliveries that are deleted at once.
+const PRUNED_AT_ONCE: usize = 500;
 
 /// Sends events to webhooks. Clones share the tasks.
 #[derive(Clone)]
@@ -75,6 +81,7 @@ struct Inner {
     owner: String,
     changed: Notify,
     sending: Semaphore,
+    sending_again: Semaphore,
 }
 
 impl fmt::Debug for Webhooks {
@@ -115,6 +122,7 @@ impl Webhooks {
             owner: HEXLOWER.encode(&owner),
             changed: Notify::new(),
             sending: Semaphore::new(SENDING_MAX),
+            sending_again: Semaphore::new(SENDING_AGAIN_MAX),
         }))
     }
 
@@ -129,12 +137,16 @@ impl Webhooks {
         self.0.changed.notify_one();
     }
 
-    /// Sends a message that says nothing, to see whether it arrives. `None`: there is no such webhook.
+    /// Sends a message that says nothing, to see whether it arrives. What came of it is written down by `store`.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn test(&self, account: AccountId, name: &str) -> Result<Option<Delivery>, StoreError> {
-        let Some(webhook) = self.0.store.webhook(account, name).await? else { return Ok(None) };
+    pub async fn test(
+        &self,
+        store: &Store,
+        account: AccountId,
+        webhook: &StoredWebhook,
+    ) -> Result<Delivery, StoreError> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).expect("as above");
         let at = now();
@@ -159,15 +171,17 @@ impl Webhooks {
             created_at: at,
             tried_at: at,
         };
-        self.beside(account, &webhook, delivery, &body).await.map(Some)
+        self.beside(store, account, webhook, delivery, &body).await
     }
 
-    /// Sends a delivery again, beside the order of events. `None`: the event is not kept any more, or it was a test.
+    /// Sends a delivery again, beside the order of events. `None`: the event is not kept any more, or it was a test. What came of it is
+    /// written down by `store`.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn resend(
         &self,
+        store: &Store,
         account: AccountId,
         webhook: &StoredWebhook,
         delivery: Delivery,
@@ -175,11 +189,12 @@ impl Webhooks {
         let Some(seq) = delivery.seq else { return Ok(None) };
         let found = self.0.store.events_after(account, seq - 1, 1).await?;
         let Some(event) = found.into_iter().find(|event| event.seq == seq) else { return Ok(None) };
-        self.beside(account, webhook, delivery, &event.json()).await.map(Some)
+        self.beside(store, account, webhook, delivery, &event.json()).await.map(Some)
     }
 
     async fn beside(
         &self,
+        store: &Store,
         account: AccountId,
         webhook: &StoredWebhook,
         delivery: Delivery,
@@ -192,7 +207,7 @@ impl Webhooks {
             // Nobody tries it again.
             delivery.state = DeliveryState::Failed;
         }
-        self.0.store.write_delivery(account, &webhook.name, &delivery).await?;
+        store.write_delivery(account, &webhook.name, &delivery).await?;
         Ok(delivery)
     }
 
@@ -213,9 +228,15 @@ impl Webhooks {
                 Err(error) => warn!(%error, "webhooks cannot be listed; trying again"),
             }
             if pruned.is_none_or(|at| at.elapsed() > PRUNE_EVERY) {
-                pruned = Some(Instant::now());
-                if let Err(error) = self.0.store.prune_deliveries(Timestamp(now().0 - KEPT_MS)).await {
-                    warn!(%error, "old deliveries cannot be deleted; trying again later");
+                let before = Timestamp(now().0 - KEPT_MS);
+                match self.0.store.prune_deliveries(before, PRUNED_AT_ONCE).await {
+                    // There may be more.
+                    Ok(gone) if gone >= PRUNED_AT_ONCE as u64 => {}
+                    Ok(_) => pruned = Some(Instant::now()),
+                    Err(error) => {
+                        pruned = Some(Instant::now());
+                        warn!(%error, "old deliveries cannot be deleted; trying again later");
+                    }
                 }
             }
             let _ = timeout(RETRY_AFTER, self.0.changed.notified()).await;
@@ -308,7 +329,7 @@ impl Inner {
             }
         }
         let tried = Tried { up_to: Some(last), ..Tried::default() };
-        self.store.webhook_tried(account, name, &self.owner, None, &tried).await?;
+        self.store.webhook_tried(account, &webhook, &self.owner, None, &tried).await?;
         *passed = Passed { up_to: last, written: Instant::now() };
         Ok(if events.len() == PAGE { Duration::ZERO } else { LOOK_AGAIN })
     }
@@ -353,9 +374,10 @@ impl Inner {
             );
         }
         let is_gone = delivery.status == Some(GONE);
+        let mut webhook = webhook.clone();
         if is_gone {
             // Ahead of why: a change forgets that. Where it is switched on again, it gets what happens from then on.
-            self.switch_off(account, &webhook.name).await?;
+            webhook = self.switch_off(account, webhook).await?;
             delivery.state = DeliveryState::Failed;
         }
         let tried = match delivery.state {
@@ -391,20 +413,31 @@ impl Inner {
         };
         let is_done = tried.up_to.is_some();
         let is_ours =
-            self.store.webhook_tried(account, &webhook.name, &self.owner, Some(&delivery), &tried).await?;
+            self.store.webhook_tried(account, &webhook, &self.owner, Some(&delivery), &tried).await?;
         Ok(is_done && is_ours && !is_gone)
     }
 
-    /// Sends nothing to a webhook until its account switches it on again.
-    async fn switch_off(&self, account: AccountId, name: &str) -> Result<(), StoreError> {
-        warn!(webhook = name, account = account.0, "a webhook answered 410 and is switched off");
+    /// Sends nothing to a webhook until its account switches it on again; the webhook as it is then. One that was changed meanwhile stays
+    /// as it is: another address has not answered.
+    async fn switch_off(
+        &self,
+        account: AccountId,
+        webhook: StoredWebhook,
+    ) -> Result<StoredWebhook, StoreError> {
+        let name = &webhook.name;
         let decide = |before: Option<&StoredWebhook>| {
-            let Some(before) = before else { return Ok(Change::Keep) };
+            let Some(before) = before.filter(|before| before.updated_at == webhook.updated_at) else {
+                return Ok(Change::Keep);
+            };
             let settings = WebhookSettings { enabled: false, ..before.settings.clone() };
             serde_json::to_value(settings).map(Change::Put)
         };
         match self.store.change_webhook(account, name, decide).await {
-            Ok(_) => Ok(()),
+            Ok(Changed::Replaced(after)) => {
+                warn!(webhook = name, account = account.0, "a webhook answered 410 and is switched off");
+                Ok(after)
+            }
+            Ok(_) => Ok(webhook),
             Err(ChangeError::Refused(error)) => Err(damaged(&error)),
             Err(ChangeError::Store(WebhookError::Store(error))) => Err(error),
             Err(ChangeError::Store(error)) => Err(StoreError::Damaged { what: error.to_string() }),
@@ -419,7 +452,10 @@ impl Inner {
         delivery: Delivery,
         body: &str,
     ) -> (Delivery, Option<Duration>) {
-        let _permit = self.sending.acquire().await;
+        let _permit = match webhook.failures {
+            0 => self.sending.acquire().await,
+            _ => self.sending_again.acquire().await,
+        };
         let (began, tried_at) = (Instant::now(), now());
         let seconds = tried_at.seconds();
         let signatures = signatures(secrets, &delivery.id, seconds, body);

@@ -29,7 +29,7 @@ use plenary_conference::{
     message::{ToEdge, ToHome},
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::{Actor, CallStats, ConferenceRecordingId, RecordingSettings};
+use plenary_model::{Actor, AudioOwner, CallStats, ConferenceRecordingId, RecordingSettings, StoredAudio};
 use plenary_store::{Doing, Store, StoreError};
 use plenary_trace::{Kind, Ladder, Message};
 use serde_json::Value;
@@ -69,6 +69,7 @@ impl plenary_api::Voices for Talkers {
 
 pub struct World {
     pub router: Router,
+    pub installation: Arc<Installation>,
     pub talkers: Arc<Talkers>,
     pub store: Store,
     pub followers: plenary_api::Followers,
@@ -83,6 +84,8 @@ pub struct World {
 pub struct Control {
     home: HomeClient<TestHome>,
     state: TestHome,
+    /// Where the sound of accounts is kept.
+    store: Store,
     /// Who holds it for writing keeps trunks that were stored from taking effect.
     pub trunks_gate: Arc<tokio::sync::RwLock<()>>,
     /// How often trunks have taken effect.
@@ -172,6 +175,7 @@ impl Control {
 impl ConferenceControl for Control {
     fn acting(&self, doing: Doing) -> Arc<dyn ConferenceControl> {
         Arc::new(Self {
+            store: self.store.acting(doing.clone()),
             home: self.home.acting(doing),
             state: self.state.clone(),
             trunks_gate: self.trunks_gate.clone(),
@@ -439,6 +443,13 @@ impl ConferenceControl for Control {
         of: SoundOf,
         change: SoundChange,
     ) -> Result<SoundSettings, ControlError> {
+        if matches!(of, SoundOf::Account) && change != SoundChange::default() {
+            let sound = StoredAudio {
+                automatic_gain: change.automatic_gain.flatten(),
+                noise_suppression: change.noise_suppression.flatten(),
+            };
+            self.store.keep_sound(&AudioOwner::Account(account), sound).await.unwrap();
+        }
         let (which, participant) = match of {
             SoundOf::Account => (None, None),
             SoundOf::Conference(which) => (Some(which), None),
@@ -496,8 +507,9 @@ impl ConferenceControl for Control {
     }
 }
 
-/// An installation of which one source is banned.
-pub struct Installation;
+/// An installation of which one source is banned. The calls whose messages it was to forget.
+#[derive(Default)]
+pub struct Installation(pub Mutex<std::collections::BTreeSet<String>>);
 
 /// The source.
 pub const BANNED: &str = "198.51.100.7";
@@ -552,6 +564,27 @@ impl OperatorControl for Installation {
             messages: messages.into_iter().map(Arc::new).collect(),
             left_out: 3,
         }))
+    }
+
+    async fn ladders(
+        &self,
+        before: Option<(Timestamp, &str)>,
+        limit: usize,
+    ) -> Result<Vec<plenary_api::KeptCall>, StoreError> {
+        let kept = (1..=3).rev().map(|number| plenary_api::KeptCall {
+            id: format!("01234567a1b1c1c2.{number}"),
+            last_at: NOW.plus_minutes(number),
+            is_over: number < 3,
+            has_failed: number == 1,
+            people: vec!["+4930123456".to_owned()],
+        });
+        let is_before =
+            |one: &plenary_api::KeptCall| before.is_none_or(|before| (one.last_at, one.id.as_str()) < before);
+        Ok(kept.filter(is_before).take(limit).collect())
+    }
+
+    fn forget_ladders(&self, participants: &std::collections::BTreeSet<String>) {
+        self.0.lock().unwrap().extend(participants.iter().cloned());
     }
 
     async fn ping(&self, _: &plenary_model::Trunk) -> plenary_api::Ping {
@@ -630,16 +663,18 @@ impl World {
         let control = Arc::new(Control {
             home: HomeClient::new(state.clone(), store.clone(), limits),
             state,
+            store: store.clone(),
             trunks_gate: Arc::default(),
             trunks_taken: Arc::default(),
         });
         let talkers = Arc::<Talkers>::default();
         let followers = plenary_api::Followers::new(store.clone(), 3).with_voices(talkers.clone());
         let webhooks = webhooks(&store);
+        let installation = Arc::<Installation>::default();
         let router = router(ApiState {
             store: store.clone(),
             control: control.clone(),
-            operator: Arc::new(Installation),
+            operator: installation.clone(),
             public_url: Some("https://conference.example.com".to_owned()),
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: plenary_api::TrustedProxies::default(),
@@ -675,6 +710,7 @@ impl World {
         });
         Self {
             router,
+            installation,
             talkers,
             store,
             followers,
@@ -684,6 +720,17 @@ impl World {
             key: key.as_str().to_owned(),
             folder,
         }
+    }
+
+    /// After the answer nothing more is written of a change, as where the service is killed in that moment.
+    pub async fn keep_entries_from_being_completed(&self) {
+        use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+        let file = SqliteConnectOptions::new().filename(self.folder.path().join("plenary.db"));
+        let mut connection = SqliteConnection::connect_with(&file).await.unwrap();
+        let trigger = "CREATE TRIGGER killed BEFORE UPDATE ON audit WHEN NEW.status <> 0
+             BEGIN SELECT RAISE(ABORT, 'killed'); END";
+        sqlx::raw_sql(trigger).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// A request with our credentials: status, headers, body as text.

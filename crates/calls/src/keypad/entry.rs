@@ -343,7 +343,7 @@ impl Calls {
             Refused::Denied => JoinAnswer::Denied,
             _ => JoinAnswer::Over,
         };
-        info!(call = number.0, conference = %conference.name, %refused, "caller refused");
+        info!(call = number.0, conference = %conference.name, account = conference.account.0, %refused, "caller refused");
         if let Some(call) = self.calls.get_mut(&number) {
             call.seat = None;
         }

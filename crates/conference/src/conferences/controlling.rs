@@ -75,10 +75,16 @@ impl Conferences {
             if is_made_leader {
                 self.history.made_leader(key, participant);
             }
-        } else if let Some(Seat::Waiting { guest, .. } | Seat::Admitted { guest, .. }) =
-            self.seats.get_mut(participant)
-        {
-            guest.preset.change(change);
+        } else {
+            let before = self.shown_guest(key, participant);
+            if let Some(Seat::Waiting { guest, .. } | Seat::Admitted { guest, .. }) =
+                self.seats.get_mut(participant)
+            {
+                guest.preset.change(change);
+            }
+            if let Some(before) = before {
+                self.publish_guest(key, before, now);
+            }
         }
         // Leaders do not wait in a lobby.
         if enters {

@@ -106,6 +106,14 @@ impl Seat {
             | Self::Entered { conference, .. } => conference,
         }
     }
+
+    /// Events have told of it: that it is in, is being called, or waits. One who calls is told of when it enters.
+    fn is_told(&self) -> bool {
+        match self {
+            Self::Waiting { .. } | Self::Entered { .. } => true,
+            Self::Admitted { guest, .. } => guest.is_called && !guest.has_failed,
+        }
+    }
 }
 
 /// The next durations and dates of live conferences.

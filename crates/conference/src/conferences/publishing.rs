@@ -1,13 +1,13 @@
 //! Events for the log: who brings them about, and what edges report for them.
 
-use super::{Conferences, Seat, live::Guest};
+use super::{Conference, Conferences, ParticipantSummary, Seat, live::Guest};
 use crate::{
     event::{EdgeReport, Event},
     id::{ConferenceKey, ParticipantId},
     refused::Refused,
     time::Now,
 };
-use plenary_model::{AccountEvent, Actor, CallDirection, EventKind, Introduction};
+use plenary_model::{AccountEvent, Actor, CallDirection, EventKind, Introduction, ParticipantUpdate};
 
 /// A call that is about to ask for a seat.
 #[derive(Debug)]
@@ -60,6 +60,9 @@ impl Conferences {
                     self.as_participant(participant)
                 }
                 (EdgeReport::Renamed(_) | EdgeReport::PlaybackStarted { .. }, _) => requester(),
+                (EdgeReport::Changed(_), Some(participant)) => {
+                    self.requester.clone().unwrap_or_else(|| self.as_participant(participant))
+                }
                 (EdgeReport::PlaybackEnded { .. }, _) => self.requester.clone().unwrap_or_else(Actor::system),
                 _ => Actor::system(),
             },
@@ -114,19 +117,29 @@ impl Conferences {
                 let (live, mut turn) = self.open_live(key, now)?;
                 live.report(order, report, &mut turn);
             }
-            Some(Seat::Waiting { guest, .. } | Seat::Admitted { guest, .. }) => {
+            Some(seat @ (Seat::Waiting { .. } | Seat::Admitted { .. })) => {
+                let is_told = seat.is_told();
+                let (Seat::Waiting { guest, .. } | Seat::Admitted { guest, .. }) = seat else {
+                    return Ok(());
+                };
                 let kind = match report {
                     EdgeReport::Ringing if guest.is_called => EventKind::ParticipantRinging {},
                     EdgeReport::Failed { status } if guest.is_called && !guest.has_failed => {
                         guest.has_failed = true;
                         EventKind::CallFailed { status: Some(status) }
                     }
-                    EdgeReport::Renamed(name) => {
-                        guest.who.display_name = name;
-                        return Ok(());
+                    EdgeReport::Renamed(name) if guest.who.display_name != name => {
+                        guest.who.display_name.clone_from(&name);
+                        let update =
+                            ParticipantUpdate { display_name: Some(name), ..ParticipantUpdate::default() };
+                        EventKind::ParticipantChanged(update)
                     }
+                    EdgeReport::Changed(update) => EventKind::ParticipantChanged(*update),
                     _ => return Ok(()),
                 };
+                if !is_told {
+                    return Ok(());
+                }
                 let reason = match kind {
                     EventKind::CallFailed { status: Some(status) } => Some(reason_of(status)),
                     _ => None,
@@ -141,6 +154,42 @@ impl Conferences {
             }
         }
         Ok(())
+    }
+
+    /// One who is being called, or waits, would enter with these; with whether it could unmute itself. `None`: no event has told of it.
+    pub(super) fn shown_guest(
+        &self,
+        key: &ConferenceKey,
+        participant: &ParticipantId,
+    ) -> Option<(ParticipantSummary, Option<bool>)> {
+        let live = self.conferences.get(key).and_then(Conference::live)?;
+        let seat = self.seats.get(participant).filter(|seat| seat.is_told())?;
+        let (Seat::Waiting { guest, .. } | Seat::Admitted { guest, .. }) = seat else { return None };
+        Some((live.expected(participant, guest, false), guest.preset.self_unmute))
+    }
+
+    /// What has changed of one who is being called, or waits, since it was shown like this.
+    pub(super) fn publish_guest(
+        &mut self,
+        key: &ConferenceKey,
+        (before, could_unmute): (ParticipantSummary, Option<bool>),
+        now: Now,
+    ) {
+        let Some((after, self_unmute)) = self.shown_guest(key, &before.id) else { return };
+        let update = ParticipantUpdate {
+            leader: changed(before.is_leader, after.is_leader),
+            dtmf_enabled: changed(before.dtmf_enabled, after.dtmf_enabled),
+            self_unmute: changed(could_unmute, self_unmute),
+            heard_by: changed(before.heard_by, after.heard_by),
+            muted_by: changed(before.muted_by, after.muted_by),
+            held: changed(before.is_held, after.is_held),
+            ..ParticipantUpdate::default()
+        };
+        if update != ParticipantUpdate::default()
+            && let Some((_, mut turn)) = self.open(key, now)
+        {
+            turn.publish_of(&before.id, EventKind::ParticipantChanged(update), None);
+        }
     }
 
     /// One who was called has no seat any more and has not entered.
@@ -159,6 +208,10 @@ impl Conferences {
             turn.publish_of(participant, EventKind::CallFailed { status: None }, Some(reason));
         }
     }
+}
+
+fn changed<T: PartialEq>(before: T, after: T) -> Option<T> {
+    (before != after).then_some(after)
 }
 
 /// Why a participant who was called has not come, by the SIP status.

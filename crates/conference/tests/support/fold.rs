@@ -2,8 +2,8 @@
 
 use super::{ACCOUNT, World, key};
 use plenary_conference::{Controls, MutedBy, ParticipantId, Timestamp};
-use plenary_model::{EventKind, EventRecord, ParticipantUpdate, Presence};
-use std::collections::BTreeMap;
+use plenary_model::{ConferenceRecordingId, EventKind, EventRecord, ParticipantUpdate, Presence};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
 pub struct Fold {
@@ -11,6 +11,8 @@ pub struct Fold {
     /// Who is in by the log, wherever.
     inside: BTreeMap<ParticipantId, String>,
     calling: BTreeMap<ParticipantId, String>,
+    /// By which names those are shown who are in, are being called, or wait.
+    names: BTreeMap<ParticipantId, Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -19,7 +21,9 @@ struct Folded {
     controls: Controls,
     members: Vec<FoldedMember>,
     waiting: Vec<ParticipantId>,
-    is_recorded: bool,
+    /// Which recording runs, and whether it is paused.
+    recording: Option<(ConferenceRecordingId, bool)>,
+    playbacks: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +68,8 @@ impl Fold {
             EventKind::ConferenceEnded {} => {
                 let ended = self.conferences.remove(&name).expect("ended before it was created");
                 assert!(ended.members.is_empty() && ended.waiting.is_empty(), "ended with {ended:?}");
-                assert!(ended.started_at.is_none() && !ended.is_recorded, "ended with {ended:?}");
+                assert!(ended.started_at.is_none() && ended.recording.is_none(), "ended with {ended:?}");
+                assert!(ended.playbacks.is_empty(), "ended with {ended:?}");
                 return;
             }
             EventKind::ParticipantMoved { from_conference, .. } => {
@@ -87,6 +92,25 @@ impl Fold {
                 assert_eq!(self.calling.remove(&who()), Some(name.clone()), "failed before it was called");
             }
             EventKind::ReservationStarted(_) | EventKind::ReservationCompleted(_) => return,
+            _ => {}
+        }
+        match &event.kind {
+            EventKind::ParticipantCalling(introduced)
+            | EventKind::ParticipantWaiting(introduced)
+            | EventKind::ParticipantEntered(Presence { who: introduced, .. })
+            | EventKind::ParticipantMoved { presence: Presence { who: introduced, .. }, .. } => {
+                self.names.insert(who(), introduced.display_name.clone());
+            }
+            EventKind::ParticipantChanged(ParticipantUpdate { display_name: Some(name), .. }) => {
+                let before = self.names.insert(who(), name.clone());
+                assert_ne!(before.as_ref(), Some(name), "it had this name");
+            }
+            EventKind::ParticipantLeft {}
+            | EventKind::CallFailed { .. }
+            | EventKind::ParticipantAdmitted {}
+            | EventKind::ParticipantRefused {} => {
+                self.names.remove(&who());
+            }
             _ => {}
         }
         let conference =
@@ -115,9 +139,30 @@ impl Fold {
                 conference.members.push(FoldedMember::new(who(), at, presence));
             }
             EventKind::ParticipantLeft {} => conference.members.retain(|member| member.id != who()),
-            EventKind::RecordingStarted { .. } => conference.is_recorded = true,
-            EventKind::RecordingStopped { .. } | EventKind::RecordingFailed { .. } => {
-                conference.is_recorded = false;
+            EventKind::RecordingStarted { recording_id, .. } => {
+                assert_eq!(
+                    conference.recording.replace((recording_id.clone(), false)),
+                    None,
+                    "recorded twice"
+                );
+            }
+            EventKind::RecordingPaused { recording_id } | EventKind::RecordingResumed { recording_id } => {
+                let is_paused = matches!(event.kind, EventKind::RecordingPaused { .. });
+                let before = conference.recording.replace((recording_id.clone(), is_paused));
+                assert_eq!(before, Some((recording_id.clone(), !is_paused)), "{event:?}");
+            }
+            EventKind::RecordingStopped { recording_id }
+            | EventKind::RecordingFailed { recording_id: Some(recording_id) } => {
+                let ended = conference.recording.take().map(|(recording, _)| recording);
+                assert_eq!(ended.as_ref(), Some(recording_id), "another one ran");
+            }
+            // It could not begin.
+            EventKind::RecordingFailed { recording_id: None } => {}
+            EventKind::PlaybackStarted { playback_id } => {
+                assert!(conference.playbacks.insert(playback_id.clone()), "begun twice");
+            }
+            EventKind::PlaybackEnded { playback_id } => {
+                assert!(conference.playbacks.remove(playback_id), "ended before it has begun");
             }
             kind => {
                 let Some(id) = &event.participant_id else { return };
@@ -130,12 +175,30 @@ impl Fold {
                             EventKind::ParticipantCalling(_)
                                 | EventKind::ParticipantRinging {}
                                 | EventKind::CallFailed { .. }
+                                | EventKind::ParticipantChanged(_)
                         ),
                         "{id} is not in: {event:?}"
                     );
+                    if let EventKind::ParticipantChanged(_) = kind {
+                        let is_told = self.calling.contains_key(id) || conference.waiting.contains(id);
+                        assert!(is_told, "nothing was told of {id}: {event:?}");
+                    }
                 }
             }
         }
+    }
+
+    /// The name by which one is shown who is in, is being called, or waits; `None`: the log knows nothing of it.
+    pub fn name_of(&self, participant: &ParticipantId) -> Option<&Option<String>> {
+        self.names.get(participant)
+    }
+
+    /// Nothing goes on by the log.
+    pub fn is_empty(&self) -> bool {
+        self.conferences.is_empty()
+            && self.inside.is_empty()
+            && self.calling.is_empty()
+            && self.names.is_empty()
     }
 
     /// What the events say is what the conferences show.
@@ -148,8 +211,9 @@ impl Fold {
             let shown = &open[name];
             assert_eq!(Some(folded.controls), shown.controls, "{name}");
             assert_eq!(folded.started_at, shown.started_at, "{name}");
-            let is_recorded = shown.recording.as_ref().is_some_and(|one| one.recording.is_some());
-            assert_eq!(folded.is_recorded, is_recorded, "{name}");
+            let recording = shown.recording.as_ref();
+            let recording = recording.and_then(|one| Some((one.recording.clone()?, one.is_paused)));
+            assert_eq!(folded.recording, recording, "{name}");
             let expected = world.conferences.expected(&key(name));
             let waiting: Vec<_> = expected.into_iter().filter(|one| one.waits).map(|one| one.id).collect();
             assert_eq!(folded.waiting, waiting, "{name}");
@@ -195,8 +259,7 @@ impl FoldedMember {
                 assert!(std::mem::replace(&mut self.held, false), "resumed and was not held");
             }
             EventKind::ParticipantChanged(update) => {
-                let ParticipantUpdate { display_name: _, leader, dtmf_enabled, self_unmute, heard_by } =
-                    update.clone();
+                let ParticipantUpdate { leader, dtmf_enabled, self_unmute, heard_by, .. } = update.clone();
                 self.leader = leader.unwrap_or(self.leader);
                 self.dtmf_enabled = dtmf_enabled.unwrap_or(self.dtmf_enabled);
                 self.self_unmute = self_unmute.unwrap_or(self.self_unmute);

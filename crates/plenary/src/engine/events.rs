@@ -3,19 +3,22 @@
 //! What finds no room in its queue is counted, and the log says where and how many are missing (`events.lost`).
 
 use crate::metrics::Meters;
+use anyhow::Context;
 use plenary_api::Followers;
 use plenary_conference::{Conferences, Reservation, ReservationToken, Timestamp, recording::CutOffRecording};
 use plenary_model::{
-    AccountEvent, AccountId, Actor, ConferenceRecordingId, EventKind, EventRecord, OngoingKind, RecordingEnd,
-    RecordingManifest, RecordingSettings,
+    AccountEvent, AccountId, Actor, ConferenceRecordingId, EventKind, EventRecord, INTERRUPTED, OngoingKind,
+    RecordingEnd, RecordingManifest, RecordingSettings,
 };
 use plenary_store::{Journal, Store, StoreError, Writer, WriterBounds};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tracing::info;
+use tracing::{info, warn};
 
 /// 100,000 events that wait are some 50 MB, ten seconds of ten thousand events each. An event may wait for the write of those before it,
 /// for others to come, and for its own write: at ten thousand events a second that has to be less than 50 ms.
@@ -49,6 +52,16 @@ impl Journal for EventLog {
         self.store.write_events(entries, again).await?;
         self.meters.events_written(super::wall_now(), entries.iter().map(|entry| entry.event.at));
         Ok(())
+    }
+
+    /// What the database refuses for good, and what is left when the service ends without it, is a gap like any other one.
+    fn lost(&self, entries: &[AccountEvent]) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for AccountEvent { account, event } in entries {
+            // Of a gap that could not be told of, so many are missing.
+            let count = if let EventKind::EventsLost { count } = event.kind { count } else { 1 };
+            *lost.entry(*account).or_default() += count;
+        }
     }
 
     /// Where nothing more comes, a gap is told of all the same.
@@ -89,10 +102,35 @@ impl EventWriter {
         }
     }
 
-    /// Waits until everything is written.
-    pub(super) async fn finish(self) {
+    /// Waits until everything is written. Gaps that could not be told of are left in this file for the next start.
+    pub(super) async fn finish(self, file: &Path) {
         self.writer.finish().await;
+        let lost = std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner));
+        if lost.is_empty() {
+            return;
+        }
+        let lines: String = lost.iter().map(|(account, count)| format!("{} {count}\n", account.0)).collect();
+        if let Err(error) = std::fs::write(file, lines) {
+            let count: u64 = lost.values().sum();
+            warn!(%error, count, "that events are missing in the log cannot be left for the next start");
+        }
     }
+}
+
+/// Tells of gaps that the end of the last run could not tell of.
+pub(super) async fn tell_lost_events(store: &Store, file: &Path, now: Timestamp) -> anyhow::Result<()> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
+    };
+    let line = |line: &str| {
+        let (account, count) = line.split_once(' ')?;
+        Some(lost_events(AccountId(account.parse().ok()?), count.parse().ok()?, now))
+    };
+    let events: Vec<AccountEvent> = text.lines().filter_map(line).collect();
+    store.write_events(&events, false).await?;
+    std::fs::remove_file(file).with_context(|| format!("{} cannot be removed", file.display()))
 }
 
 fn lost_events(account: AccountId, count: u64, at: Timestamp) -> AccountEvent {
@@ -101,7 +139,7 @@ fn lost_events(account: AccountId, count: u64, at: Timestamp) -> AccountEvent {
         conference: None,
         participant_id: None,
         actor: Actor::system(),
-        reason: Some("queue_full".to_owned()),
+        reason: Some("not_written".to_owned()),
         kind: EventKind::EventsLost { count },
     };
     AccountEvent { account, event }
@@ -163,6 +201,51 @@ pub(super) async fn close_last_run(
         store.write_events(batch, false).await?;
     }
     Ok(last_run)
+}
+
+/// Completes in the logs the reservations whose whole time has passed since the service last ran: they never began.
+pub(super) async fn complete_missed(
+    store: &Store,
+    last_alive: Timestamp,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let ongoing =
+        store.ongoing().await?.into_iter().filter(|(_, what, _)| what.kind == OngoingKind::Reservation);
+    let begun: BTreeSet<String> = ongoing.map(|(_, what, _)| what.id).collect();
+    let (mut after, mut token) = (last_alive, String::new());
+    loop {
+        let missed = store.reservations_ended((after, &token), now, BOUNDS.batch).await?;
+        let is_last = missed.len() < BOUNDS.batch;
+        if let Some(last) = missed.last() {
+            (after, token) = (last.ends_at(), last.token.to_string());
+        }
+        // One that had begun is closed as what was going on.
+        let events: Vec<AccountEvent> = missed
+            .into_iter()
+            .filter(|one| one.starts_at > last_alive && !begun.contains(one.token.as_str()))
+            .map(|one| AccountEvent {
+                account: one.account,
+                event: EventRecord {
+                    at: now,
+                    conference: Some(one.name.clone()),
+                    participant_id: None,
+                    actor: Actor::system(),
+                    reason: Some(INTERRUPTED.to_owned()),
+                    kind: EventKind::ReservationCompleted(one.data()),
+                },
+            })
+            .collect();
+        if !events.is_empty() {
+            info!(
+                reservations = events.len(),
+                "reservations whose time passed while the service was away are completed in the event log"
+            );
+            store.write_events(&events, false).await?;
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
 }
 
 /// The events of reading reservations back, without those that the log has.
@@ -230,7 +313,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         writer.write(event(account, "C5"));
-        writer.finish().await;
+        writer.finish(&folder.path().join("lost")).await;
+        assert!(!folder.path().join("lost").exists(), "the log has told of all");
         let log = store.events_after(account, 0, 100).await.unwrap();
         let told = log.iter().map(|event| event.record().unwrap()).map(|record| match record.kind {
             EventKind::EventsLost { count } => format!("lost {count}"),
@@ -239,5 +323,59 @@ mod tests {
         assert_eq!(told.collect::<Vec<_>>(), ["C0", "C1", "C2", "lost 2", "C5"]);
         assert_eq!(log.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         assert_eq!((meters.events.waiting(), meters.events.lost()), (0, 2));
+    }
+
+    #[tokio::test]
+    async fn a_gap_at_the_end_is_told_of_by_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let account = store.create_account_login("1-2-0/bob@example.com").await.unwrap().0.id;
+        let followers = Followers::new(store.clone(), 10);
+        let writer = EventWriter::start(store.clone(), followers, Arc::default());
+        // The database is away, as it stays until the end.
+        store.close().await;
+        (0..3).for_each(|n| writer.write(event(account, &format!("C{n}"))));
+        let file = folder.path().join("lost");
+        writer.finish(&file).await;
+        let store = Store::open(folder.path()).await.unwrap();
+        tell_lost_events(&store, &file, Timestamp(2000)).await.unwrap();
+        tell_lost_events(&store, &file, Timestamp(3000)).await.unwrap();
+        let log = store.events_after(account, 0, 100).await.unwrap();
+        let kinds: Vec<EventKind> = log.iter().map(|event| event.record().unwrap().kind).collect();
+        assert_eq!(kinds, [EventKind::EventsLost { count: 3 }], "once");
+    }
+
+    #[tokio::test]
+    async fn reservations_that_the_service_has_missed_are_completed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let account = store.create_account_login("1-2-0/bob@example.com").await.unwrap().0.id;
+        let minute = |minutes: u32| Timestamp(0).plus_minutes(minutes);
+        for (name, start) in [("Before", 0), ("Missed", 100), ("Now", 170)] {
+            let booked = Reservation {
+                token: plenary_store::new_reservation_token(),
+                account,
+                name: ConferenceName::new(name),
+                max_participants: 5,
+                starts_at: minute(start),
+                duration_minutes: 30,
+                divert: None,
+                title: None,
+                guests: Vec::new(),
+                sequence: 0,
+                series: None,
+            };
+            store.reserve(&booked, 100, 0, minute(0)).await.unwrap();
+        }
+        let known = store.event_bounds(account).await.unwrap().last;
+        complete_missed(&store, minute(60), minute(180)).await.unwrap();
+        let told = store.events_after(account, known, 100).await.unwrap();
+        let told: Vec<EventRecord> = told.iter().map(|event| event.record().unwrap()).collect();
+        let [only] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(only.conference, Some(ConferenceName::new("Missed")));
+        assert_eq!(
+            (only.kind.name(), only.reason.as_deref()),
+            ("reservation.completed", Some("interrupted"))
+        );
     }
 }

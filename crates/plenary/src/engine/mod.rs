@@ -50,7 +50,7 @@ use records::RecordWriter;
 use rescue::Rescues;
 pub(crate) use samples::Sampler;
 use samples::Sampling;
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -111,6 +111,10 @@ pub(crate) struct Parts {
     pub(crate) trace: Trace,
     /// Where it is known how calls sound.
     pub(crate) sampler: Sampler,
+    /// As whom it uses the database, where others may as well.
+    pub(crate) owner: Option<String>,
+    /// The file that says which events could not be written at the last end.
+    pub(crate) lost_events: PathBuf,
 }
 
 /// The loop around the deciding crates.
@@ -123,6 +127,8 @@ pub(crate) struct Engine {
     meter: CallMeter,
     trace: Trace,
     events: EventWriter,
+    /// See [`Parts`].
+    lost_events: PathBuf,
     recordings: Recordings,
     sip: SipHandle,
     media: MediaHandle,
@@ -160,7 +166,12 @@ impl Engine {
         if !open.is_empty() {
             info!(count = open.len(), "reservations read back");
         }
-        let last_run = events::close_last_run(&parts.store, &open, clock.now().wall).await?;
+        let now = clock.now().wall;
+        events::tell_lost_events(&parts.store, &parts.lost_events, now).await?;
+        if let Some(last_alive) = parts.store.last_alive().await? {
+            events::complete_missed(&parts.store, last_alive, now).await?;
+        }
+        let last_run = events::close_last_run(&parts.store, &open, now).await?;
         open_reservations(&mut conferences, open, clock);
         resume_recordings(&mut conferences, parts.cut_off, &last_run, clock);
         let start = Start {
@@ -173,6 +184,7 @@ impl Engine {
             languages: parts.languages,
         };
         parts.trace.set_node(start.node);
+        info!(node = format!("{:016x}", start.node), "participants of this run have the ids NODE.CALL");
         let events = EventWriter::start(parts.store.clone(), parts.followers, parts.meters.clone());
         for event in events::events_of_start(&mut conferences, &last_run.begun) {
             events.write(event);
@@ -181,11 +193,12 @@ impl Engine {
         let mut engine = Self {
             clock,
             node: Node::new(start, conferences, clock.now()),
-            records: RecordWriter::start(parts.store.clone(), &parts.meters),
+            records: RecordWriter::start(parts.store.clone(), parts.owner, &parts.meters),
             sampling: Sampling::start(parts.sampler, parts.media.clone(), parts.store.clone()),
             meter: CallMeter::new(parts.meters),
             trace: parts.trace,
             events,
+            lost_events: parts.lost_events,
             recordings: Recordings::new(
                 parts.recorder,
                 parts.media.clone(),
@@ -248,7 +261,7 @@ impl Engine {
         self.carry_out();
         self.records.finish().await;
         self.sampling.finish().await;
-        self.events.finish().await;
+        self.events.finish(&self.lost_events).await;
         if let Some(reply) = self.stopping.take() {
             let _ = reply.send(());
         }

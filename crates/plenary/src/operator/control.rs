@@ -8,7 +8,9 @@ use crate::{
     trace::Trace,
 };
 use async_trait::async_trait;
-use plenary_api::{Ban, BanReason, ConferenceControl, DiskSpace, Health, MediaThread, OperatorControl, Ping};
+use plenary_api::{
+    Ban, BanReason, ConferenceControl, DiskSpace, Health, KeptCall, MediaThread, OperatorControl, Ping,
+};
 use plenary_conference::Timestamp;
 use plenary_media::{MediaHandle, WorkerLoad};
 use plenary_model::{AccountId, CallSamples, Trunk};
@@ -17,6 +19,7 @@ use plenary_store::{Store, StoreError};
 use plenary_trace::Ladder;
 use serde_json::{Value, json};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::{
         Arc, PoisonError, RwLock,
@@ -124,6 +127,29 @@ impl OperatorControl for Operator {
         }
         let stored = self.store.messages_of(participant).await?;
         Ok(stored.as_ref().and_then(Ladder::from_json))
+    }
+
+    async fn ladders(
+        &self,
+        before: Option<(Timestamp, &str)>,
+        limit: usize,
+    ) -> Result<Vec<KeptCall>, StoreError> {
+        let stored = self.store.calls_with_messages(before, limit).await?;
+        let mut kept: BTreeMap<(Timestamp, String), KeptCall> = self
+            .trace
+            .latest(before, limit)
+            .into_iter()
+            .map(|call| ((call.last_at, call.id.clone()), call))
+            .collect();
+        for (id, last_at, people) in stored {
+            let call = KeptCall { id: id.clone(), last_at, is_over: true, has_failed: true, people };
+            kept.entry((last_at, id)).or_insert(call);
+        }
+        Ok(kept.into_values().rev().take(limit).collect())
+    }
+
+    fn forget_ladders(&self, participants: &BTreeSet<String>) {
+        self.trace.forget(participants);
     }
 
     async fn ping(&self, trunk: &Trunk) -> Ping {

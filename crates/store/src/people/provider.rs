@@ -14,6 +14,7 @@ use super::{
 use crate::{
     PersonId, Store, StoreError,
     accounts::Login,
+    audit::Visitor,
     change::changed_at,
     database::{Write, execute, is_storable, within},
 };
@@ -102,6 +103,7 @@ impl Store {
                 }
                 if !renew(&mut transaction, &before, &given, who.is_operator).await? {
                     sessions::end_all(&mut transaction, before.id).await?;
+                    self.doing.note_visitor(&mut transaction, Visitor::Person(&before)).await?;
                     transaction.commit(DOING).await?;
                     return Ok(ProviderSignIn::NoRole);
                 }
@@ -139,6 +141,7 @@ impl Store {
         let (secret, session) =
             sessions::begin(&mut transaction, id, from.address, from.user_agent, now).await?;
         let person = reread(&mut transaction, id.0).await?.ok_or_else(|| gone(id.0))?;
+        self.doing.note_visitor(&mut transaction, Visitor::Person(&person)).await?;
         transaction.commit(DOING).await?;
         Ok(ProviderSignIn::Right(Box::new((secret, session, person))))
     }

@@ -12,11 +12,12 @@
 //! whatever the addresses. A person who was right before from the same address is held up only by their own mistakes.
 
 use super::{
-    Person,
+    Person, reread,
     sessions::{self, Session, SessionSecret},
 };
 use crate::{
     PersonId, SessionId, Store, StoreError,
+    audit::Visitor,
     database::{execute, is_storable, read, within},
     guessing::{CALLER, EMPTY_MS, Level, Place, Tries, UNKNOWN_MS, room_drain},
     keys::{hash, random_text},
@@ -278,8 +279,9 @@ impl Store {
         sessions::end_all(&mut transaction, person.id).await?;
         let (secret, session) =
             sessions::begin(&mut transaction, person.id, from.address, from.user_agent, now).await?;
-        transaction.commit(doing).await?;
         let person = Person { has_password: true, invited_until: None, signed_in_at: Some(now), ..person };
+        self.doing.note_visitor(&mut transaction, Visitor::Person(&person)).await?;
+        transaction.commit(doing).await?;
         Ok(Some(SignIn::Right(Box::new((secret, session, person)))))
     }
 
@@ -395,8 +397,9 @@ impl Store {
         }
         let (secret, session) =
             sessions::begin(&mut transaction, id, from.address, from.user_agent, now).await?;
+        let Some(person) = reread(&mut transaction, id.0).await? else { return Ok(SignIn::Wrong) };
+        self.doing.note_visitor(&mut transaction, Visitor::Person(&person)).await?;
         transaction.commit(DOING).await?;
-        let Some(person) = self.person(id).await? else { return Ok(SignIn::Wrong) };
         Ok(SignIn::Right(Box::new((secret, session, person))))
     }
 

@@ -13,10 +13,12 @@ pub use guest_links::{GuestLink, LinkPurpose, OpenGuestLink};
 pub use mails::{MAIL_KEPT_MS, MailContent, MailRecord, QueuedMail};
 pub use request::{NameRule, ReserveError};
 pub use series::StoredSeries;
+pub(crate) use told::current;
 
 use crate::{
     Store, StoreError,
     database::{random_bytes, read},
+    named::at_most,
 };
 use data_encoding::BASE32_NOPAD;
 use plenary_conference::{Reservation, ReservationToken, Timestamp, calendar::SeatCalendar};
@@ -118,6 +120,35 @@ impl Store {
     /// When the database fails.
     pub async fn booked_seats(&self, time: Range<Timestamp>) -> Result<SeatCalendar, StoreError> {
         statements::booked(&self.base, time).await
+    }
+
+    /// Reservations that ended behind a time and a token, and until another time, in the order in which they did, `limit` at the most.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reservations_ended(
+        &self,
+        after: (Timestamp, &str),
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Reservation>, StoreError> {
+        let rows: Vec<ReservationRow> =
+            read!(self.base, "reading the reservations", |on| sqlx::query_as(concat!(
+                "SELECT ",
+                reservation_columns!(),
+                " FROM reservations WHERE (ends_at > $1 OR (ends_at = $1 AND token > $2)) AND ends_at <= $3
+                 ORDER BY ends_at, token LIMIT $4"
+            ))
+            .bind(after.0.0)
+            .bind(after.1)
+            .bind(until.0)
+            .bind(at_most(limit))
+            .fetch_all(on))?;
+        let reservation = |row| {
+            let (token, stored) = stored_reservation(row);
+            stored.into_reservation(token)
+        };
+        Ok(rows.into_iter().map(reservation).collect())
     }
 
     /// The reservations whose name is still taken at `now`: those that ended less than `completed_minutes` ago, or have not

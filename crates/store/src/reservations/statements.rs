@@ -115,7 +115,15 @@ pub(super) async fn stored(
         return Ok(BTreeMap::new());
     }
     let needed = requests.iter().filter(|request| request.needs_stored());
-    let tokens = list(needed.map(|request| request.token().as_str()));
+    of_tokens(transaction, needed.map(|request| request.token())).await
+}
+
+/// The reservations with these tokens, as far as they exist.
+pub(super) async fn of_tokens(
+    transaction: &mut Write,
+    tokens: impl Iterator<Item = &ReservationToken>,
+) -> Result<BTreeMap<ReservationToken, StoredReservation>, StoreError> {
+    let tokens = list(tokens.map(ReservationToken::as_str));
     let statement = transaction.text(
         concat!(
             "SELECT ",

@@ -1,10 +1,28 @@
 //! The events that tell of bookings: of each that a transaction writes, in the same transaction.
 
-use super::{ledger::LedgerChanges, request::StoredReservation, worker::Booking};
-use crate::database::now;
+use super::{ledger::LedgerChanges, request::StoredReservation, statements, worker::Booking};
+use crate::{
+    StoreError,
+    database::{Write, now},
+};
 use plenary_conference::ReservationToken;
-use plenary_model::{AccountEvent, AccountId, Actor, ConferenceName, EventKind, EventRecord};
+use plenary_model::{
+    AccountEvent, AccountId, Actor, ConferenceName, EventKind, EventRecord, ReservationData,
+};
 use std::collections::BTreeMap;
+
+/// What is to be told of these reservations, as far as they exist.
+pub(crate) async fn current(
+    transaction: &mut Write,
+    tokens: &[ReservationToken],
+) -> Result<BTreeMap<ReservationToken, ReservationData>, StoreError> {
+    let stored = statements::of_tokens(transaction, tokens.iter()).await?;
+    let data = |(token, stored): (ReservationToken, StoredReservation)| {
+        let data = stored.into_reservation(token.clone()).data();
+        (token, data)
+    };
+    Ok(stored.into_iter().map(data).collect())
+}
 
 /// What is told of these changes. `before`: the reservations as they were read.
 pub(super) fn events(

@@ -514,6 +514,12 @@ pub(super) const TABLES: [Table; 37] = [
     },
     Table { name: "last_alive", keys: 1, columns: &[("one", Integer), ("at", Integer)], counted: None },
     Table {
+        name: "serving",
+        keys: 1,
+        columns: &[("one", Integer), ("owner", Text), ("seen_at", Integer)],
+        counted: None,
+    },
+    Table {
         name: "audit",
         keys: 1,
         columns: &[

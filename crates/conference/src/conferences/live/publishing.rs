@@ -30,6 +30,9 @@ impl LiveConference {
                     turn.publish_of(&member.id, EventKind::ParticipantChanged(update), None);
                 }
             }
+            EdgeReport::Changed(update) => {
+                turn.publish_of(&member.id, EventKind::ParticipantChanged(*update), None);
+            }
             EdgeReport::Leaving { reason, is_own } => member.leaving = Some((reason, is_own)),
             EdgeReport::PlaybackStarted { .. } | EdgeReport::PlaybackEnded { .. } => {
                 let id = member.id.clone();

@@ -175,6 +175,7 @@ impl EngineHandle {
     pub(super) fn acting(&self, doing: Doing) -> Self {
         Self {
             engine: self.engine.acting(doing.actor.clone()),
+            store: self.store.acting(doing.clone()),
             home: self.home.acting(doing),
             ..self.clone()
         }
