@@ -410,16 +410,48 @@ fn a_leader_has_a_number_called_which_says_by_key_that_it_joins() {
     world.press(901, "*6");
     assert_eq!(world.heard(901), ["mute.on"]);
 
-    // Cut off, it is called again, once, and asked for no key.
+    // Cut off, it is called again, once, and asked for the key again.
     world.listen();
     world.media.clear();
     world.sip_event(SipEvent::Ended { call: CallId(901), cause: EndCause::Transport });
     assert_eq!(world.heard(leader), ["dial.redial"]);
     world.answered(902);
+    assert_eq!(world.heard(902), ["dial.invited", "dial.accept"]);
+    assert!(!world.roster("Tea").contains(&902), "a mailbox that answers instead is not in");
+    world.press(902, "1");
     assert!(world.roster("Tea").contains(&902));
     world.sip_event(SipEvent::Ended { call: CallId(902), cause: EndCause::Transport });
     assert_eq!(world.roster("Tea").len(), 2);
     assert!(!world.sip.iter().any(|line| line.starts_with("dial 903")), "{:?}", world.sip);
+}
+
+#[test]
+fn a_machine_that_answers_the_redial_or_is_cut_off_while_it_is_asked_never_joins() {
+    let mut world = world(json!({}));
+    let (leader, _) = two(&mut world);
+    let cut_off = |call| SipEvent::Ended { call: CallId(call), cause: EndCause::Transport };
+    // A telephone that loses its network: its mailbox answers the redial.
+    world.press(leader, "*101632960000#");
+    world.answered(901);
+    world.press(901, "1");
+    assert!(world.roster("Tea").contains(&901));
+    world.sip_event(cut_off(901));
+    world.answered(902);
+    world.pass_ms(20_000);
+    assert_eq!(world.roster("Tea").len(), 2);
+    assert!(world.sip.iter().any(|line| line.starts_with("hang up 902")), "{:?}", world.sip);
+    world.ended(902);
+    world.listen();
+    world.heard(leader);
+
+    // A machine whose call breaks off during the question was never in: it is not called again.
+    world.press(leader, "*101632960000#");
+    world.answered(903);
+    world.sip_event(cut_off(903));
+    assert!(!world.sip.iter().any(|line| line.starts_with("dial 904")), "{:?}", world.sip);
+    assert_eq!(world.roster("Tea").len(), 2);
+    world.listen();
+    assert!(!world.heard(leader).contains(&"dial.redial".to_owned()));
 }
 
 #[test]

@@ -73,6 +73,11 @@ impl Keypad {
         }
     }
 
+    /// A called participant is being asked whether it joins.
+    pub(crate) fn is_asked_to_confirm(&self) -> bool {
+        self.confirmation.is_some()
+    }
+
     /// The menus speak, or the dialogue where it is not over.
     pub(crate) fn language(&self) -> LanguageCode {
         let language = self.menus.as_ref().map(Menus::language).or(self.entry.as_ref().map(Entry::language));
