@@ -227,7 +227,8 @@ impl Calls {
         let Some(call) = self.calls.remove(&number) else { return };
         self.participants.remove(&call.participant);
         let Some(outgoing) = call.outgoing else { return };
-        let CallRequest { question, referral, caller, .. } = outgoing.request;
+        let CallRequest { question, referral, caller, by_key, .. } = outgoing.request;
+        self.tell_caller_by_key(by_key, CallProgress::Failed);
         let (status, phrase) = match &error {
             ControlError::Refused(refused) => (486, refused.to_string()),
             ControlError::Dial(_)
