@@ -285,6 +285,8 @@ pub struct ParticipantChange {
 pub enum ConferenceChange {
     /// Admits a caller from the lobby; `None`: all of them.
     Admit(Option<ParticipantId>),
+    /// Refuses all callers in the lobby.
+    RefuseAll,
     /// A participant goes to another conference.
     Move {
         /// Who.
@@ -322,6 +324,7 @@ impl ConferenceChange {
     pub fn event(self, conference: ConferenceKey) -> Event {
         match self {
             Self::Admit(participant) => Event::AdmitWaiting { conference, participant },
+            Self::RefuseAll => Event::RefuseAllWaiting { conference },
             Self::Move { participant, to } => {
                 let to = ConferenceKey { account: conference.account, name: to };
                 Event::Move { conference, participant, to }

@@ -75,8 +75,11 @@ async fn nobody_is_admitted_who_does_not_wait() {
     assert_eq!((status, &problem["code"]), (404, &json!("1103")), "{problem}");
     let (status, shown) = send(&world, "POST", "/v1/conferences/Tea/admit", "").await;
     assert_eq!((status, &shown["name"]), (200, &json!("Tea")), "{shown}");
-    let (status, _) = send(&world, "POST", "/v1/conferences/Nothing/admit", "").await;
-    assert_eq!(status, 404);
+    let (status, shown) = send(&world, "POST", "/v1/conferences/Tea/refuse", "").await;
+    assert_eq!((status, &shown["name"]), (200, &json!("Tea")), "{shown}");
+    for path in ["/v1/conferences/Nothing/admit", "/v1/conferences/Nothing/refuse"] {
+        assert_eq!(send(&world, "POST", path, "").await.0, 404, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -91,6 +94,9 @@ async fn an_announcement_is_played_and_stopped_by_its_id() {
     assert_eq!(status, 204);
     let (status, problem) = send(&world, "DELETE", &format!("{path}/other"), "").await;
     assert_eq!((status, &problem["code"]), (404, &json!("1112")), "{problem}");
+    let missing = r#"{"play": ["tone:440/1000", "sound:nothing"]}"#;
+    let (status, problem) = send(&world, "POST", path, missing).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("1111")), "{problem}");
     for (body, pointer) in [
         (json!({"play": ["../secret.wav"]}), "/play/0"),
         (json!({"play": []}), "/play"),

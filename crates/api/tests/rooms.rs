@@ -16,7 +16,8 @@ async fn send(world: &World, method: &str, path: &str, body: Value) -> (u16, Val
 }
 
 async fn pin(world: &World, pin: &str) -> PinOutcome {
-    let caller = PinCaller { source: PinSource::Address("192.0.2.1".parse().unwrap()), name: None };
+    let caller =
+        PinCaller { source: PinSource::Address("192.0.2.1".parse().unwrap()), name: None, call: None };
     world.store.check_pin(world.account, "1001", pin, caller, support::NOW).await.unwrap().outcome
 }
 

@@ -23,7 +23,7 @@ impl Calls {
         self.play_to(to, clips);
     }
 
-    fn announced(&self, language: &LanguageCode, what: Announcement) -> Vec<Clip> {
+    fn announced(&mut self, language: &LanguageCode, what: Announcement) -> Vec<Clip> {
         let tone = |name: &str| vec![Clip::Prompt { language: language.to_string(), name: name.to_owned() }];
         let saying = match what {
             Announcement::Joined { name: None } => return tone("tone.joined"),
@@ -175,7 +175,14 @@ impl Calls {
         self.say_in(&language, number, prompt);
     }
 
-    pub(crate) fn say_in(
+    pub(crate) fn say_in(&mut self, language: &LanguageCode, number: CallNumber, prompt: Prompt) {
+        let clips = self.spoken(language, &[Saying::Prompt(prompt)]);
+        let play = PlayNumber(self.play_numbers.draw());
+        self.out.play(PlayTo::Call(number), play, clips, false);
+    }
+
+    /// The same at once, before what else is said to it and to all.
+    pub(crate) fn say_at_once(
         &mut self,
         language: &LanguageCode,
         number: CallNumber,
@@ -183,7 +190,7 @@ impl Calls {
     ) -> PlayNumber {
         let clips = self.spoken(language, &[Saying::Prompt(prompt)]);
         let play = PlayNumber(self.play_numbers.draw());
-        self.out.play(PlayTo::Call(number), play, clips, false);
+        self.out.play_at_once(number, play, clips);
         play
     }
 }

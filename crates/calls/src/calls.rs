@@ -25,7 +25,7 @@ use ipnet::IpNet;
 use plenary_conference::{
     ConferenceKey, EdgeReport, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
 };
-use plenary_model::{EndedBy, OneWay, StoredAudio, TimeZone};
+use plenary_model::{EndedBy, OneWay, RecordingId, StoredAudio, TimeZone};
 use plenary_sip::{
     EndCause, SipEvent,
     digest::Algorithm,
@@ -115,6 +115,8 @@ pub struct Calls {
     pub(crate) speeches: Speeches,
     pub(crate) farewells: Farewells,
     pub(crate) name_numbers: Numbers,
+    /// Recorded names that can be played.
+    pub(crate) names: BTreeSet<RecordingId>,
     /// Until when whom we call may ring.
     pub(crate) ringing: BTreeSet<(Mono, CallNumber)>,
     /// What programs have played to conferences, while it goes on.
@@ -186,6 +188,7 @@ impl Calls {
             speeches: Speeches::default(),
             farewells: Farewells::default(),
             name_numbers: Numbers::default(),
+            names: BTreeSet::new(),
             ringing: BTreeSet::new(),
             playbacks: BTreeMap::new(),
             announcements: BTreeMap::new(),

@@ -65,6 +65,8 @@ pub struct PinCaller {
     pub source: PinSource,
     /// The number or the name that the call shows; `None`: it shows none.
     pub name: Option<String>,
+    /// The call, which asks again where the PIN was not looked at.
+    pub call: CallNumber,
 }
 
 /// Where a call comes from, as guessing is counted.
@@ -88,8 +90,8 @@ pub enum PinAnswer {
     },
     /// It is not.
     Wrong {
-        /// So many were wrong of late that leaders are to be warned.
-        is_guessing: bool,
+        /// `Some`: leaders are to be warned, for so many were wrong of late.
+        guessing: Option<u32>,
     },
     /// It was not looked at, for too many were wrong before.
     TooMany {

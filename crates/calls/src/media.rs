@@ -185,6 +185,8 @@ pub enum MediaCommand {
         repeat: bool,
         /// How much louder, in dB.
         gain_db: f32,
+        /// To one call: at once, before what else is said to it and to all.
+        is_urgent: bool,
     },
     /// Stops what is being played.
     StopPlay {

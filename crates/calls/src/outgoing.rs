@@ -229,7 +229,8 @@ impl Calls {
         let Some(call) = self.calls.remove(&number) else { return };
         self.participants.remove(&call.participant);
         let Some(outgoing) = call.outgoing else { return };
-        let CallRequest { question, referral, caller, .. } = outgoing.request;
+        let CallRequest { question, referral, caller, by_key, .. } = outgoing.request;
+        self.tell_caller_by_key(by_key, CallProgress::Failed);
         let (status, phrase) = match &error {
             ControlError::Refused(refused) => (486, refused.to_string()),
             ControlError::Dial(_)
@@ -522,22 +523,31 @@ impl Calls {
         }
     }
 
-    /// A called participant whose call is cut off by a failure is called again, once, where that was asked for. It takes the seat
-    /// over: with its leaving nothing ends.
+    /// A called participant who was in and whose call is cut off by a failure is called again, once, where that was asked for. It
+    /// takes the seat over: with its leaving nothing ends.
     pub(crate) fn redial(&mut self, number: CallNumber) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let (Stage::Up(_), Some(conference)) = (&call.stage, call.seat.clone()) else { return };
+        // Who is being asked whether they join has not been in: a machine that is cut off is no participant.
+        if call.keypad.as_ref().is_some_and(|keypad| keypad.is_asked_to_confirm()) {
+            return;
+        }
         let Some(outgoing) = &mut call.outgoing else { return };
         if !std::mem::take(&mut outgoing.request.redial) {
             return;
         }
-        let by_key = outgoing.request.by_key;
+        let CallRequest { by_key, confirm, .. } = outgoing.request;
         let (to, trunk, options) = (outgoing.to.clone(), call.trunk.clone(), call.options.clone());
         let (given_name, display_name) = (call.given_name.clone(), call.display_name.clone());
-        // It was in before, so no key is asked for.
-        let shown = call.shown_display_name().map(str::to_owned);
-        let request =
-            CallRequest { by_key, again_for: Some(number), display_name: shown, ..CallRequest::default() };
+        let display = call.shown_display_name().map(str::to_owned);
+        // A key is asked for as at first: of a telephone that has lost its network, the machine may answer.
+        let request = CallRequest {
+            by_key,
+            confirm,
+            again_for: Some(number),
+            display_name: display,
+            ..CallRequest::default()
+        };
         match self.place_to(conference, &to, (trunk.as_deref(), None), options, REDIAL_MS, request) {
             Ok(again) => {
                 info!(call = number.0, again = again.0, %to, "the call was cut off: calling again");

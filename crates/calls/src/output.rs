@@ -285,6 +285,12 @@ impl Outputs {
         self.announce(to, play, clips, repeat, 0.0);
     }
 
+    /// Plays this to a call at once: it goes before what else is said to the call, and to all.
+    pub(crate) fn play_at_once(&mut self, call: CallNumber, play: PlayNumber, clips: Vec<Clip>) {
+        let to = PlayTo::Call(call);
+        self.media(MediaCommand::Play { to, play, clips, repeat: false, gain_db: 0.0, is_urgent: true });
+    }
+
     pub(crate) fn announce(
         &mut self,
         to: PlayTo,
@@ -293,7 +299,7 @@ impl Outputs {
         repeat: bool,
         gain_db: f32,
     ) {
-        self.media(MediaCommand::Play { to, play, clips, repeat, gain_db });
+        self.media(MediaCommand::Play { to, play, clips, repeat, gain_db, is_urgent: false });
     }
 
     pub(crate) fn stop_play(&mut self, play: PlayNumber) {

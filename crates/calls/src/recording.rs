@@ -194,7 +194,8 @@ impl Calls {
     pub(crate) fn tell_recorded(&mut self, conference: ConferenceKey, participant: ParticipantId) {
         let Some(number) = self.participants.get(&participant).copied() else { return };
         let language = self.language_of(number);
-        let play = self.say_in(&language, number, Prompt::RecordOn);
+        // They are heard when they have heard it, whatever is being said to all.
+        let play = self.say_at_once(&language, number, Prompt::RecordOn);
         self.recordings.telling.insert(play, (conference, participant));
     }
 

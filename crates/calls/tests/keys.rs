@@ -14,7 +14,7 @@ use plenary_conference::{
     ConferenceName, Digit, Event, ParticipantChange, ParticipantOptions, Refused, participant::PlayList,
     refused::NotAsked,
 };
-use plenary_model::{InbandDtmf, InboundService};
+use plenary_model::{EventKind, InbandDtmf, InboundService};
 use plenary_sip::{CallId, EndCause, SipEvent};
 use serde_json::json;
 use support::{ACCOUNT, World, entry, key, plain, room, trunk};
@@ -444,7 +444,13 @@ fn a_leader_has_a_number_called_which_says_by_key_that_it_joins() {
     world.answered(901);
     assert_eq!(world.heard(901), ["dial.invited", "dial.accept"]);
     assert!(!world.roster("Tea").contains(&901), "an answering machine is not in");
+    let place = |world: &World, line: &str| world.media.iter().position(|other| other == line);
+    assert!(
+        place(&world, "hold 901").is_some() && place(&world, "resume 901").is_none(),
+        "nor hears what all hear"
+    );
     world.press(901, "1");
+    assert!(place(&world, "resume 901").is_some(), "{:?}", world.media);
     assert!(world.roster("Tea").contains(&901));
     assert!(world.heard(leader).contains(&"dial.joined".to_owned()));
     world.listen();
@@ -453,16 +459,48 @@ fn a_leader_has_a_number_called_which_says_by_key_that_it_joins() {
     world.press(901, "*6");
     assert_eq!(world.heard(901), ["mute.on"]);
 
-    // Cut off, it is called again, once, and asked for no key.
+    // Cut off, it is called again, once, and asked for the key again.
     world.listen();
     world.media.clear();
     world.sip_event(SipEvent::Ended { call: CallId(901), cause: EndCause::Transport });
     assert_eq!(world.heard(leader), ["dial.redial"]);
     world.answered(902);
+    assert_eq!(world.heard(902), ["dial.invited", "dial.accept"]);
+    assert!(!world.roster("Tea").contains(&902), "a mailbox that answers instead is not in");
+    world.press(902, "1");
     assert!(world.roster("Tea").contains(&902));
     world.sip_event(SipEvent::Ended { call: CallId(902), cause: EndCause::Transport });
     assert_eq!(world.roster("Tea").len(), 2);
     assert!(!world.sip.iter().any(|line| line.starts_with("dial 903")), "{:?}", world.sip);
+}
+
+#[test]
+fn a_machine_that_answers_the_redial_or_is_cut_off_while_it_is_asked_never_joins() {
+    let mut world = world(json!({}));
+    let (leader, _) = two(&mut world);
+    let cut_off = |call| SipEvent::Ended { call: CallId(call), cause: EndCause::Transport };
+    // A telephone that loses its network: its mailbox answers the redial.
+    world.press(leader, "*101632960000#");
+    world.answered(901);
+    world.press(901, "1");
+    assert!(world.roster("Tea").contains(&901));
+    world.sip_event(cut_off(901));
+    world.answered(902);
+    world.pass_ms(20_000);
+    assert_eq!(world.roster("Tea").len(), 2);
+    assert!(world.sip.iter().any(|line| line.starts_with("hang up 902")), "{:?}", world.sip);
+    world.ended(902);
+    world.listen();
+    world.heard(leader);
+
+    // A machine whose call breaks off during the question was never in: it is not called again.
+    world.press(leader, "*101632960000#");
+    world.answered(903);
+    world.sip_event(cut_off(903));
+    assert!(!world.sip.iter().any(|line| line.starts_with("dial 904")), "{:?}", world.sip);
+    assert_eq!(world.roster("Tea").len(), 2);
+    world.listen();
+    assert!(!world.heard(leader).contains(&"dial.redial".to_owned()));
 }
 
 #[test]
@@ -497,12 +535,43 @@ fn nobody_who_presses_no_key_or_refuses_joins() {
         let shown = world.shown(&participant);
         assert_eq!((shown.state, shown.status), (ParticipantState::Failed, Some(status)), "{keys}");
     }
-    // Nor does the question go on when the called side hangs up while it is asked.
-    invite(&mut world);
+    // Nor does the question go on when the called side hangs up while it is asked; that is a refusal.
+    let participant = invite(&mut world);
     world.answered(904);
     world.bye(904);
     assert!(world.plays.is_empty(), "{:?}", world.plays);
+    let shown = world.shown(&participant);
+    assert_eq!((shown.state, shown.status), (ParticipantState::Failed, Some(603)));
+    world.media.clear();
+    world.press(leader, "*101632960000#");
+    world.listen();
+    world.answered(905);
+    world.bye(905);
+    assert_eq!(world.heard(leader).last().map(String::as_str), Some("dial.refused"));
+    world.listen();
+
+    // And the leader hears as well that a call could not even be placed.
+    world.no_ports = Some(true);
+    world.press(leader, "*101632960000#");
+    world.listen();
+    assert_eq!(world.heard(leader).last().map(String::as_str), Some("dial.failed"));
     world.bye(leader);
+}
+
+#[test]
+fn keys_that_were_switched_off_before_a_participant_enters_do_nothing() {
+    let mut world = world(json!({}));
+    let (leader, _) = two(&mut world);
+    world.press(leader, "*101632960000#");
+    change(&mut world, 901, ParticipantChange { dtmf_enabled: Some(false), ..ParticipantChange::default() });
+    world.answered(901);
+    world.press(901, "1");
+    assert!(world.roster("Tea").contains(&901), "the key that confirms is none of the conference");
+    world.listen();
+    world.heard(901);
+    world.press(901, "*4");
+    world.press(901, "*6");
+    assert!(world.heard(901).is_empty());
 }
 
 #[test]
@@ -574,13 +643,12 @@ fn a_leader_makes_a_reserved_conference_longer_where_seats_are_left() {
     let mut world = world(json!({"time_warnings_min": []}));
     world.reserve("Tea", 0, None);
     let (leader, _) = two(&mut world);
-    // Of an extension that was made all hear, so nobody is told it twice.
-    for (may_extend, said) in [(false, vec!["time.not-extended"]), (true, Vec::new())] {
+    for (may_extend, said) in [(false, "time.not-extended"), (true, "time.extended-15")] {
         world.store.may_extend = may_extend;
         world.press(leader, "*#");
         assert_eq!(world.heard(leader)[0], "time.left");
         world.press(leader, "1");
-        assert_eq!(world.heard(leader), said);
+        assert_eq!(world.heard(leader), [said]);
         world.listen();
     }
 }
@@ -601,5 +669,8 @@ fn leaders_hear_that_wrong_pins_are_tried() {
     world.press(again, "1111#");
     world.press(again, "1111#");
     assert!(world.heard(leader).contains(&"lobby.guessing".to_owned()));
+    let guessing = world.events.iter().find(|event| matches!(event.kind, EventKind::RoomGuessing { .. }));
+    let guessing = guessing.expect("programs are told as well");
+    assert_eq!(guessing.conference.as_ref().map(ToString::to_string).as_deref(), Some("Tea"));
     assert!(world.ask_participants(ParticipantsQuestion::Roster).unwrap().len() == 2);
 }

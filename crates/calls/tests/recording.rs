@@ -48,8 +48,10 @@ fn a_leader_begins_confirms_pauses_and_goes_on_by_key() {
     assert!(world.recorder.is_empty());
     world.press(leader, "1");
     assert_eq!(world.recorder[0], "open room 2 Mixed");
-    assert_eq!(to_all(&mut world), ["play room 2 prompt:en/record.on"], "{:?}", world.media);
-    assert!(world.heard(leader).is_empty(), "the leader hears what all hear");
+    // The leader hears it as the answer to the key, and all others are told.
+    let to_others = format!("play room 2 but {leader}");
+    assert_eq!(to_all(&mut world), [format!("{to_others} prompt:en/record.on")], "{:?}", world.media);
+    assert_eq!(world.heard(leader), ["record.on"]);
     let joined = |call| format!("rec1 joined {call} None");
     assert!(world.recorder.contains(&joined(leader)) && world.recorder.contains(&joined(other)));
     let told: Vec<_> = world.recorder.iter().filter(|line| line.starts_with("rec1 told")).collect();
@@ -58,7 +60,8 @@ fn a_leader_begins_confirms_pauses_and_goes_on_by_key() {
     for (line, said) in [("pause rec1 true", "record.paused"), ("pause rec1 false", "record.resumed")] {
         world.press(leader, "*2");
         assert_eq!(world.recorder[0], line);
-        assert_eq!(to_all(&mut world), [format!("play room 2 prompt:en/{said}")]);
+        assert_eq!(to_all(&mut world), [format!("{to_others} prompt:en/{said}")]);
+        assert_eq!(world.heard(leader), [said]);
         world.recorder.clear();
     }
     world.bye(other);
@@ -83,7 +86,7 @@ fn who_comes_later_hears_it_first_and_is_heard_then() {
         place.unwrap_or_else(|| panic!("{wanted}: {:?}", world.media))
     };
     let silent = line(format!("voice {late} -speaks +listens"));
-    let told = line(format!("play call {late} prompt:en/record.on"));
+    let told = line(format!("play call {late} prompt:en/record.on !"));
     let heard = line(format!("voice {late} +speaks +listens"));
     assert!(silent < told && told < heard, "{:?}", world.media);
     assert_eq!(world.recorder, [format!("rec1 joined {late} None"), format!("rec1 told {late}")]);

@@ -35,6 +35,8 @@ pub enum Command {
     Refuse(Who),
     /// Admits all in the lobby.
     AdmitAll,
+    /// Turns all in the lobby away.
+    RefuseAll,
     /// Removes the participant who came last and is not a leader.
     EjectLast,
     /// Calls a number into the conference.
@@ -104,6 +106,7 @@ impl Command {
             | Self::Admit(_)
             | Self::Refuse(_)
             | Self::AdmitAll
+            | Self::RefuseAll
             | Self::EjectLast
             | Self::Call { .. }
             | Self::Record { .. }
@@ -170,8 +173,14 @@ pub enum Outcome {
     Admitted,
     /// All callers in the lobby were admitted.
     AllAdmitted,
+    /// Some of them were: no seat is left for the others.
+    SomeAdmitted,
+    /// No seat is left for anybody.
+    Full,
     /// The one was turned away.
     TurnedAway,
+    /// All callers in the lobby were turned away.
+    AllTurnedAway,
     /// The participant who came last was removed.
     LastEjected,
     /// Nothing is recorded: the recording begins with [`Command::Record`] that is confirmed.

@@ -121,6 +121,11 @@ pub enum Event {
         /// Which caller; `None`: all of them.
         participant: Option<ParticipantId>,
     },
+    /// Refuses all callers in the lobby.
+    RefuseAllWaiting {
+        /// The conference.
+        conference: ConferenceKey,
+    },
     /// Moves a participant who is in to another conference of the account: with its options, its name, what it was muted by and
     /// whether it is a leader; it does not wait in a lobby there. Its leaving ends the conference for others only where the rules of
     /// a room say so.

@@ -116,6 +116,10 @@ pub enum ToHome {
     Guessing {
         /// Which conference.
         conference: ConferenceKey,
+        /// The number of the room.
+        room: String,
+        /// How many were wrong of late.
+        wrong: u32,
     },
     /// Something about the recording of a conference. Not answered.
     Recording {

@@ -161,7 +161,11 @@ fn the_floor_goes_from_all_muted_to_lecture_to_open() {
     assert_eq!(world.command("b", Command::ToggleMute), Outcome::Unmuted);
     world.effects();
     assert_eq!(world.command("boss", Command::NextFloor), Outcome::LectureOn);
-    assert_eq!(world.told(), [is_muted("b", false)], "for a nothing becomes different");
+    assert_eq!(
+        world.told(),
+        [is_muted("a", false), is_muted("b", false)],
+        "for a the key does nothing any more"
+    );
     assert_eq!([muted_by(&world, "a"), muted_by(&world, "b")], [Some(MutedBy::Lecture); 2]);
     assert_eq!(world.command("a", Command::ToggleMute), Outcome::StaysMuted);
     world.enter("late", "Class", plain());
@@ -326,6 +330,7 @@ fn all_commands_of_leaders_are_refused_to_others() {
         Command::Admit(Who::Next),
         Command::Refuse(Who::Next),
         Command::AdmitAll,
+        Command::RefuseAll,
         Command::EjectLast,
         Command::Call { number: "1".to_owned() },
         Command::Record { is_confirmed: true },

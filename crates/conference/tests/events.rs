@@ -225,6 +225,22 @@ fn keys_are_told_only_where_the_room_asks_for_it() {
     let pressed = events(&mut world);
     assert_eq!(pressed.iter().map(line).collect::<Vec<_>>(), ["key.pressed a participant:a -"]);
     assert_eq!(serde_json::to_value(&pressed[0]).unwrap()["data"]["key"], "5");
+    world.set_options("Class", "a", None, Some(false)).unwrap();
+    events(&mut world);
+    world.press("a", '5');
+    assert!(events(&mut world).is_empty(), "its keys are off");
+}
+
+#[test]
+fn who_is_on_hold_by_its_telephone_is_so_in_the_conference_that_it_is_moved_to() {
+    let mut world = World::new();
+    world.enter("a", "Class", plain());
+    let participant = Some(participant_id("a"));
+    let report = plenary_conference::EdgeReport::Held(true);
+    world.handle(Event::Reported { conference: key("Class"), participant, report }).unwrap();
+    let (conference, participant, to) = (key("Class"), participant_id("a"), key("Annex"));
+    world.handle(Event::Move { conference, participant, to }).unwrap();
+    assert!(world.summary("Annex", "a").is_held);
 }
 
 #[test]

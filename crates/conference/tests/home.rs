@@ -3,9 +3,10 @@
 mod support;
 
 use plenary_conference::{
-    Arrival, Command, ConferenceLimits, Conferences, Effect, Event, Home, Outcome, QuestionId, Refused,
+    Arrival, Command, ConferenceLimits, Conferences, Effect, Event, Home, News, Outcome, QuestionId, Refused,
     ReservationLimits, RoomRules, ToEdge, ToHome, ViaRoom, command::Who, effect::EndReason,
 };
+use plenary_model::EventKind;
 use support::{World, by, key, leader_by, participant_id, plain, rules};
 
 /// A home at one moment.
@@ -170,4 +171,40 @@ fn a_program_that_admits_or_moves_is_answered_when_it_is_done() {
     let again = Event::Move { conference: key("Board"), participant: participant_id("a"), to: key("Tea") };
     node.home.handle_question(QuestionId(3), again, now);
     assert_eq!(node.home.poll_answer(), Some((QuestionId(3), Err(Refused::UnknownParticipant))));
+}
+
+#[test]
+fn that_pins_are_guessed_is_an_event_and_is_told_to_the_leaders_or_to_the_next_one_within_the_hour() {
+    let guessing = || ToHome::Guessing { conference: key("Board"), room: "1001".to_owned(), wrong: 20 };
+    let told = |messages: Vec<ToEdge>| -> Vec<String> {
+        let effects = messages.into_iter().flat_map(|message| match message {
+            ToEdge::Do { effects, .. } => effects,
+            _ => Vec::new(),
+        });
+        let told = |effect| match effect {
+            Effect::Tell { participant, news: News::Guessing, .. } => Some(participant.to_string()),
+            _ => None,
+        };
+        effects.filter_map(told).collect()
+    };
+    let mut node = Node::new();
+    assert!(told(node.send(guessing())).is_empty());
+    let event = node.home.poll_event().expect("an event of the account").event;
+    let kind = EventKind::RoomGuessing { room: "1001".to_owned(), wrong: 20 };
+    assert_eq!((event.kind, event.conference), (kind, Some(key("Board").name)));
+    node.world.pass_minutes(59);
+    node.admit("a", by(&rules()));
+    assert!(told(node.connect("a")).is_empty(), "no leader");
+    for (name, hears) in [("boss", vec!["boss"]), ("second", vec![])] {
+        node.admit(name, leader_by(&rules()));
+        assert_eq!(told(node.connect(name)), hears);
+    }
+    assert_eq!(told(node.send(guessing())), ["boss", "second"]);
+
+    // An hour later nobody is told any more.
+    let mut node = Node::new();
+    node.send(guessing());
+    node.world.pass_minutes(60);
+    node.admit("boss", leader_by(&rules()));
+    assert!(told(node.connect("boss")).is_empty());
 }

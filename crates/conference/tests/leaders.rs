@@ -6,6 +6,7 @@ use plenary_conference::{
     Effect, Event, MutedBy, News, ParticipantChange, ParticipantOptions, Refused, RoomRules, State,
     effect::{Announcement, Audience, EndReason, Notice},
 };
+use plenary_model::{Announce, NameId};
 use support::*;
 
 fn role(conference: &str, name: &str, is_leader: bool) -> Effect {
@@ -354,4 +355,68 @@ fn a_room_that_mutes_on_entry_says_so_until_a_program_says_otherwise() {
     let changed = |notice: &Notice| matches!(notice, Notice::ControlsChanged { .. });
     assert_eq!(world.notices().iter().filter(|notice| changed(notice)).count(), 1);
     assert!(world.summary("Board", "d").muted);
+}
+
+/// Another call comes in place of one who is in; it has a seat and is not up yet.
+fn follow(world: &mut World, conference: &str, name: &str, of: &str) {
+    let admit = Event::AdmitInPlace {
+        participant: participant_id(name),
+        conference: key(conference),
+        options: plain(),
+        of: participant_id(of),
+    };
+    world.handle(admit).unwrap();
+    world.handle(Event::TakenOver { participant: participant_id(of) }).unwrap();
+}
+
+#[test]
+fn a_leader_whose_other_call_does_not_come_has_left_and_all_that_follows_from_that_does() {
+    let announced = RoomRules { announce: Announce::Name, ..grace(60) };
+    let begin = |rules: &RoomRules| {
+        let mut world = World::new();
+        world.enter_by("boss", "Board", named("ann", leader_by(rules)));
+        world.enter_by("a", "Board", by(rules));
+        world.enter_by("b", "Board", by(rules));
+        world.effects();
+        world
+    };
+    // It comes: nothing ends, and nobody is said to have left.
+    let mut world = begin(&announced);
+    follow(&mut world, "Board", "boss2", "boss");
+    make(&mut world, "Board", "boss2", true);
+    world.connect("boss2");
+    world.leave("a");
+    assert!(!world.announced().contains(&left("Board", Some(60))));
+    world.pass_ms(120_000);
+    assert_eq!(world.state("Board"), Some(State::Active));
+
+    // It does not: the telephone that is called again does not answer, or a page is closed before it is in again.
+    let mut world = begin(&announced);
+    follow(&mut world, "Board", "boss2", "boss");
+    assert_eq!(world.announced(), [], "not while it may come");
+    world.pass_ms(45_000);
+    assert_eq!(world.state("Board"), Some(State::Active));
+    world.effects();
+    world.leave("boss2");
+    let effects = world.effects();
+    let name = Some(NameId("ann".to_owned()));
+    let said = |what| {
+        effects.iter().any(|effect| matches!(effect, Effect::Announce { what: said, .. } if *said == what))
+    };
+    assert!(said(Announcement::Left { name }), "{effects:?}");
+    assert!(said(Announcement::LeaderLeft { ends_in_s: Some(60) }), "{effects:?}");
+    world.pass_ms(60_000);
+    let deeds = world.deeds();
+    for name in ["a", "b"] {
+        assert!(deeds.contains(&hang_up("Board", name, EndReason::LeaderLeft)), "{deeds:?}");
+    }
+
+    // By options, too.
+    let mut world = World::new();
+    world.enter("boss", "Tea", leader());
+    world.enter("a", "Tea", plain());
+    follow(&mut world, "Tea", "boss2", "boss");
+    assert_eq!(world.names("Tea"), ["a"]);
+    world.leave("boss2");
+    assert!(world.deeds().contains(&hang_up("Tea", "a", EndReason::LeaderLeft)));
 }

@@ -250,6 +250,26 @@ fn all_are_admitted_at_once_by_a_program() {
 }
 
 #[test]
+fn all_are_turned_away_at_once_by_key_or_by_a_program() {
+    let refuse_all = Event::RefuseAllWaiting { conference: key("Board") };
+    for by_key in [true, false] {
+        let mut world = with_two();
+        wait(&mut world, "b");
+        wait(&mut world, "c");
+        world.answers();
+        match by_key {
+            true => assert_eq!(world.command("boss", Command::RefuseAll), Outcome::AllTurnedAway),
+            false => world.handle(refuse_all.clone()).unwrap(),
+        }
+        assert_eq!(world.answers(), [refused("b", Refused::Denied), refused("c", Refused::Denied)]);
+        assert_eq!(world.command("boss", Command::RefuseAll), Outcome::NobodyWaits);
+        assert_eq!(world.names("Board"), ["boss", "a"]);
+    }
+    let elsewhere = Event::RefuseAllWaiting { conference: key("Tea") };
+    assert_eq!(World::new().handle(elsewhere), Err(Refused::UnknownConference));
+}
+
+#[test]
 fn where_no_seat_is_left_they_wait_on() {
     let limits = plenary_conference::ConferenceLimits { unreserved_max_participants: 3 };
     let mut world = World::with_limits(plenary_conference::ReservationLimits::default(), limits);
@@ -258,9 +278,10 @@ fn where_no_seat_is_left_they_wait_on() {
         wait(&mut world, name);
     }
     world.answers();
-    assert_eq!(world.command("boss", Command::AdmitAll), Outcome::Failed, "not all of them");
+    assert_eq!(world.command("boss", Command::AdmitAll), Outcome::SomeAdmitted);
     assert_eq!(world.answers(), [granted("a", false, false), granted("b", false, false)]);
-    assert_eq!(world.command("boss", Command::Admit(Who::Next)), Outcome::Failed);
+    assert_eq!(world.command("boss", Command::Admit(Who::Next)), Outcome::Full);
+    assert_eq!(world.command("boss", Command::AdmitAll), Outcome::Full);
     assert_eq!(admit(&mut world, Some("d")), Err(Refused::Full));
     assert_eq!(admit(&mut world, None), Err(Refused::Full));
     assert_eq!(world.answers(), []);
@@ -310,7 +331,8 @@ fn a_locked_conference_has_no_lobby_but_those_who_wait_already_may_come_in() {
     wait(&mut world, "b");
     assert_eq!(world.command("boss", Command::ToggleLock), Outcome::Locked);
     assert_eq!(world.admit_by("c", "Board", plain(), by(&lobby())), Err(Refused::Locked));
-    assert_eq!(world.admit_by("d", "Board", plain(), leader_by(&lobby())), Err(Refused::Locked));
+    // Who has the leader's PIN could unlock it.
+    world.enter_by("d", "Board", leader_by(&lobby()));
     world.answers();
     assert_eq!(world.command("boss", Command::Admit(Who::Next)), Outcome::Admitted);
     assert_eq!(world.answers(), [granted("b", false, false)]);
@@ -326,6 +348,28 @@ fn a_lock_ends_when_nobody_is_left_but_those_who_wait() {
     world.answers();
     world.enter_by("boss", "Board", leader_by(&lobby()));
     assert_eq!(world.answers(), [granted("boss", true, false), waits("b", true)]);
+}
+
+#[test]
+fn the_lock_of_a_reserved_conference_ends_when_all_have_left_it() {
+    let locked_with_two = || {
+        let mut world = World::new();
+        world.reserve(reservation("Board", 0, 60));
+        world.enter_by("boss", "Board", leader_by(&rules()));
+        world.enter_by("a", "Board", by(&rules()));
+        assert_eq!(world.command("boss", Command::ToggleLock), Outcome::Locked);
+        world
+    };
+    // A power cut takes all of them.
+    let mut world = locked_with_two();
+    world.leave("boss");
+    assert_eq!(world.admit_by("b", "Board", plain(), by(&rules())), Err(Refused::Locked), "one is in");
+    world.leave("a");
+    world.enter_by("b", "Board", by(&rules()));
+    // Its leader ends it, and it is not over yet.
+    let mut world = locked_with_two();
+    assert_eq!(world.command("boss", Command::End), Outcome::Done);
+    world.enter_by("b", "Board", by(&rules()));
 }
 
 #[test]

@@ -315,9 +315,9 @@ fn news() -> impl Strategy<Value = News> {
     ]);
     prop_oneof![
         any::<bool>().prop_map(|self_unmute| News::MutedByLeader { self_unmute }),
-        Just(News::UnmutedByLeader),
         any::<bool>().prop_map(|self_unmute| News::TalkingMuted { self_unmute }),
         Just(News::AskedToUnmute),
+        Just(News::UnmutedByLeader),
         Just(News::HandRaised),
         Just(News::RecordingBegun),
         Just(News::RecordingNotBegun),
@@ -343,6 +343,7 @@ fn command() -> impl Strategy<Value = Command> {
             Command::ToggleLock,
             Command::NextWaiting,
             Command::AdmitAll,
+            Command::RefuseAll,
             Command::EjectLast,
             Command::TimeLeft,
             Command::ToggleAnnouncements,
@@ -378,7 +379,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             Outcome::NobodyWaits,
             Outcome::Admitted,
             Outcome::AllAdmitted,
+            Outcome::SomeAdmitted,
+            Outcome::Full,
             Outcome::TurnedAway,
+            Outcome::AllTurnedAway,
             Outcome::LastEjected,
             Outcome::RecordingUnconfirmed,
             Outcome::RecordingOn,
@@ -544,7 +548,11 @@ fn to_home() -> impl Strategy<Value = ToHome> {
         (conference(), option::of(participant()), edge_report())
             .prop_map(|(conference, participant, report)| ToHome::Report { conference, participant, report }),
         conference().prop_map(|conference| ToHome::Roster { conference }),
-        conference().prop_map(|conference| ToHome::Guessing { conference }),
+        (conference(), "[0-9]{1,12}", any::<u32>()).prop_map(|(conference, room, wrong)| ToHome::Guessing {
+            conference,
+            room,
+            wrong
+        }),
         (conference(), recording_report())
             .prop_map(|(conference, report)| ToHome::Recording { conference, report }),
         (conference(), any::<u64>()).prop_map(|(conference, seq)| ToHome::Done { conference, seq }),

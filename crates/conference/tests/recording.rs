@@ -3,8 +3,8 @@
 mod support;
 
 use plenary_conference::{
-    Command, Conferences, Effect, Event, News, Outcome, RecordingCommand, RecordingReport, RecordingRules,
-    Refused, RoomRules,
+    Command, Conferences, EdgeReport, Effect, Event, News, Outcome, ParticipantChange, RecordingCommand,
+    RecordingReport, RecordingRules, Refused, RoomRules,
     effect::{Announcement, Audience, Notice},
     recording::CutOffRecording,
 };
@@ -203,10 +203,72 @@ fn a_leader_records_by_key_once_that_is_confirmed_and_then_pauses() {
     assert!(world.notices().iter().any(
         |notice| matches!(notice, Notice::RecordingStarted { by: started_by, .. } if *started_by == by)
     ));
-    assert_eq!(world.command("boss", record(false)), Outcome::Done);
-    assert_eq!(world.announced(), [(Audience::All(key("Class")), Announcement::RecordingPaused)]);
-    assert_eq!(world.command("boss", record(false)), Outcome::Done);
-    assert_eq!(world.announced(), [(Audience::All(key("Class")), Announcement::RecordingResumed)]);
+    // The leader hears it as the answer to the key, and all others are told.
+    let others = || Audience::AllBut(key("Class"), participant_id("boss"));
+    assert_eq!(world.command("boss", record(false)), Outcome::RecordingPaused);
+    assert_eq!(world.announced(), [(others(), Announcement::RecordingPaused)]);
+    assert_eq!(world.command("boss", record(false)), Outcome::RecordingResumed);
+    assert_eq!(world.announced(), [(others(), Announcement::RecordingResumed)]);
+
+    let mut world = two(RecordingRules { settings: SETTINGS, ..RecordingRules::default() });
+    assert_eq!(world.command("boss", record(true)), Outcome::Done);
+    opened(&mut world, "r1").unwrap();
+    let effects = world.effects();
+    let tell = Effect::Tell {
+        conference: key("Class"),
+        participant: participant_id("boss"),
+        news: News::RecordingBegun,
+    };
+    let announce = Effect::Announce { to: others(), what: Announcement::RecordingOn };
+    for effect in [tell, announce, note_told("boss"), note_told("a")] {
+        assert!(effects.contains(&effect), "{effect:?} of {effects:?}");
+    }
+}
+
+#[test]
+fn who_is_on_hold_is_not_noted_as_told_and_is_told_when_they_come_back() {
+    let hold = |world: &mut World, name: &str, held| {
+        world.change("Class", name, ParticipantChange { held: Some(held), ..Default::default() }).unwrap();
+    };
+    let telephone = |world: &mut World, name: &str, is_held| {
+        let participant = Some(participant_id(name));
+        let report = EdgeReport::Held(is_held);
+        world.handle(Event::Reported { conference: key("Class"), participant, report }).unwrap();
+    };
+    let tell =
+        |name: &str| Effect::TellRecorded { conference: key("Class"), participant: participant_id(name) };
+    let mut world = two(RecordingRules::default());
+    world.enter("b", "Class", plain());
+    world.enter("c", "Class", plain());
+    hold(&mut world, "a", true);
+    telephone(&mut world, "b", true);
+    world.effects();
+    start(&mut world, SETTINGS).unwrap();
+    opened(&mut world, "r1").unwrap();
+    let deeds = world.deeds();
+    assert!(deeds.contains(&note_told("boss")) && deeds.contains(&note_told("c")), "{deeds:?}");
+    assert!(!deeds.contains(&note_told("a")) && !deeds.contains(&note_told("b")), "{deeds:?}");
+
+    // They hear it first, and are heard then.
+    hold(&mut world, "a", false);
+    let deeds = world.deeds();
+    assert!(deeds.contains(&voice("Class", "a", false, true)) && deeds.contains(&tell("a")), "{deeds:?}");
+    report(&mut world, RecordingReport::Told { participant: participant_id("a") }).unwrap();
+    world.assert_deeds(&[note_told("a"), voice("Class", "a", true, true)]);
+    telephone(&mut world, "b", false);
+    world.assert_deeds(&[voice("Class", "b", false, true), tell("b")]);
+    report(&mut world, RecordingReport::Told { participant: participant_id("b") }).unwrap();
+    world.effects();
+
+    // Who knows is told nothing when they come back.
+    telephone(&mut world, "c", true);
+    telephone(&mut world, "c", false);
+    hold(&mut world, "boss", true);
+    world.effects();
+    hold(&mut world, "boss", false);
+    let deeds = world.deeds();
+    assert!(deeds.contains(&voice("Class", "boss", true, true)), "{deeds:?}");
+    assert!(!deeds.contains(&tell("boss")), "{deeds:?}");
 }
 
 #[test]

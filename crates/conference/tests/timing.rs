@@ -6,6 +6,7 @@ use plenary_conference::{
     Effect, Event, Reservation, ReservationToken, RoomRules, State, Timestamp,
     effect::{Announcement, Audience, EndReason},
 };
+use plenary_model::Actor;
 use support::*;
 
 fn warns(minutes: &[u32]) -> RoomRules {
@@ -194,6 +195,29 @@ fn an_extension_is_told_while_the_conference_is_on_and_to_nobody_before() {
     assert_eq!(world.announced(), [to_all(Announcement::ExtendedBy { seconds: 900 })]);
     extend(&mut world, 90);
     assert_eq!(world.announced(), []);
+}
+
+#[test]
+fn time_that_a_leader_adds_by_key_is_told_to_all_others_also_without_a_room() {
+    for by_room in [false, true] {
+        let mut world = World::new();
+        world.reserve(reservation("Board", 0, 60));
+        match by_room {
+            true => world.enter_by("boss", "Board", leader_by(&rules())),
+            false => world.enter("boss", "Board", leader()),
+        }
+        world.enter("a", "Board", plain());
+        world.effects();
+        world.conferences.set_requester(Some(Actor::participant(&participant_id("boss"), true)));
+        extend(&mut world, 75);
+        let others = Audience::AllBut(key("Board"), participant_id("boss"));
+        assert_eq!(world.announced(), [(others, Announcement::ExtendedBy { seconds: 900 })]);
+        // A program's is told where there is a room.
+        world.conferences.set_requester(None);
+        extend(&mut world, 90);
+        let told = [to_all(Announcement::ExtendedBy { seconds: 900 })];
+        assert_eq!(world.announced(), told[..usize::from(by_room)]);
+    }
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub struct Speech {
     pub items: Vec<Item>,
     /// Keys end it. The dialogue then asks for that; the media plane need not look at keys.
     pub is_interruptible: bool,
+    /// It answers a key, so it is heard at once: what else is said to the caller, or to all, comes after it.
+    pub is_urgent: bool,
 }
 
 /// Which playback runs. Numbers are never used twice.
@@ -63,7 +65,7 @@ impl Player {
         self.last += 1;
         let id = PlaybackId(self.last);
         (self.playing, self.is_interruptible) = (Some(id), is_interruptible);
-        Speech { id, language: language.clone(), items, is_interruptible }
+        Speech { id, language: language.clone(), items, is_interruptible, is_urgent: false }
     }
 
     /// It has ended; `false`: it was over already.

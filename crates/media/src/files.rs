@@ -2,7 +2,7 @@
 
 use crate::{Clip, RecordingId, room::LoadedClip};
 use plenary_audio::{codec::Rate, tone};
-use plenary_model::AccountId;
+use plenary_model::{AccountId, LanguageCode};
 use plenary_sounds::{Limits, Longer, Recording, SoundError};
 use std::{
     collections::HashMap,
@@ -11,20 +11,21 @@ use std::{
     sync::Arc,
     time::SystemTime,
 };
+use tracing::warn;
 
 /// The highest frequency of a tone, in Hz.
 const TONE_HZ_MAX: u32 = 3999;
-/// Capacity of the cache before it starts over: eight minutes of wideband audio, twice that of narrowband.
+/// Capacity of a cache: eight minutes of wideband audio, twice that of narrowband. What was not used for longest makes room.
 const CACHE_SAMPLES_MAX: usize = 8_000_000;
 
-/// Where the bytes of sounds come from that are not files of the media folder. Asked on the loader thread, which may
-/// wait; what is to be played next waits with it.
+/// Where the bytes of sounds come from that are not files of the media folder.
 pub trait SoundSource: fmt::Debug + Send + Sync {
     /// The file of what is said in this language under this name; `None`: there is none. Whether another language
     /// stands in is decided here.
     fn prompt(&self, language: &str, name: &str) -> Option<&[u8]>;
 
-    /// A file of an account. `known` is the version that is kept decoded.
+    /// A file of an account. `known` is the version that is kept decoded. Asked on the reader thread, which may wait; other files
+    /// and sounds of accounts wait with it, and prompts do not.
     ///
     /// # Errors
     /// It cannot be read now, with the reason for the operator.
@@ -87,6 +88,8 @@ pub(crate) struct Library {
     limits: Limits,
     source: Arc<dyn SoundSource>,
     kept: HashMap<Name, Kept>,
+    /// Counts uses.
+    uses: u64,
     /// What participants said: each at most 4 s, at 16 kHz.
     recordings: HashMap<RecordingId, Arc<[i16]>>,
     beep: Arc<[i16]>,
@@ -118,12 +121,7 @@ struct Kept {
     version: Version,
     rate: Rate,
     samples: Arc<[i16]>,
-}
-
-impl Kept {
-    fn clip(&self) -> LoadedClip {
-        LoadedClip::Samples(self.rate, Arc::clone(&self.samples))
-    }
+    used: u64,
 }
 
 impl Library {
@@ -131,7 +129,7 @@ impl Library {
     pub(crate) fn new(folder: PathBuf, seconds_max: u32, source: Arc<dyn SoundSource>) -> Self {
         let beep = tone::beep(Rate::Narrow.hz()).into();
         let limits = Limits { bytes_max: u64::MAX, seconds_max, longer: Longer::Cut };
-        Self { folder, limits, source, kept: HashMap::new(), recordings: HashMap::new(), beep }
+        Self { folder, limits, source, kept: HashMap::new(), uses: 0, recordings: HashMap::new(), beep }
     }
 
     /// Prepares an item for playback.
@@ -173,8 +171,10 @@ impl Library {
         let about = std::fs::metadata(&path).map_err(SoundError::Read)?;
         let version = Version::File { modified: about.modified().ok(), bytes: about.len() };
         let name = Name::File(name.to_owned());
-        if let Some(kept) = self.kept.get(&name).filter(|kept| kept.version == version) {
-            return Ok(kept.clip());
+        if self.kept.get(&name).is_some_and(|kept| kept.version == version)
+            && let Some(clip) = self.kept_clip(&name)
+        {
+            return Ok(clip);
         }
         let recording = plenary_sounds::read_file(&path, &self.limits)?;
         Ok(self.keep(name, version, recording))
@@ -182,21 +182,31 @@ impl Library {
 
     fn prompt(&mut self, language: String, name: String) -> Result<LoadedClip, String> {
         let key = Name::Prompt { language: language.clone(), name: name.clone() };
-        if let Some(kept) = self.kept.get(&key) {
-            return Ok(kept.clip());
+        if let Some(clip) = self.kept_clip(&key) {
+            return Ok(clip);
         }
         let source = Arc::clone(&self.source);
-        let bytes = source.prompt(&language, &name);
-        let bytes = bytes.ok_or_else(|| format!("there is no prompt `{name}` in `{language}`"))?;
-        let recording = plenary_sounds::read(bytes, &self.limits)
-            .map_err(|error| format!("the prompt `{name}` in `{language}` {error}"))?;
+        let read = |language: &str| {
+            let bytes = source.prompt(language, &name);
+            let bytes = bytes.ok_or_else(|| format!("there is no prompt `{name}` in `{language}`"))?;
+            plenary_sounds::read(bytes, &self.limits)
+                .map_err(|error| format!("the prompt `{name}` in `{language}` {error}"))
+        };
+        let english = LanguageCode::english();
+        let recording = read(&language).or_else(|text| match language == english.as_str() {
+            true => Err(text),
+            false => {
+                // Told once: what is said instead is kept.
+                warn!(%text, "said in English");
+                read(english.as_str())
+            }
+        })?;
         Ok(self.keep(key, Version::Only, recording))
     }
 
     fn account_sound(&mut self, account: AccountId, name: String) -> Result<LoadedClip, String> {
         let key = Name::Account { account, name: name.clone() };
-        let kept = self.kept.get(&key);
-        let known = kept.and_then(|kept| match kept.version {
+        let known = self.kept.get(&key).and_then(|kept| match kept.version {
             Version::Stored(version) => Some(version),
             Version::Only | Version::File { .. } => None,
         });
@@ -206,10 +216,9 @@ impl Library {
                 self.kept.remove(&key);
                 Err(format!("the account has no sound `{name}`"))
             }
-            StoredSound::Unchanged => match kept {
-                Some(kept) => Ok(kept.clip()),
-                None => Err(format!("the sound `{name}` cannot be read: its source has said nothing of it")),
-            },
+            StoredSound::Unchanged => self.kept_clip(&key).ok_or_else(|| {
+                format!("the sound `{name}` cannot be read: its source has said nothing of it")
+            }),
             StoredSound::Changed { version, bytes } => {
                 let recording = plenary_sounds::read(&bytes, &self.limits)
                     .map_err(|error| format!("the sound `{name}` {error}"))?;
@@ -218,14 +227,26 @@ impl Library {
         }
     }
 
+    fn kept_clip(&mut self, name: &Name) -> Option<LoadedClip> {
+        self.uses += 1;
+        let kept = self.kept.get_mut(name)?;
+        kept.used = self.uses;
+        Some(LoadedClip::Samples(kept.rate, Arc::clone(&kept.samples)))
+    }
+
     fn keep(&mut self, name: Name, version: Version, recording: Recording) -> LoadedClip {
-        let kept = Kept { version, rate: recording.rate, samples: recording.samples.into() };
-        let clip = kept.clip();
-        let held: usize = self.kept.values().map(|kept| kept.samples.len()).sum();
-        if held + kept.samples.len() > CACHE_SAMPLES_MAX {
-            self.kept.clear();
+        let samples: Arc<[i16]> = recording.samples.into();
+        let clip = LoadedClip::Samples(recording.rate, Arc::clone(&samples));
+        self.kept.remove(&name);
+        let mut held: usize = self.kept.values().map(|kept| kept.samples.len()).sum();
+        while held + samples.len() > CACHE_SAMPLES_MAX
+            && let Some(oldest) =
+                self.kept.iter().min_by_key(|(_, kept)| kept.used).map(|(name, _)| name.clone())
+        {
+            held -= self.kept.remove(&oldest).map_or(0, |kept| kept.samples.len());
         }
-        self.kept.insert(name, kept);
+        self.uses += 1;
+        self.kept.insert(name, Kept { version, rate: recording.rate, samples, used: self.uses });
         clip
     }
 }
@@ -303,7 +324,11 @@ mod tests {
 
     impl SoundSource for Sounds {
         fn prompt(&self, language: &str, name: &str) -> Option<&[u8]> {
-            (language == "en" && name == "pin").then_some(self.prompt)
+            match (language, name) {
+                ("en", "pin") => Some(self.prompt),
+                ("pl", "pin") => Some(b"broken"),
+                _ => None,
+            }
         }
 
         fn account_sound(
@@ -334,6 +359,9 @@ mod tests {
         let (rate, first) = samples(&mut library, prompt());
         assert_eq!((rate, first.len()), (Rate::Wide, 32_000));
         assert!(Arc::ptr_eq(&first, &samples(&mut library, prompt()).1));
+        // One whose file is broken is said in English.
+        let polish = Clip::Prompt { language: "pl".to_owned(), name: "pin".to_owned() };
+        assert_eq!(samples(&mut library, polish).1, first);
 
         let sound = || Clip::AccountSound { account: AccountId(7), name: "hello".to_owned() };
         let (rate, first) = samples(&mut library, sound());

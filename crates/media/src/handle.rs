@@ -8,9 +8,9 @@ use crate::{
     event_queue::EventQueue,
     files::{Library, NoSounds, SoundSource},
     load::{LoadCells, PlaneCounts, PlaneLoad},
-    loader::{self, Job},
+    loader::{Job, Loader, Prepared, Reader},
     ports::{self, Channel, PortPair},
-    room::{FRAME_NS, RecordingTap, Settings},
+    room::{Coaching, FRAME_NS, RecordingTap, Settings},
     route::{CommandRouter, NotOpened},
     worker::Worker,
 };
@@ -32,7 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 pub struct MediaPlane;
 
 impl MediaPlane {
-    /// Starts the worker threads and the loader. Needs no async runtime.
+    /// Starts the worker threads, the loader and the reader. Needs no async runtime.
     ///
     /// # Errors
     /// When a range of `config` is empty or out of bounds, or a thread cannot be started.
@@ -91,11 +91,14 @@ impl MediaPlane {
         {
             threads.push(spawn("media-dtls".to_owned(), move || handshakes.run(&dtls_jobs))?);
         }
-        let library = Library::new(config.media_dir.clone(), config.file_seconds_max, sounds);
-        let of_loader = router.clone();
-        threads.push(spawn("media-loader".to_owned(), move || {
-            loader::run(library, &jobs, &of_loader, &events)
-        })?);
+        // Each thread keeps decoded what it loads.
+        let library = || Library::new(config.media_dir.clone(), config.file_seconds_max, Arc::clone(&sounds));
+        let (to_reader, readings) = std_mpsc::channel();
+        let prepared = Prepared::new(router.clone(), events);
+        let of_reader = Reader::new(library(), prepared.clone(), loader.clone());
+        let of_loader = Loader::new(library(), prepared, to_reader);
+        threads.push(spawn("media-loader".to_owned(), move || of_loader.run(&jobs))?);
+        threads.push(spawn("media-reader".to_owned(), move || of_reader.run(&readings))?);
         let shared = Shared { config, router, loads, loader, dtls, threads: Mutex::new(threads) };
         Ok((MediaHandle { shared: Arc::new(shared) }, received))
     }
@@ -283,9 +286,10 @@ impl MediaHandle {
         let _ = self.shared.loader.send(Job::Hold { call, music: None });
     }
 
-    /// Only these calls, as far as they are in the same room, hear the participant from now on; `None`, as at first: all.
+    /// Only these calls, as far as they are in the same room, hear the participant from its next tick on; `None`, as at first: all.
     pub fn set_heard_by(&self, call: MediaCallId, listeners: Option<Vec<MediaCallId>>) {
-        let _ = self.shared.loader.send(Job::HeardBy { call, listeners });
+        let coaching = listeners.map(|listeners| Box::new(Coaching::new(listeners)));
+        self.command(call, WorkerCommand::HeardBy { call, coaching });
     }
 
     /// [`MediaHandle::play_with`] without gain, and with the usual ducking.
@@ -293,11 +297,12 @@ impl MediaHandle {
         self.play_with(to, id, list, PlayOptions { repeat, ..PlayOptions::default() });
     }
 
-    /// Plays a list in addition to what else is heard, also to calls that do not listen to the room. Files are read on a
-    /// thread of their own; a file that cannot be read is reported and skipped.
+    /// Plays a list in addition to what else is heard, also to calls that do not listen to the room. Files and sounds of accounts
+    /// are read on a thread of their own; prompts to others do not wait for that. One that cannot be read is reported and skipped.
     ///
     /// No listener hears two lists with speech at once: they are played one after the other, those to all before those to
-    /// one that have not begun, and one to all that begins during one to a single listener is heard by them after it. Lists
+    /// one that have not begun, and one to all that begins during one to a single listener is heard by them after it. An
+    /// [urgent](PlayOptions::urgent) one does not wait: what its listener is in the middle of is heard again after it. Lists
     /// of tones and beeps only are heard at once; repeated lists are background, and lowered under speech.
     pub fn play_with(&self, to: PlayTo, id: PlayId, list: Vec<Clip>, options: PlayOptions) {
         let to = match to {

@@ -6,7 +6,7 @@
 //!   │ MediaHandle ├───────────▶│ worker 1: rooms A, C …   20 ms tick:      │   RTP
 //!   │             │            │ worker 2: rooms B, D …   drain · mix · send│◀────────▶
 //!   │  MediaEvent │◀───────────┤ …                                         │
-//!   └─────────────┘   events   │ loader: reads files that are to be played │
+//!   └─────────────┘   events   │ loader, reader: what is to be played      │
 //!                              └───────────────────────────────────────────┘
 //! ```
 //!

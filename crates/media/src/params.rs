@@ -163,6 +163,9 @@ pub struct PlayOptions {
     pub repeat: bool,
     /// Gain, -40 to 20 dB.
     pub gain_db: f32,
+    /// Speech to one call alone that does not wait: what the call hears of other speech, to it or to all, fades out and is heard
+    /// again after it. Of several the last comes first.
+    pub urgent: bool,
     /// What is lowered while a participant talks; `None`: a playback to one lowers the others for its listener, and one to all is
     /// itself lowered.
     pub ducking: Option<Ducking>,

@@ -3,8 +3,11 @@
 mod support;
 
 use plenary_media::{
-    Clip, MediaConfig, MediaEvent, OnMove, PlayId, PlayOptions, PlayTo, RecordingId, RoomId, Volume,
+    Clip, MediaCallId, MediaConfig, MediaEvent, MediaPlane, OnMove, PlayId, PlayOptions, PlayTo, RecordingId,
+    RoomId, SoundSource, StoredSound, Volume,
 };
+use plenary_model::AccountId;
+use std::sync::{Arc, Condvar, Mutex};
 use support::{Plane, Says, config, talk, talk_until, tone};
 
 fn finished(plane: &Plane, id: u64) -> bool {
@@ -197,4 +200,67 @@ fn volume_hold_and_coaching_come_and_go_by_command() {
     let list = vec![Clip::Tone { hz: 1100, ms: 4000 }];
     plane.media.play_with(PlayTo::Call(calls[0]), PlayId(1), list, options);
     is_near(levels(1000), [-12.0, -18.0, -21.0]);
+}
+
+/// Sounds of accounts in a database that does not answer until it is let; prompts are at hand.
+#[derive(Debug, Default)]
+struct SlowSounds {
+    answers: Mutex<bool>,
+    changed: Condvar,
+    wav: Vec<u8>,
+}
+
+impl SlowSounds {
+    fn answer(&self) {
+        *self.answers.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+impl SoundSource for SlowSounds {
+    fn prompt(&self, _language: &str, _name: &str) -> Option<&[u8]> {
+        Some(&self.wav)
+    }
+
+    fn account_sound(&self, _: AccountId, _: &str, _: Option<u64>) -> Result<StoredSound, String> {
+        let answers = self.answers.lock().unwrap();
+        drop(self.changed.wait_while(answers, |answers| !*answers).unwrap());
+        Ok(StoredSound::Changed { version: 1, bytes: self.wav.clone() })
+    }
+}
+
+#[test]
+fn prompts_do_not_wait_for_a_sound_that_is_being_read_and_what_follows_it_to_its_listener_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("tone.wav");
+    write_wav(&file, 16_000, 700.0);
+    let wav = std::fs::read(&file).expect("written");
+    let sounds = Arc::new(SlowSounds { wav, ..SlowSounds::default() });
+    let (media, events) = MediaPlane::start_with(config(), sounds.clone()).expect("the plane starts");
+    let mut plane = Plane { media, events, received: Vec::new() };
+    let mut phones = [1, 2, 3].map(|call| plane.dial(call, call, Says::Nothing));
+    let sound = || Clip::AccountSound { account: AccountId(7), name: "hello".to_owned() };
+    let prompt = |name: &str| Clip::Prompt { language: "en".to_owned(), name: name.to_owned() };
+    let to = |call| PlayTo::Call(MediaCallId(call));
+    plane.media.play(to(1), PlayId(1), vec![prompt("before"), sound()], false);
+    plane.media.hold(MediaCallId(3), vec![sound()]);
+    plane.media.play(to(1), PlayId(2), vec![Clip::Tone { hz: 1100, ms: 100 }], false);
+    plane.media.play(to(2), PlayId(3), vec![prompt("other")], false);
+    let urgent = PlayOptions { urgent: true, ..PlayOptions::default() };
+    plane.media.play_with(to(1), PlayId(4), vec![prompt("answer")], urgent);
+    // One that is stopped before it was read is never heard.
+    plane.media.play(to(2), PlayId(5), vec![sound()], true);
+    plane.media.stop_play(PlayId(5));
+    let mut all = phones.each_mut();
+    talk_until(&mut plane, &mut all, "the prompts", |plane| finished(plane, 3) && finished(plane, 4));
+    assert!(!finished(&plane, 1) && !finished(&plane, 2), "nothing overtakes what is being read");
+
+    sounds.answer();
+    talk_until(&mut plane, &mut all, "the rest", |plane| finished(plane, 1) && finished(plane, 2));
+    let at =
+        |id| plane.received.iter().position(|event| *event == MediaEvent::PlayFinished { id: PlayId(id) });
+    assert!(at(2) < at(1), "a tone is heard over speech that has begun before it");
+    assert!(all[2].level(700.0) > -30.0, "music on hold");
+    talk(&mut all, 600);
+    assert!(all[1].is_silent(), "what was stopped");
 }

@@ -326,6 +326,9 @@ pub enum EventKind {
     PlaybackEnded { playback_id: String },
     #[serde(rename = "call.failed")]
     CallFailed { status: Option<u16> },
+    /// So many PINs of a room that leads to the conference were wrong of late: they are being guessed.
+    #[serde(rename = "room.guessing")]
+    RoomGuessing { room: String, wrong: u32 },
     /// So many events could not be written: what the log says before is not what is now.
     #[serde(rename = "events.lost")]
     EventsLost { count: u64 },
@@ -428,6 +431,7 @@ impl EventKind {
             Self::PlaybackStarted { .. } => "playback.started",
             Self::PlaybackEnded { .. } => "playback.ended",
             Self::CallFailed { .. } => "call.failed",
+            Self::RoomGuessing { .. } => "room.guessing",
             Self::EventsLost { .. } => "events.lost",
             Self::WebhookTest {} => "webhook.test",
         }
@@ -524,6 +528,7 @@ impl EventRecord {
             | EventKind::RecordingThinned { .. }
             | EventKind::RecordingFailed { recording_id: None }
             | EventKind::RecordingDeleted { .. }
+            | EventKind::RoomGuessing { .. }
             | EventKind::EventsLost { .. }
             | EventKind::WebhookTest {} => Vec::new(),
         }

@@ -92,7 +92,7 @@ actions! {
     Lecture = "lecture", Leaders;
     /// Locks or unlocks the conference.
     Lock = "lock", Leaders;
-    /// Opens the menu of the lobby: says who waits, 1 admits, 2 turns away.
+    /// Opens the menu of the lobby: says who waits, 1 admits, 2 turns away, 3 admits all, 4 turns all away.
     Lobby = "lobby", Leaders;
     /// Admits the caller who has waited longest.
     AdmitNext = "admit_next", Leaders;
@@ -100,6 +100,8 @@ actions! {
     AdmitAll = "admit_all", Leaders;
     /// Turns away the caller who has waited longest.
     RefuseNext = "refuse_next", Leaders;
+    /// Turns away all callers in the lobby.
+    RefuseAll = "refuse_all", Leaders;
     /// Removes the participant who came last.
     EjectLast = "eject_last", Leaders;
     /// Calls a number, which is keyed in and ended by #.

@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// How long the loader waits for the database. What is to be played next waits with it.
+/// How long the media plane's reader waits for the database. Other sounds of accounts wait with it.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prompts of all languages, and sounds that accounts have uploaded.
@@ -49,11 +49,11 @@ impl SoundSource for Sounds {
         name: &str,
         known: Option<u64>,
     ) -> Result<StoredSound, String> {
-        // The loader is no thread of the runtime: it waits on a channel, which also ends when the runtime does.
+        // The reader is no thread of the runtime: it waits on a channel, which also ends when the runtime does.
         let (answer, answered) = mpsc::sync_channel(1);
         let (store, name) = (self.store.clone(), name.to_owned());
         self.runtime.spawn(async move {
-            // The loader may have given up.
+            // The reader may have given up.
             let _ = answer.send(store.media_audio(account, &name, known).await);
         });
         match answered.recv_timeout(STORE_TIMEOUT) {

@@ -404,3 +404,97 @@ fn keys_by_info_and_as_tones_drive_the_entry_and_the_menu_and_tones_reach_nobody
     late.press("4711#").unwrap();
     world.server.wait_for_participants("Board", 5);
 }
+
+const ANNOUNCED_HZ: f32 = 1100.0;
+
+/// A minute and a half that counts as speech is said to all, and another one waits behind it.
+fn announce(board: &Board) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("announcement.wav");
+    support::write_tone(&file, ANNOUNCED_HZ as u32, 16_000, 1);
+    let (status, answer) = board.world.server.curl(&["-T", file.to_str().unwrap()], "/v1/media/news");
+    assert_eq!(status, 201, "{answer}");
+    let play = json!({"to": "all", "play": ["sound:news"]});
+    for _ in 0..2 {
+        board.world.send("POST", &format!("{BOARD}/playbacks"), &play);
+    }
+    for call in &board.calls {
+        wait_for_tone(call, ANNOUNCED_HZ, true);
+    }
+}
+
+#[test]
+fn who_comes_while_something_is_said_to_all_hears_at_once_that_it_is_recorded_and_is_heard_then() {
+    let mut board = Board::begin(CONFIG);
+    announce(&board);
+    let since = board.positions()[0];
+    board.call(Leader).press("*2").unwrap();
+    assert!(board.delay_ms(Leader, since, "record.confirm") <= CONFIRMED_MS);
+    board.call(Leader).press("1").unwrap();
+    board.hears(Leader, since, &["record.on"]);
+    let late = board.world.call(700);
+    late.press("1001#4711#").unwrap();
+    board.world.prompts.wait_since(&late, 0, "record.on");
+    wait_for_tone(board.call(Leader), 700.0, true);
+    // What is said to all goes on for them.
+    late.say(&speech(0)).unwrap();
+    wait_for_tone(&late, ANNOUNCED_HZ, true);
+}
+
+#[test]
+fn keys_are_confirmed_as_soon_while_something_is_said_to_all_which_is_heard_again_after_that() {
+    let mut board = Board::begin(CONFIG);
+    announce(&board);
+    let mut delays_ms = Vec::new();
+    let keys = [
+        (Participant, "*6", "mute.on"),
+        (Participant, "*6", "mute.off"),
+        (Participant, "*9", "hand.up"),
+        (Participant, "*9", "hand.down"),
+        (Participant, "*3", "count.there-are"),
+        (Participant, "*4", "volume.keys"),
+        (Participant, "4", "volume.down"),
+        (Participant, "5", "volume.reset"),
+        (Participant, "#*0", "help.participant"),
+        (Participant, "*7", "key.not-you"),
+        (Leader, "*7", "lock.on"),
+        (Leader, "*7", "lock.off"),
+        (Leader, "*8", "lobby.nobody"),
+        (Leader, "*#", "time.left"),
+        (Leader, "*1", "dial.number"),
+        (Leader, "#", "dial.cancelled"),
+        (Leader, "*2", "record.confirm"),
+        (Leader, "2", "end.cancelled"),
+        (Leader, "*5", "mute.all-on"),
+    ];
+    for (who, keys, prompt) in keys {
+        let since = board.positions()[who as usize];
+        board.call(who).press(keys).unwrap();
+        let delay_ms = board.delay_ms(who, since, prompt);
+        assert!(delay_ms <= CONFIRMED_MS, "{keys}: {prompt} after {delay_ms} ms");
+        delays_ms.push(delay_ms);
+    }
+    println!("confirmed within {} ms: {delays_ms:?}", delays_ms.iter().max().unwrap());
+    // What was said to all goes on for those who have pressed keys, and the others have heard nothing else.
+    for call in &board.calls {
+        wait_for_tone(call, ANNOUNCED_HZ, true);
+    }
+    let heard = board.call(Bystander).recorded_from(0);
+    for prompt in ["mute.on", "hand.up", "lock.on", "time.left"] {
+        assert!(board.world.prompts.find(&heard, prompt).is_none(), "{prompt}");
+    }
+
+    // The end is heard as well, by all, before their calls end.
+    let since = board.positions();
+    board.call(Leader).press("**").unwrap();
+    assert!(board.delay_ms(Leader, since[0], "end.confirm") <= CONFIRMED_MS);
+    board.call(Leader).press("1").unwrap();
+    assert!(board.delay_ms(Leader, since[0], "time.over") <= CONFIRMED_MS);
+    for who in [Participant, Bystander] {
+        board.hears(who, since[who as usize], &["time.over"]);
+    }
+    let Board { world, calls, .. } = board;
+    for mut call in calls {
+        world.assert_ended(&mut call, "A leader has ended the conference");
+    }
+}

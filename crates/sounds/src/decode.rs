@@ -25,6 +25,10 @@ use symphonia::core::{
 /// cut out of another refer to what is not there.
 const BROKEN_PACKETS: u64 = 3;
 const BROKEN_SHARE: u64 = 50;
+/// What encoders of MP3 put before the first sample and behind the last one, at the most.
+const MP3_SAMPLES_AT_THE_ENDS: u64 = 5_000;
+/// A file that has a smaller share of what it says has no length: 0xFFFFFFFF in WAV.
+const UNKNOWN_LENGTH_SHARE: u64 = 100;
 
 /// The codecs: those of symphonia, and libopus.
 static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
@@ -65,7 +69,8 @@ impl MediaSource for Source<'_> {
     }
 }
 
-/// Decodes a file to `best` or to the lowest rate that carries all of it. `None`: it is too long for the highest rate.
+/// Decodes a file to `best` or to the lowest rate that carries all of it. Where longer ones are refused, so is one that was cut
+/// off, if its beginning says how long it is. `None`: it is too long for the highest rate.
 pub(crate) fn run(
     mut bytes: Box<dyn Bytes + '_>,
     limits: &Limits,
@@ -94,6 +99,7 @@ fn decode(source: Source<'_>, limits: &Limits, best: Rate) -> Result<Option<Reco
         return Err(SoundError::Unsupported { what: "no audio track".to_owned() });
     };
     let (id, name) = (track.id, format.format_info().long_name);
+    let whole = track.num_frames;
     let Some(params) = track.codec_params.as_ref().and_then(|params| params.audio()) else {
         return Err(SoundError::Unsupported { what: name.to_owned() });
     };
@@ -106,7 +112,20 @@ fn decode(source: Source<'_>, limits: &Limits, best: Rate) -> Result<Option<Reco
         }
         Err(error) => return Err(broken(&error)),
     };
-    read_packets(&mut *format, &mut *decoder, id, kind, limits, best)
+    let (recording, frames) = read_packets(&mut *format, &mut *decoder, id, kind, limits, best)?;
+    match (whole, limits.longer) {
+        (Some(whole), Longer::Refuse) if recording.is_some() && is_cut_off(kind, frames, whole) => {
+            Err(SoundError::Broken { what: format!("it ends after {frames} of {whole} samples") })
+        }
+        _ => Ok(recording),
+    }
+}
+
+/// So many samples were in a file that says it has `whole`. Recorders that do not know the length write one that cannot be.
+fn is_cut_off(kind: Kind, frames: u64, whole: u64) -> bool {
+    let has_length = whole / UNKNOWN_LENGTH_SHARE <= frames;
+    let at_the_ends = if kind == Kind::Mp3 { MP3_SAMPLES_AT_THE_ENDS } else { 0 };
+    has_length && frames + whole / 50 + at_the_ends < whole
 }
 
 fn read_packets(
@@ -116,8 +135,9 @@ fn read_packets(
     kind: Kind,
     limits: &Limits,
     best: Rate,
-) -> Result<Option<Recording>, SoundError> {
+) -> Result<(Option<Recording>, u64), SoundError> {
     let mut begun: Option<(Track, Recording)> = None;
+    let mut frames = 0_u64;
     let mut interleaved: Vec<f32> = Vec::new();
     let (mut decoded, mut failed, mut what) = (0_u64, 0_u64, String::new());
     loop {
@@ -150,6 +170,7 @@ fn read_packets(
         };
         decoded += 1;
         let (hz, channels) = (audio.spec().rate(), audio.spec().channels().count());
+        frames += audio.frames() as u64;
         if audio.frames() == 0 || channels == 0 {
             continue;
         }
@@ -178,7 +199,7 @@ fn read_packets(
         track.take(&interleaved);
         if track.is_full() {
             if recording.rate == Rate::Full && limits.seconds_max > FULL_RATE_SECONDS_MAX {
-                return Ok(None);
+                return Ok((None, frames));
             }
             match limits.longer {
                 Longer::Refuse => return Err(SoundError::TooLong { seconds_max: limits.seconds_max }),
@@ -194,7 +215,7 @@ fn read_packets(
         });
     };
     recording.samples = track.finish();
-    if recording.samples.is_empty() { Err(SoundError::Empty) } else { Ok(Some(recording)) }
+    if recording.samples.is_empty() { Err(SoundError::Empty) } else { Ok((Some(recording), frames)) }
 }
 
 /// The lowest rate of the bridge that carries all of a file of this one.

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! A caller who was right in a room before, and comes from the same place, is held up only by their own mistakes, and by
-//! those for two minutes at the most: others cannot lock them out. docs/entry-security.md has the arithmetic.
+//! those for a minute at the most: others cannot lock them out. Callers who show no number are not told apart, so none of them is
+//! held up by the mistakes of one: the source and the room slow them. docs/entry-security.md has the arithmetic.
 
 use plenary_model::Timestamp;
 
@@ -26,9 +27,8 @@ const FREE: u32 = 3;
 const FIRST_WAIT_MS: i64 = 30_000;
 /// The longest wait of a caller.
 const WAIT_MS_MAX: i64 = HOUR_MS;
-/// The longest wait of callers whom others could lock out by their mistakes: a caller who was right before, whose number may
-/// be forged, and callers of a trunk who hide their number, for nothing distinguishes them.
-const SHORT_WAIT_MS_MAX: i64 = 120_000;
+/// The longest wait of a caller who was right before: others may forge its number, and a dialogue keeps a PIN for so long.
+const SHORT_WAIT_MS_MAX: i64 = 60_000;
 /// A caller who was right is known for so long.
 const KNOWN_MS: i64 = 90 * 24 * HOUR_MS;
 /// Callers who were right so long ago are not known any more: what is kept of them can go.
@@ -114,7 +114,7 @@ pub(crate) struct Tries {
 pub(crate) struct Place {
     /// The source is a trunk, which many people come by.
     pub(crate) is_trunk: bool,
-    /// Others look the same: a trunk's callers without a number.
+    /// Others look the same: callers without a number or a name.
     pub(crate) is_shared: bool,
 }
 
@@ -133,15 +133,17 @@ pub(crate) fn room_drain() -> Drain {
 }
 
 impl Tries {
-    fn is_known(&self, place: Place, now: Timestamp) -> bool {
+    /// The caller was right here before.
+    pub(crate) fn is_known(&self, place: Place, now: Timestamp) -> bool {
         !place.is_shared && self.right_at.is_some_and(|at| now.0.saturating_sub(at.0) < KNOWN_MS)
     }
 
     /// From when on the caller's next PIN is looked at; `None`: now.
     pub(crate) fn wait(&self, place: Place, now: Timestamp) -> Option<Timestamp> {
         let is_known = self.is_known(place, now);
-        let longest = if is_known || place.is_shared { SHORT_WAIT_MS_MAX } else { WAIT_MS_MAX };
+        let longest = if is_known { SHORT_WAIT_MS_MAX } else { WAIT_MS_MAX };
         let mut free_at = match u32::try_from(self.caller.count(now, CALLER)).unwrap_or(u32::MAX) {
+            _ if place.is_shared => now,
             count if count < FREE => now,
             // After the seventh doubling it is the longest in any case.
             count => {
@@ -212,10 +214,20 @@ mod tests {
             [0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 1920],
             "by then one was forgotten"
         );
-        // Callers who were right before wait two minutes at the most, and so do callers who cannot be distinguished.
+        // Callers who were right before wait a minute at the most.
         let known = Tries { right_at: Some(NOW), ..Tries::default() };
-        assert_eq!(waits(known, OF_TRUNK, 7), [0, 0, 0, 30, 60, 120, 120]);
-        assert_eq!(waits(Tries::default(), HIDDEN, 7), [0, 0, 0, 30, 60, 120, 120]);
+        assert_eq!(waits(known, OF_TRUNK, 7), [0, 0, 0, 30, 60, 60, 60]);
+    }
+
+    #[test]
+    fn callers_who_cannot_be_told_apart_wait_for_a_place_of_their_source_and_not_for_each_other() {
+        let of_trunk = waits(Tries::default(), HIDDEN, 63);
+        assert!(of_trunk[..60].iter().all(|wait| *wait == 0) && of_trunk[60..] == [30; 3], "{of_trunk:?}");
+        let of_address = waits(Tries::default(), Place { is_trunk: false, is_shared: true }, 23);
+        assert!(
+            of_address[..20].iter().all(|wait| *wait == 0) && of_address[20..] == [60; 3],
+            "{of_address:?}"
+        );
     }
 
     /// What docs/entry-security.md says of a day.
@@ -238,8 +250,13 @@ mod tests {
         assert_eq!(day(Tries::default(), ADDRESS, false), 33, "one caller");
         assert_eq!(
             day(Tries { right_at: Some(NOW), ..Tries::default() }, ADDRESS, false),
-            724,
+            1444,
             "a known one"
+        );
+        assert_eq!(
+            day(Tries::default(), HIDDEN, false),
+            60 + 24 * 120 - 1,
+            "a trunk's callers without a number"
         );
         assert_eq!(
             day(Tries::default(), ADDRESS, true),
@@ -317,7 +334,8 @@ mod tests {
 
     proptest! {
         /// However others guess, and by whichever way they come: who was right in the room before is held up by their own
-        /// mistakes alone, and by those for two minutes at the most. Who was never right finds a place within a minute.
+        /// mistakes alone, and by those for a minute at the most. Who was never right, or shows no number, finds a place within a
+        /// minute.
         #[test]
         fn others_never_lock_members_out(
             guesses in proptest::collection::vec((0..8_usize, 0..600_000_i64, any::<bool>()), 0..400),
@@ -349,6 +367,11 @@ mod tests {
                 prop_assert_eq!(member.wait(place, now), None);
                 let stranger = Tries { right_at: None, ..member };
                 let waits_ms = stranger.wait(place, now).map_or(0, |until| until.0 - now.0);
+                prop_assert!(waits_ms <= 60_000, "{} ms", waits_ms);
+                // One without a number, whom all the guessers look like.
+                let hidden = Tries { caller: callers[0], ..stranger };
+                let place = Place { is_shared: true, ..place };
+                let waits_ms = hidden.wait(place, now).map_or(0, |until| until.0 - now.0);
                 prop_assert!(waits_ms <= 60_000, "{} ms", waits_ms);
             }
             let mut own = Level::default();

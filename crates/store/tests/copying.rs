@@ -44,7 +44,7 @@ fn sound() -> Vec<u8> {
 }
 
 fn caller() -> PinCaller<'static> {
-    PinCaller { source: PinSource::Trunk("p"), name: Some("+44") }
+    PinCaller { source: PinSource::Trunk("p"), name: Some("+44"), call: None }
 }
 
 /// Something of everything, with all kinds of values, absent ones among them; calls enough for several turns.

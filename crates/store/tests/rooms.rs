@@ -18,6 +18,7 @@ on_both![
     what_is_wrong_with_a_room_is_told,
     a_caller_who_guesses_waits_and_mistakes_outlast_a_restart,
     a_caller_who_was_right_before_is_not_locked_out_by_others,
+    places_are_given_in_the_order_in_which_pins_wait,
     leaders_are_told_of_guesses_and_another_pin_ends_them,
     many_calls_at_once_guess_no_more_than_one,
     rooms_belong_to_their_account,
@@ -32,7 +33,11 @@ async fn bob(store: &Store) -> AccountId {
 }
 
 fn from(address: &str) -> PinCaller<'static> {
-    PinCaller { source: PinSource::Address(address.parse::<IpAddr>().unwrap()), name: Some("1001") }
+    PinCaller {
+        source: PinSource::Address(address.parse::<IpAddr>().unwrap()),
+        name: Some("1001"),
+        call: None,
+    }
 }
 
 fn later(seconds: i64) -> Timestamp {
@@ -136,7 +141,7 @@ async fn a_pin_is_right_for_its_room_alone(database: &Database) {
     assert_eq!(check("1002", "4712").await, RIGHT);
     assert_eq!(check("1002", "4711").await, WRONG);
     for odd in ["", "4", "47110", "*711", "4711471147114711", "\0"] {
-        let caller = PinCaller { source: PinSource::User(odd), name: None };
+        let caller = PinCaller { source: PinSource::User(odd), name: None, call: None };
         assert_eq!(store.check_pin(bob, "1001", odd, caller, NOW).await.unwrap().outcome, WRONG, "{odd:?}");
     }
     for none in ["1003", "", "x", "1001\0"] {
@@ -202,7 +207,7 @@ async fn a_caller_who_guesses_waits_and_mistakes_outlast_a_restart(database: &Da
     assert_eq!(asking.outcome("4711", caller, later(90)).await, RIGHT);
     // Having been right does not wipe out mistakes: a participant could guess the leader's PIN in between.
     assert_eq!(asking.outcome("0000", caller, later(91)).await, WRONG);
-    assert_eq!(asking.outcome("4711", caller, later(92)).await, too_many(91 + 60 * 2));
+    assert_eq!(asking.outcome("4711", caller, later(92)).await, too_many(91 + 60));
 }
 
 async fn a_caller_who_was_right_before_is_not_locked_out_by_others(database: &Database) {
@@ -211,7 +216,7 @@ async fn a_caller_who_was_right_before_is_not_locked_out_by_others(database: &Da
     support::put_room(&store, bob, "1001", json!({ "conference": "A", "pin": "4711" })).await.unwrap();
     let asking = Asking { store: &store, account: bob };
     fn number(name: Option<&str>) -> PinCaller<'_> {
-        PinCaller { source: PinSource::Trunk("office"), name }
+        PinCaller { source: PinSource::Trunk("office"), name, call: None }
     }
     assert_eq!(asking.outcome("4711", number(Some("+441")), NOW).await, RIGHT);
     // Calls by the same trunk, each with another forged number.
@@ -227,16 +232,57 @@ async fn a_caller_who_was_right_before_is_not_locked_out_by_others(database: &Da
     };
     assert_eq!(retry_at, later(30), "and waits for the next place");
     assert_eq!(asking.outcome("4711", number(Some("+442")), retry_at).await, RIGHT);
-    // Callers who hide their number are never known: they cannot be told apart.
-    let hidden = number(None);
-    assert_eq!(asking.outcome("4711", hidden, later(3600)).await, RIGHT);
-    for _ in 0..3 {
-        assert_eq!(asking.outcome("0000", hidden, later(3600)).await, WRONG);
+    // Callers who hide their number are never known, and none of them waits for what another one has keyed in: they cannot be
+    // told apart. What they share is what the trunk, or the address, may do.
+    let place = PinSource::Address("192.0.2.7".parse().unwrap());
+    for (source, most) in [(PinSource::Trunk("office"), 60), (place, 20)] {
+        let hidden = PinCaller { source, name: None, call: None };
+        assert_eq!(asking.outcome("4711", hidden, later(7200)).await, RIGHT);
+        let mut wrong = 0;
+        while asking.outcome("0000", hidden, later(7200)).await == WRONG {
+            wrong += 1;
+        }
+        assert_eq!(wrong, most);
+        let PinOutcome::TooMany { retry_at } = asking.outcome("4711", hidden, later(7200)).await else {
+            panic!("the place is used up")
+        };
+        assert!(retry_at <= later(7260), "{retry_at:?}");
+        assert_eq!(asking.outcome("4711", hidden, retry_at).await, RIGHT);
+        // Room enough for the next one.
+        support::put_room(&store, bob, "1001", json!({ "conference": "A", "pin": "5711" })).await.unwrap();
+        support::put_room(&store, bob, "1001", json!({ "conference": "A", "pin": "4711" })).await.unwrap();
     }
-    assert_eq!(
-        asking.outcome("4711", hidden, later(3600)).await,
-        PinOutcome::TooMany { retry_at: later(3630) }
-    );
+    // A user who has shown a password is one caller, with or without a number.
+    let user = PinCaller { source: PinSource::User("eve"), name: None, call: None };
+    for _ in 0..3 {
+        assert_eq!(asking.outcome("0000", user, later(7200)).await, WRONG);
+    }
+    assert!(matches!(asking.outcome("4711", user, later(7200)).await, PinOutcome::TooMany { .. }));
+}
+
+async fn places_are_given_in_the_order_in_which_pins_wait(database: &Database) {
+    let store = database.open().await;
+    let bob = bob(&store).await;
+    support::put_room(&store, bob, "1001", json!({ "conference": "A", "pin": "4711" })).await.unwrap();
+    let asking = Asking { store: &store, account: bob };
+    // All of them by one trunk, without a number.
+    let hidden = |call| PinCaller { source: PinSource::Trunk("office"), name: None, call: Some(call) };
+    while asking.outcome("0000", hidden(1), NOW).await == WRONG {}
+    let (member, other) = (hidden(2), hidden(3));
+    let too_many = |ms| PinOutcome::TooMany { retry_at: Timestamp(NOW.0 + ms) };
+    for waits in [member, other] {
+        assert_eq!(asking.outcome("4711", waits, NOW).await, too_many(30_500), "behind the first one");
+    }
+    // The guesser was first and gets the first place; then it is the member's turn, however early others ask.
+    assert_eq!(asking.outcome("0000", hidden(1), later(30)).await, WRONG);
+    let again = Timestamp(NOW.0 + 30_500);
+    assert_eq!(asking.outcome("4711", member, again).await, too_many(60_000));
+    assert_eq!(asking.outcome("0000", other, again).await, too_many(60_500));
+    for call in [1, 3] {
+        assert_eq!(asking.outcome("0000", hidden(call), later(60)).await, too_many(60_500), "{call}");
+    }
+    assert_eq!(asking.outcome("4711", member, later(60)).await, RIGHT);
+    assert_eq!(asking.outcome("0000", other, later(60)).await, WRONG);
 }
 
 async fn leaders_are_told_of_guesses_and_another_pin_ends_them(database: &Database) {

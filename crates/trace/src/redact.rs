@@ -111,15 +111,16 @@ fn cut_line_of_body(line: &mut [u8]) {
     }
 }
 
-/// Keys that were pressed; how long they were is left.
+/// Keys that were pressed; how long they were is left. A line that is neither may be both in another encoding, such as Base64.
 fn cut_digits(body: &mut [u8]) {
     for line in lines_mut(body) {
-        let lower = line.to_ascii_lowercase();
-        if lower.starts_with(b"duration") {
-            continue;
+        let equals = line.iter().position(|octet| *octet == b'=');
+        let name = line[..equals.unwrap_or(0)].trim_ascii().to_ascii_lowercase();
+        match (name.as_slice(), equals) {
+            (b"duration", _) => {}
+            (b"signal", Some(at)) => cut(&mut line[at + 1..]),
+            _ => cut(line),
         }
-        let from = line.iter().position(|octet| *octet == b'=').map_or(0, |at| at + 1);
-        cut(&mut line[from..]);
     }
 }
 
@@ -196,6 +197,9 @@ mod tests {
         assert_eq!(text(relay), relay.replace("Signal= 5", "Signal= *"));
         let plain = "INFO sip:a@b SIP/2.0\nc: application/dtmf\n\n5";
         assert_eq!(text(plain), plain.replace("\n\n5", "\n\n*"));
+        // "Signal=5" in Base64, of which the padding is no value.
+        let head = "INFO sip:a@b SIP/2.0\nContent-Type: application/dtmf-relay\nContent-Transfer-Encoding: base64\n\n";
+        assert_eq!(text(&format!("{head}U2lnbmFsPTU=\n")), format!("{head}************\n"));
     }
 
     #[test]

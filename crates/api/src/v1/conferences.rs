@@ -34,6 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(admit))
         .routes(routes!(extend))
         .routes(routes!(warn_of_end))
+        .routes(routes!(refuse))
 }
 
 /// A conference.
@@ -260,6 +261,19 @@ async fn mute(
 async fn admit(caller: Caller<Control>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
     let state = caller.acting(state);
     changed(state, caller.account, name, ConferenceChange::Admit(None)).await
+}
+
+/// Refuses all callers in the lobby
+///
+/// They hear that the leader cannot admit them, and their calls end.
+#[utoipa::path(post, path = "/v1/conferences/{name}/refuse", operation_id = "refuse_waiting", tag = "conferences",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "The conference as it is now.", body = Conference),
+        (status = 409, description = "It is not open (1201).")))]
+async fn refuse(caller: Caller<Control>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
+    let state = caller.acting(state);
+    changed(state, caller.account, name, ConferenceChange::RefuseAll).await
 }
 
 async fn changed(state: App, account: AccountId, name: String, change: ConferenceChange) -> Answer {

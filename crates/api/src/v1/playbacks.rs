@@ -7,7 +7,7 @@ use super::{
 use crate::{
     answer::{Answer, no_content, to_the_end},
     control::Playback,
-    error::ApiError,
+    error::{ApiError, UNKNOWN_MEDIA},
     extract::Segments,
     json::json,
     state::App,
@@ -40,7 +40,8 @@ struct Playing {
     params(("name" = String, Path, description = "The conference's name.", example = "Board")),
     request_body(content = PlaybackRequest, example = json!({"to": "all", "play": ["tone:440/1000"]})),
     security(("bearer" = ["control"])),
-    responses((status = 202, description = "It plays, or will as soon as what came before is over.", body = Playing)))]
+    responses((status = 202, description = "It plays, or will as soon as what came before is over.", body = Playing),
+        (status = 404, description = "There is no such participant (1103), or the account has no such sound (1111).")))]
 async fn play(
     caller: Caller<Control>,
     State(state): State<App>,
@@ -52,6 +53,12 @@ async fn play(
     let to = (to != "all").then(|| ParticipantId::new(to));
     let playback = Playback { to, play, gain_db, repeat };
     to_the_end(async move {
+        for name in playback.play.0.iter().filter_map(|item| item.strip_prefix("sound:")) {
+            if state.store.media(caller.account, name).await?.is_none() {
+                let text = format!("there is no sound of the name `{name}`");
+                return Err(ApiError::coded(UNKNOWN_MEDIA, text));
+            }
+        }
         let conference = ConferenceName::new(name);
         let playback_id = state.control.announce(caller.account, conference, playback).await?;
         Ok(json(StatusCode::ACCEPTED, &Playing { playback_id }))

@@ -143,8 +143,8 @@ impl Calls {
         found: Result<Extended, StoreFailed>,
     ) {
         let outcome = match found {
-            // All hear by how much, the one who asked included.
-            Ok(Extended::By { .. }) => Outcome::Done,
+            // All others are told by the conference.
+            Ok(Extended::By { seconds }) => Outcome::Extended { seconds },
             Ok(Extended::Not(why)) => {
                 info!(call = number.0, why, "the conference is not extended");
                 Outcome::NotExtended

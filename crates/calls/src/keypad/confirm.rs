@@ -34,6 +34,8 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&number) {
             call.keypad = Some(Box::new(keypad));
         }
+        // What is said to all, such as names, is not for a machine: on hold the question alone is heard.
+        self.out.hold(number, Vec::new());
         self.out.play(PlayTo::Call(number), play, clips, true);
         self.drive_keypad(number);
     }
@@ -53,6 +55,7 @@ impl Calls {
     fn confirmed(&mut self, number: CallNumber) {
         info!(call = number.0, "the called side joins by key");
         self.remove_keypad(number);
+        self.out.resume(number);
         self.enter_called(number);
     }
 

@@ -121,7 +121,7 @@ impl Calls {
     fn check_pin(&mut self, number: CallNumber, question: QuestionId, room: String, pin: plenary_model::Pin) {
         let Some(call) = self.calls.get(&number) else { return };
         let Some(account) = call.account else { return };
-        let caller = call.pin_caller();
+        let caller = call.pin_caller(number);
         let lookup = Lookup::Pin { account, room, pin, caller };
         self.look_up(Pending::Keypad(number, question), lookup);
     }
@@ -153,7 +153,12 @@ impl Calls {
         let question = self.keypad(number).and_then(|keypad| keypad.recording.take_if(is_asked));
         let name = is_speech.then(|| self.name_of(id));
         match question {
-            Some((question, _)) => self.entry_input(number, Input::Recorded { question, name }),
+            Some((question, _)) => {
+                if is_speech {
+                    self.names.insert(id);
+                }
+                self.entry_input(number, Input::Recorded { question, name });
+            }
             // The call no longer waits for it.
             None if is_speech => self.out.forget_name(id),
             None => {}
@@ -210,9 +215,9 @@ impl Calls {
     ) {
         let result = match found {
             Ok(PinAnswer::Right { is_leader }) => PinResult::Right { leader: is_leader },
-            Ok(PinAnswer::Wrong { is_guessing }) => {
-                if is_guessing {
-                    self.tell_of_guessing(number);
+            Ok(PinAnswer::Wrong { guessing }) => {
+                if let Some(wrong) = guessing {
+                    self.tell_of_guessing(number, wrong);
                 }
                 PinResult::Wrong
             }
@@ -230,10 +235,11 @@ impl Calls {
     }
 
     /// PINs of the room are being guessed, as the store has logged: its conference warns its leaders.
-    fn tell_of_guessing(&mut self, number: CallNumber) {
+    fn tell_of_guessing(&mut self, number: CallNumber, wrong: u32) {
         let Some(Keypad { room: Some(room), account, .. }) = self.keypad(number) else { return };
         let conference = ConferenceKey { account: *account, name: room.settings.conference.clone() };
-        self.out.home(ToHome::Guessing { conference });
+        let room = room.number.clone();
+        self.out.home(ToHome::Guessing { conference, room, wrong });
     }
 
     /// Asks the conference of the room for a place.
@@ -523,13 +529,13 @@ fn options_of(room: &Room, is_leader: bool) -> ParticipantOptions {
 
 impl Call {
     /// Who keys in PINs, as guessing is counted.
-    fn pin_caller(&self) -> PinCaller {
+    fn pin_caller(&self, call: CallNumber) -> PinCaller {
         let source = match (self.admitted_by, &self.trunk) {
             (Some(AdmittedBy::User), _) => PinSource::User(self.from.clone()),
             (_, Some(trunk)) => PinSource::Trunk(trunk.clone()),
             (_, None) => PinSource::Address(self.flow.remote.ip()),
         };
         let name = (!self.is_withheld && !self.from.is_empty()).then(|| self.from.clone());
-        PinCaller { source, name }
+        PinCaller { source, name, call }
     }
 }

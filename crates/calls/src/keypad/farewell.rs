@@ -28,7 +28,7 @@ impl Calls {
         let language = self.language_of(number);
         self.drop_keypad(number);
         self.out.set_voice(number, false, false);
-        let play = self.say_in(&language, number, prompt);
+        let play = self.say_at_once(&language, number, prompt);
         self.speeches.begin(play, number, Speaker::Farewell, PlaybackId(0));
         self.farewells.0.insert(number, (self.now.mono.plus_ms(FAREWELL_MS_MAX), reasons));
     }

@@ -10,7 +10,7 @@ use crate::{
 use plenary_dialogue::{Item, PlaybackId, Speech, entry, menus};
 use plenary_model::{LanguageCode, NameId, RecordingId};
 use plenary_speech::{Piece, Saying};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tracing::warn;
 
 /// Who speaks to a caller.
@@ -27,7 +27,12 @@ pub(crate) enum Speaker {
 pub(crate) struct Speeches {
     by_play: BTreeMap<PlayNumber, (CallNumber, Speaker, PlaybackId)>,
     by_speech: BTreeMap<(CallNumber, Speaker, PlaybackId), PlayNumber>,
+    /// What languages lack, as the log has told.
+    missing: BTreeSet<(LanguageCode, String)>,
 }
+
+/// So many gaps in languages are remembered; then the log tells them again.
+const MISSING_MAX: usize = 10_000;
 
 impl Speeches {
     pub(super) fn begin(&mut self, play: PlayNumber, call: CallNumber, speaker: Speaker, id: PlaybackId) {
@@ -58,9 +63,15 @@ impl Speeches {
 }
 
 impl Calls {
-    /// The clips of sentences. What a language lacks is said in English, and logged once for each sentence.
-    pub(crate) fn spoken(&self, language: &LanguageCode, sayings: &[Saying]) -> Vec<Clip> {
-        let spoken = self.languages.say(language, sayings);
+    /// The clips of sentences. What a language lacks is said in English, which the log tells once.
+    pub(crate) fn spoken(&mut self, language: &LanguageCode, sayings: &[Saying]) -> Vec<Clip> {
+        let sayings: Vec<Saying> = sayings.iter().map(|saying| self.with_known_names(saying)).collect();
+        let mut spoken = self.languages.say(language, &sayings);
+        let told = &mut self.speeches.missing;
+        if told.len() > MISSING_MAX {
+            told.clear();
+        }
+        spoken.missing.retain(|missing| told.insert((language.clone(), missing.clone())));
         if !spoken.missing.is_empty() {
             warn!(%language, missing = spoken.missing.join(" "), "prompts are missing: said in English");
         }
@@ -85,7 +96,10 @@ impl Calls {
         clips.extend(self.spoken(&speech.language, &sayings));
         let play = PlayNumber(self.play_numbers.draw());
         self.speeches.begin(play, number, speaker, speech.id);
-        self.out.play(PlayTo::Call(number), play, clips, false);
+        match speech.is_urgent {
+            true => self.out.play_at_once(number, play, clips),
+            false => self.out.play(PlayTo::Call(number), play, clips, false),
+        }
     }
 
     pub(super) fn stop_speaking(&mut self, number: CallNumber, speaker: Speaker, id: PlaybackId) {
@@ -116,6 +130,23 @@ impl Calls {
         true
     }
 
+    /// The sentence without names that are not there any more: their callers have left since it was to be said.
+    fn with_known_names(&self, saying: &Saying) -> Saying {
+        let is_known = |name: &NameId| self.recording_of(name).is_some_and(|id| self.names.contains(&id));
+        let known = |name: &Option<NameId>| name.clone().filter(is_known);
+        match saying {
+            Saying::AsksAdmission { name } => Saying::AsksAdmission { name: known(name) },
+            Saying::Joined { name } => Saying::Joined { name: known(name) },
+            Saying::Left { name } => Saying::Left { name: known(name) },
+            Saying::RollCall { names, unnamed } => {
+                let (names, gone): (Vec<_>, Vec<_>) = names.iter().cloned().partition(is_known);
+                let unnamed = unnamed.saturating_add(u32::try_from(gone.len()).unwrap_or(u32::MAX));
+                Saying::RollCall { names, unnamed }
+            }
+            saying => saying.clone(),
+        }
+    }
+
     /// What is played for a piece; `None`: a name that was recorded elsewhere.
     fn clip(&self, piece: Piece) -> Option<Clip> {
         Some(match piece {
@@ -136,6 +167,7 @@ impl Calls {
 
     pub(crate) fn forget_name(&mut self, name: &NameId) {
         if let Some(id) = self.recording_of(name) {
+            self.names.remove(&id);
             self.out.forget_name(id);
         }
     }

@@ -141,7 +141,7 @@ impl World {
             }
             MediaCommand::PressKey { call, key } => format!("key {key} of {}", call.0),
             MediaCommand::CutOff { call } => format!("cut off {}", call.0),
-            MediaCommand::Play { to, play, clips, repeat, .. } => {
+            MediaCommand::Play { to, play, clips, repeat, is_urgent, .. } => {
                 let to = match to {
                     PlayTo::Call(call) => format!("call {}", call.0),
                     PlayTo::Room(room) => format!("room {}", room.0),
@@ -152,7 +152,12 @@ impl World {
                 if !repeat {
                     self.once.insert(play.0);
                 }
-                format!("play {to} {names}{}", if repeat { " …" } else { "" })
+                let how = match (repeat, is_urgent) {
+                    (true, _) => " …",
+                    (false, true) => " !",
+                    (false, false) => "",
+                };
+                format!("play {to} {names}{how}")
             }
             MediaCommand::Move { call, room } => format!("move {} to room {}", call.0, room.0),
             MediaCommand::Hold { call, music } => {
@@ -231,7 +236,7 @@ impl World {
         let said = |line: &String| {
             line[to.len()..]
                 .split(' ')
-                .filter(|item| !item.starts_with("silence:") && *item != "…")
+                .filter(|item| !item.starts_with("silence:") && !["…", "!"].contains(item))
                 .map(|item| item.trim_start_matches("prompt:en/").to_owned())
                 .collect::<Vec<_>>()
         };

@@ -2,6 +2,7 @@
 
 use super::{Conference, Conferences, EntryOrder, Guest, LiveConference, Member, Seat};
 use crate::{
+    controls::Controls,
     effect::{EndReason, Notice, WaitEnd},
     id::{ConferenceKey, ParticipantId},
     refused::Refused,
@@ -36,7 +37,9 @@ impl Conferences {
         // Who is called was asked for, and has no PIN.
         let waits =
             guest.rules().is_some_and(|rules| rules.lobby) && !guest.is_leader() && !is_called && !has_place;
-        self.check_room_for(&key, has_place || is_called, has_place || waits)?;
+        // Who has the leader's PIN could unlock it.
+        let may_pass_lock = has_place || is_called || guest.via.as_ref().is_some_and(|via| via.is_leader);
+        self.check_room_for(&key, may_pass_lock, has_place || waits)?;
         if waits && self.live(&key).is_some_and(|live| live.lobby.is_full()) {
             return Err(Refused::LobbyFull);
         }
@@ -104,8 +107,13 @@ impl Conferences {
     /// It is in this conference, and no other call is on the way to its seat.
     pub(super) fn may_be_replaced(&self, participant: &ParticipantId, key: &ConferenceKey) -> bool {
         let is_in = matches!(self.seats.get(participant), Some(Seat::Entered { conference, .. }) if conference == key);
-        let is_taken = |seat: &Seat| matches!(seat, Seat::Admitted { guest, .. } if guest.in_place_of.as_ref() == Some(participant));
-        is_in && !self.seats.values().any(is_taken)
+        is_in && !self.is_followed(participant)
+    }
+
+    /// Another call is on the way to its place.
+    fn is_followed(&self, participant: &ParticipantId) -> bool {
+        let follows = |seat: &Seat| matches!(seat, Seat::Admitted { guest, .. } if guest.in_place_of.as_ref() == Some(participant));
+        self.seats.values().any(follows)
     }
 
     /// A participant leaves to another call, which is in already or is still on its way.
@@ -144,6 +152,9 @@ impl Conferences {
         let Some((live, mut turn)) = self.open(&key, now) else { return Err(Refused::UnknownConference) };
         let order = live.enter(participant, *guest, None, &mut turn);
         self.note_entered(&key, participant, order, now);
+        if self.member(&key, order).is_some_and(Member::is_leader) {
+            self.tell_leader_of_guessing(&key, participant, now);
+        }
         self.seats.insert(participant.clone(), Seat::Entered { conference: key, order });
         Ok(())
     }
@@ -172,6 +183,7 @@ impl Conferences {
     ) {
         let Some(seat) = self.seats.remove(participant) else { return };
         let key = seat.conference().clone();
+        let is_followed = self.is_followed(participant);
         let Some((live, mut turn)) = self.open(&key, now) else { return };
         let ends_for_all = match &seat {
             Seat::Waiting { .. } => {
@@ -180,11 +192,13 @@ impl Conferences {
             }
             Seat::Admitted { guest, .. } => {
                 live.withdraw(participant);
+                let ends_for_all =
+                    guest.in_place_of.as_ref().is_some_and(|of| live.has_left_for_good(of, &mut turn));
                 self.publish_not_reached(&key, participant, guest, GIVEN_UP, now);
-                false
+                ends_for_all
             }
             Seat::Entered { order, .. } => {
-                let ends_for_all = live.leave(*order, hang_up, &mut turn);
+                let ends_for_all = live.leave(*order, hang_up, is_followed, &mut turn);
                 let reason = hang_up.map_or(HistoryReason::HungUp, HistoryReason::from);
                 self.history.left(&key, participant, reason, now.wall);
                 ends_for_all
@@ -208,6 +222,18 @@ impl Conferences {
         {
             live.begin_anew(&mut turn);
             self.history.ended(key, None, now.wall);
+        }
+        self.unlock_if_deserted(key, now);
+    }
+
+    /// A reserved conference that all have left is unlocked: nobody is in who could do it, and all may have lost their network.
+    pub(super) fn unlock_if_deserted(&mut self, key: &ConferenceKey, now: Now) {
+        let is_reserved = self.reservation_of(key).is_some();
+        if let Some((live, mut turn)) = self.open(key, now)
+            && is_reserved
+            && live.is_vacant()
+        {
+            live.set_controls(Controls { locked: false, ..live.controls }, &mut turn);
         }
     }
 
@@ -275,6 +301,21 @@ impl Conferences {
         if let Some((live, mut turn)) = self.open(key, now) {
             live.turn_away(&id, &mut turn);
         }
+        Ok(())
+    }
+
+    /// How many were turned away.
+    pub(super) fn turn_all_away(&mut self, key: &ConferenceKey, now: Now) -> usize {
+        let mut turned_away = 0;
+        while self.turn_away(key, FromLobby::First, now).is_ok() {
+            turned_away += 1;
+        }
+        turned_away
+    }
+
+    pub(super) fn on_refuse_all_waiting(&mut self, key: &ConferenceKey, now: Now) -> Result<(), Refused> {
+        self.check_known(key)?;
+        self.turn_all_away(key, now);
         Ok(())
     }
 

@@ -9,6 +9,10 @@ use crate::{
     refused::Refused,
     time::Now,
 };
+use plenary_model::{AccountEvent, Actor, EventKind, EventRecord};
+
+/// So long a leader who comes is told that wrong PINs were tried, in milliseconds.
+const GUESSING_TOLD_MS: u64 = 3_600_000;
 
 impl Conferences {
     /// Does what a participant who is in asks for, after letting pass whatever time is due. Volumes, calls and extensions are not decided here and fail.
@@ -20,10 +24,33 @@ impl Conferences {
         outcome
     }
 
-    /// Wrong PINs of a room that leads to this conference are being tried: its leaders hear of it.
-    pub(crate) fn tell_of_guessing(&mut self, key: &ConferenceKey, now: Now) {
-        if let Some((live, mut turn)) = self.open(key, now) {
-            live.tell_leaders(&News::Guessing, None, &mut turn);
+    /// Wrong PINs of a room that leads to this conference are being tried: its leaders hear of it, or else the next one who comes
+    /// within the hour.
+    pub(crate) fn tell_of_guessing(&mut self, key: &ConferenceKey, room: String, wrong: u32, now: Now) {
+        let event = EventRecord {
+            at: now.wall,
+            conference: Some(key.name.clone()),
+            participant_id: None,
+            actor: Actor::system(),
+            reason: None,
+            kind: EventKind::RoomGuessing { room, wrong },
+        };
+        self.events.push_back(AccountEvent { account: key.account, event });
+        self.guessed.retain(|_, until| now.mono < *until);
+        match self.open(key, now) {
+            Some((live, mut turn)) if live.has_leader() => {
+                live.tell_leaders(&News::Guessing, None, &mut turn);
+            }
+            _ => drop(self.guessed.insert(key.clone(), now.mono.plus_ms(GUESSING_TOLD_MS))),
+        }
+    }
+
+    /// A leader has entered.
+    pub(super) fn tell_leader_of_guessing(&mut self, key: &ConferenceKey, leader: &ParticipantId, now: Now) {
+        if self.guessed.remove(key).is_some_and(|until| now.mono < until)
+            && let Some((_, mut turn)) = self.open(key, now)
+        {
+            turn.tell(leader, News::Guessing);
         }
     }
 
@@ -43,6 +70,7 @@ impl Conferences {
             _ if !has_keys => Outcome::Failed,
             Command::End => {
                 self.hang_up_on_all(&key, EndReason::EndedByLeader, now);
+                self.unlock_if_deserted(&key, now);
                 Outcome::Done
             }
             Command::EjectLast => self.eject_last(&key, now),
@@ -50,16 +78,22 @@ impl Conferences {
             Command::Admit(who) => match self.admit_from_lobby(&key, from_lobby(&who), now) {
                 Ok(()) => Outcome::Admitted,
                 Err(Refused::UnknownParticipant) => Outcome::NobodyWaits,
+                Err(Refused::Full) => Outcome::Full,
                 Err(_) => Outcome::Failed,
             },
             Command::AdmitAll => match self.admit_all_from_lobby(&key, now) {
                 (0, 0) => Outcome::NobodyWaits,
                 (_, 0) => Outcome::AllAdmitted,
-                _ => Outcome::Failed,
+                (0, _) => Outcome::Full,
+                _ => Outcome::SomeAdmitted,
             },
             Command::Refuse(who) => match self.turn_away(&key, from_lobby(&who), now) {
                 Ok(()) => Outcome::TurnedAway,
                 Err(_) => Outcome::NobodyWaits,
+            },
+            Command::RefuseAll => match self.turn_all_away(&key, now) {
+                0 => Outcome::NobodyWaits,
+                _ => Outcome::AllTurnedAway,
             },
             Command::TimeLeft => self.time_left(&key, is_leader, now),
             command => self.switch(&key, order, &command, now),
@@ -136,6 +170,7 @@ impl Conferences {
             | Command::Admit(_)
             | Command::Refuse(_)
             | Command::AdmitAll
+            | Command::RefuseAll
             | Command::EjectLast
             | Command::TimeLeft
             | Command::Leave

@@ -85,6 +85,9 @@ pub struct Conferences {
     requester: Option<Actor>,
     /// Who those are who ask for a seat next.
     introduced: BTreeMap<ParticipantId, Introduced>,
+    /// Conferences of whose rooms PINs were guessed while no leader was in, and until when the next one is told. There is one for
+    /// each of an account's rooms at the most.
+    guessed: BTreeMap<ConferenceKey, Mono>,
 }
 
 /// Where a call sits.
@@ -174,6 +177,7 @@ impl Conferences {
             actor: Actor::system(),
             requester: None,
             introduced: BTreeMap::new(),
+            guessed: BTreeMap::new(),
         }
     }
 
@@ -255,6 +259,7 @@ impl Conferences {
             Event::AdmitWaiting { conference, participant } => {
                 self.on_admit_waiting(&conference, participant.as_ref(), now)
             }
+            Event::RefuseAllWaiting { conference } => self.on_refuse_all_waiting(&conference, now),
             Event::Move { conference, participant, to } => self.on_move(&conference, &participant, &to, now),
             Event::MuteAll { conference, muted, except_leaders, self_unmute } => {
                 self.on_mute_all(&conference, muted, except_leaders, self_unmute, now)
@@ -337,6 +342,7 @@ impl Conferences {
                 let Some((live, mut turn)) = self.open(&key, now) else { continue };
                 if let Some(reason) = live.on_time(&rules, &mut turn) {
                     self.hang_up_on_all(&key, reason, now);
+                    self.unlock_if_deserted(&key, now);
                 }
             } else if let Some(key) = self.alarms.due_date(now.wall) {
                 let Some((live, mut turn)) = self.open(&key, now) else { continue };

@@ -76,6 +76,7 @@ impl Conferences {
             | Event::ChangeParticipant { .. }
             | Event::RemoveParticipant { .. }
             | Event::AdmitWaiting { .. }
+            | Event::RefuseAllWaiting { .. }
             | Event::Move { .. }
             | Event::MuteAll { .. }
             | Event::AskToUnmute { .. }

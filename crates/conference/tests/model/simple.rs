@@ -185,9 +185,10 @@ impl Model {
         }
     }
 
-    fn takes(&self, room: usize, needs_seat: bool) -> bool {
+    fn takes(&self, room: usize, needs_seat: bool, passes_lock: bool) -> bool {
         let is_closed = room == 2 && self.board().is_some();
-        !is_closed && !self.rooms[room].locked && (!needs_seat || self.seats(room) < SEATS)
+        let is_locked = self.rooms[room].locked && !passes_lock;
+        !is_closed && !is_locked && (!needs_seat || self.seats(room) < SEATS)
     }
 
     pub(crate) fn rules(&self, room: usize) -> Option<RoomRules> {
@@ -318,6 +319,9 @@ impl Model {
             let muted_on_entry = self.rules(room).is_some_and(|rules| rules.muted_on_entry);
             self.rooms[room] = Room { rules, muted_on_entry, ..Room::default() };
         }
+        if is_vacant && sitting.stage != Stage::Waiting {
+            self.rooms[room].locked = false;
+        }
         Some(sitting)
     }
 
@@ -352,6 +356,7 @@ impl Model {
     fn close(&mut self, room: usize) {
         self.people.retain(|_, sitting| sitting.room != room);
         (self.rooms[room].started, self.rooms[room].all_muted) = (false, false);
+        self.rooms[room].locked = false;
     }
 
     /// What follows from how things stand.
@@ -434,7 +439,8 @@ impl Model {
                     heard_by: None,
                 };
                 let waits = via.is_some_and(|(rules, _)| room_rules(rules).lobby) && !sitting.leads();
-                if self.people.contains_key(who) || !self.takes(room, !waits) {
+                let has_pin_of_leaders = via.is_some_and(|(_, is_leader)| is_leader);
+                if self.people.contains_key(who) || !self.takes(room, !waits, has_pin_of_leaders) {
                     return;
                 }
                 if let Some((rules, _)) = via {
@@ -590,7 +596,7 @@ impl Model {
 
     fn move_to(&mut self, who: u8, room: usize, to: usize) {
         let is_there = |sitting: &Sitting| sitting.room == room && sitting.is_in();
-        if !self.people.get(&who).is_some_and(is_there) || room == to || !self.takes(to, true) {
+        if !self.people.get(&who).is_some_and(is_there) || room == to || !self.takes(to, true, false) {
             return;
         }
         let mut sitting = self.remove(who, true, false).expect("it is there");

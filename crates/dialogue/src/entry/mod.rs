@@ -40,8 +40,11 @@ use std::{collections::VecDeque, sync::Arc};
 const DIALOGUE_S_MAX: u32 = 300;
 /// The store, the recorder or a conference that does not answer for so long has failed.
 const ANSWER_S_MAX: u32 = 15;
-/// A PIN that is not looked at yet is kept for so long; a caller who has to wait longer is asked to call again.
-const PIN_WAIT_S_MAX: u32 = 10;
+/// A PIN that is not looked at yet is kept for so long; a caller who has to wait longer is asked to call again. No member of a room
+/// waits longer, whoever else guesses.
+const PIN_WAIT_S_MAX: u32 = 60;
+/// A wait of more than so long is not spent in silence.
+const PIN_SILENCE_S_MAX: u32 = 5;
 /// Callers who heard that # ends a number press it, although the number was complete before; this soon after its last digit.
 const HASH_MS: u64 = 1500;
 /// How often a PIN is kept.
@@ -338,13 +341,14 @@ impl Entry {
             }
             Stage::AskingName { is_again, .. } => self.start_recording(is_again, now),
             Stage::Announcing { arrival } => self.enter(arrival),
-            Stage::Held { .. } | Stage::Lobby { .. } | Stage::Waiting { .. } => self.set_music(true),
+            Stage::KeepingPin { .. } | Stage::Held { .. } | Stage::Lobby { .. } | Stage::Waiting { .. } => {
+                self.set_music(true);
+            }
             Stage::Starting => self.done(),
             Stage::Closing { reason } => self.hang_up(reason),
             Stage::New
             | Stage::FindingRoom
             | Stage::CheckingPin { .. }
-            | Stage::KeepingPin { .. }
             | Stage::RecordingName { .. }
             | Stage::SavingName { .. }
             | Stage::Joining
@@ -425,6 +429,9 @@ impl Entry {
             {
                 self.stage = Stage::KeepingPin { pin, waits: waits + 1 };
                 self.timers.set(Timer::Pin, until.max(now.plus_ms(1)));
+                if until > after_s(now, PIN_SILENCE_S_MAX) && !self.is_music_on {
+                    self.play(vec![Prompt::HoldOn.into()], false, now);
+                }
             }
             PinResult::TooMany { .. } => {
                 self.close([Prompt::EntryWaitBetweenTries], HangUpReason::TooManyPins, now);
@@ -445,7 +452,7 @@ impl Entry {
 
     fn on_timer(&mut self, timer: Timer, now: Mono) {
         match timer {
-            Timer::Dialogue => self.close([Prompt::EntryTooMany], HangUpReason::TooLong, now),
+            Timer::Dialogue => self.close([Prompt::SysTrouble], HangUpReason::TooLong, now),
             Timer::Key => self.collected(now),
             Timer::Answer => self.on_no_answer(now),
             Timer::Playback => {

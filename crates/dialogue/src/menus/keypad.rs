@@ -104,6 +104,7 @@ impl Menus {
             MenuAction::AdmitNext => Command::Admit(Who::Next),
             MenuAction::AdmitAll => Command::AdmitAll,
             MenuAction::RefuseNext => Command::Refuse(Who::Next),
+            MenuAction::RefuseAll => Command::RefuseAll,
             MenuAction::EjectLast => Command::EjectLast,
             MenuAction::Call => {
                 let number = String::new();

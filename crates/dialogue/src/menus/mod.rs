@@ -25,7 +25,7 @@ pub use output::Output;
 pub use plenary_conference::command::{CallProgress, Command, News, Outcome, Step, Volume, Who};
 
 use crate::{
-    Item, Mono, QuestionId,
+    Item, Mono, QuestionId, Speech,
     spoken::{PLAYBACK_S_MAX, Player},
     timers::{Timers, after_s},
 };
@@ -40,7 +40,7 @@ const NEXT_KEY_S: u32 = 3;
 const ANSWER_S_MAX: u32 = 10;
 /// Commands that wait for an answer at the most.
 const COMMANDS_MAX: usize = 8;
-/// What waits to be said at the most; beyond that the oldest is left out.
+/// Answers that wait to be said at the most, and so many news; beyond that the oldest is left out.
 const SPEECHES_MAX: usize = 8;
 /// The count pressed again within so many seconds is the roll-call.
 const COUNT_AGAIN_S: u32 = 10;
@@ -59,8 +59,11 @@ pub struct Menus {
     below: Option<Below>,
     timers: Timers<Timer>,
     player: Player,
-    /// What is said when the present playback is over.
-    to_say: VecDeque<Vec<Item>>,
+    /// What is said when the present playback is over: what answers keys first.
+    answers: VecDeque<Vec<Item>>,
+    news: VecDeque<Vec<Item>>,
+    /// The news that is being said.
+    news_being_said: Option<Vec<Item>>,
     last_question: u64,
     /// What was asked for, and until when an answer is awaited.
     commands: BTreeMap<QuestionId, Asked>,
@@ -105,7 +108,9 @@ impl Menus {
             below: None,
             timers: Timers::new(),
             player: Player::default(),
-            to_say: VecDeque::new(),
+            answers: VecDeque::new(),
+            news: VecDeque::new(),
+            news_being_said: None,
             last_question: 0,
             commands: BTreeMap::new(),
             counted_at: None,
@@ -134,12 +139,18 @@ impl Menus {
                 }
             }
             Input::News(news) => {
+                // These two answer a key that asked for a recording.
+                let is_answer = matches!(news, News::RecordingBegun | News::RecordingNotBegun);
                 let says = self.of_news(news);
-                self.say(says, now);
+                match is_answer {
+                    true => self.say(says, now),
+                    false => self.tell(says),
+                }
             }
-            Input::Role { is_leader } => self.on_role(is_leader, now),
+            Input::Role { is_leader } => self.on_role(is_leader),
             Input::Left => self.leave(),
         }
+        self.say_next(now);
     }
 
     /// Lets time pass.
@@ -166,6 +177,7 @@ impl Menus {
             self.commands.remove(&question);
             self.say([Prompt::KeyFailed], now);
         }
+        self.say_next(now);
     }
 
     /// The next thing to do.
@@ -192,14 +204,14 @@ impl Menus {
         self.keys_of(MenuAction::Mute).is_some()
     }
 
-    fn on_role(&mut self, is_leader: bool, now: Mono) {
+    fn on_role(&mut self, is_leader: bool) {
         if self.is_leader == is_leader {
             return;
         }
         self.is_leader = is_leader;
         // A menu or a sequence that has been begun may not be theirs any more.
         self.forget_keys();
-        self.say([if is_leader { Prompt::LeaderYou } else { Prompt::LeaderNotYou }], now);
+        self.tell(vec![if is_leader { Prompt::LeaderYou } else { Prompt::LeaderNotYou }.into()]);
     }
 
     fn forget_keys(&mut self) {
@@ -214,39 +226,66 @@ impl Menus {
     }
 
     fn on_played(&mut self, now: Mono) {
+        self.news_being_said = None;
         if let Some(Below::Leaving) = self.below {
             self.below = None;
-            self.command(Command::Leave, now);
-            return;
+            return self.command(Command::Leave, now);
         }
         self.say_next(now);
     }
 
-    /// Has this said, after what is being said.
+    /// Answers a key: before news, also before one that is being said, which is said again after it.
     fn say(&mut self, says: impl IntoIterator<Item = impl Into<Item>>, now: Mono) {
         let says: Vec<Item> = says.into_iter().map(Into::into).collect();
         if says.is_empty() {
             return;
         }
-        if self.to_say.len() == SPEECHES_MAX {
-            self.to_say.pop_front();
+        if let Some(news) = self.news_being_said.take() {
+            self.stop_playing();
+            self.news.truncate(SPEECHES_MAX - 1);
+            self.news.push_front(news);
         }
-        self.to_say.push_back(says);
+        keep(&mut self.answers, says);
         self.say_next(now);
     }
 
+    /// Has this said when there is nothing to answer.
+    fn tell(&mut self, says: Vec<Item>) {
+        if !says.is_empty() {
+            keep(&mut self.news, says);
+        }
+    }
+
     fn say_next(&mut self, now: Mono) {
-        if self.player.is_playing() {
+        if self.player.is_playing() || self.is_over {
             return;
         }
-        let Some(says) = self.to_say.pop_front() else { return };
-        let speech = self.player.start(&self.language, says, true);
+        // Not between the keys of a sequence or of a number, of which the next would end it, nor while an answer is awaited.
+        let may_tell = self.pressed.is_empty()
+            && self.commands.is_empty()
+            && !matches!(self.below, Some(Below::Number { .. } | Below::Leaving));
+        let (says, is_urgent) = match self.answers.pop_front() {
+            Some(says) => (says, true),
+            None if may_tell => match self.news.pop_front() {
+                Some(says) => (says, false),
+                None => return,
+            },
+            None => return,
+        };
+        self.news_being_said = (!is_urgent).then(|| says.clone());
+        let speech = Speech { is_urgent, ..self.player.start(&self.language, says, true) };
         self.outputs.push_back(Output::Play(speech));
         self.timers.set(Timer::Playback, after_s(now, PLAYBACK_S_MAX));
     }
 
+    /// A key ends what is being said, and what would be said about earlier keys. News that wait are still said.
     fn silence(&mut self) {
-        self.to_say.clear();
+        self.answers.clear();
+        self.news_being_said = None;
+        self.stop_playing();
+    }
+
+    fn stop_playing(&mut self) {
         self.timers.cancel(Timer::Playback);
         if let Some(playback) = self.player.stop() {
             self.outputs.push_back(Output::StopPlay(playback));
@@ -273,6 +312,7 @@ impl Menus {
     /// The participant is out: nothing is left running.
     fn leave(&mut self) {
         self.silence();
+        self.news.clear();
         self.pressed.clear();
         self.below = None;
         self.timers.clear();
@@ -285,4 +325,12 @@ impl Menus {
         let keys = if self.is_leader { self.leader_menu.keys(action) } else { self.menu.keys(action) };
         keys.map(plenary_model::KeySequence::as_str)
     }
+}
+
+/// Keeps what is to be said, within the bound.
+fn keep(queue: &mut VecDeque<Vec<Item>>, says: Vec<Item>) {
+    if queue.len() == SPEECHES_MAX {
+        queue.pop_front();
+    }
+    queue.push_back(says);
 }

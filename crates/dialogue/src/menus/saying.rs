@@ -40,7 +40,14 @@ impl Menus {
             Outcome::NobodyWaits => Prompt::LobbyNobody,
             Outcome::Admitted => Prompt::LobbyAdmitted,
             Outcome::AllAdmitted => Prompt::LobbyAdmittedAll,
+            Outcome::SomeAdmitted => {
+                return vec![Prompt::LobbyAdmitted.into(), Prompt::EntryFull.into()];
+            }
+            Outcome::Full => Prompt::EntryFull,
             Outcome::TurnedAway => Prompt::LobbyTurnedAway,
+            Outcome::AllTurnedAway => {
+                return vec![Prompt::LobbyTurnedAway.into(), Prompt::LobbyNobody.into()];
+            }
             Outcome::LastEjected => Prompt::LeaveKickedLast,
             Outcome::RecordingUnconfirmed => Prompt::RecordConfirm,
             Outcome::RecordingOn => Prompt::RecordOn,

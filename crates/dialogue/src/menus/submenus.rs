@@ -15,7 +15,7 @@ const NUMBER_DIGITS_MAX: usize = 20;
 pub(super) enum Below {
     /// 4 quieter, 5 normal, 6 louder, # ends it.
     Volume,
-    /// 1 admits this one, 2 turns them away, # ends it.
+    /// 1 admits this one, 2 turns them away, 3 admits all, 4 turns all away, # ends it.
     Lobby { participant: ParticipantId },
     /// 1 begins the recording.
     ConfirmRecording,
@@ -78,6 +78,8 @@ impl Menus {
                 self.give(Command::Refuse(Who::One(participant)), true, false, now);
                 return true;
             }
+            (Below::Lobby { .. }, '3') => Command::AdmitAll,
+            (Below::Lobby { .. }, '4') => Command::RefuseAll,
             (below @ (Below::Volume | Below::Lobby { .. }), key) => {
                 if key != '#' {
                     self.reopen(below, now);

@@ -12,6 +12,7 @@ struct Keypad {
     menus: Menus,
     now: Mono,
     playing: Option<PlaybackId>,
+    is_urgent: bool,
     question: QuestionId,
     words: Vec<String>,
 }
@@ -19,7 +20,8 @@ struct Keypad {
 impl Keypad {
     fn with(menu: Menu, leader_menu: LeaderMenu, is_leader: bool) -> Self {
         let menus = Menus::new(menu, leader_menu, is_leader, LanguageCode::english());
-        Self { menus, now: Mono(1_000), playing: None, question: QuestionId(0), words: Vec::new() }
+        let (question, words) = (QuestionId(0), Vec::new());
+        Self { menus, now: Mono(1_000), playing: None, is_urgent: false, question, words }
     }
 
     fn participant() -> Self {
@@ -40,6 +42,7 @@ impl Keypad {
             self.words.push(match output {
                 Output::Play(speech) => {
                     assert_eq!(self.playing.replace(speech.id), None, "two playbacks at once");
+                    self.is_urgent = speech.is_urgent;
                     format!("play {}", said(&speech).join(", "))
                 }
                 Output::StopPlay(id) => {
@@ -238,6 +241,26 @@ fn the_lobby_is_gone_through_one_by_one() {
     pad.take();
     pad.done(Outcome::NobodyWaits);
     assert_eq!(pad.take(), ["do NextWaiting"]);
+}
+
+#[test]
+fn all_in_the_lobby_are_admitted_or_turned_away_by_one_key_of_its_menu() {
+    for (key, command, outcome, says) in [
+        ("3", "AdmitAll", Outcome::AllAdmitted, "lobby.admitted-all"),
+        ("3", "AdmitAll", Outcome::SomeAdmitted, "lobby.admitted, entry.full"),
+        ("3", "AdmitAll", Outcome::Full, "entry.full"),
+        ("4", "RefuseAll", Outcome::AllTurnedAway, "lobby.turned-away, lobby.nobody"),
+        ("4", "RefuseAll", Outcome::NobodyWaits, "lobby.nobody"),
+    ] {
+        let mut pad = Keypad::leader();
+        pad.keys("*8");
+        pad.done(waiting("a", 2));
+        pad.take();
+        pad.keys(key);
+        assert_eq!(pad.take(), ["stop".to_owned(), format!("do {command}")]);
+        pad.done(outcome);
+        assert_eq!(pad.take(), [format!("play {says}")]);
+    }
 }
 
 #[test]
@@ -442,6 +465,47 @@ fn sentences_follow_each_other() {
     assert_eq!(pad.take(), ["play hand.somebody"]);
     pad.played();
     assert_eq!(pad.take(), ["play mute.off-by-leader"]);
+}
+
+#[test]
+fn an_answer_is_urgent_and_comes_before_news_which_are_said_when_no_key_is_awaited() {
+    let mut pad = Keypad::leader();
+    pad.input(Input::News(News::HandRaised));
+    pad.input(Input::News(News::Guessing));
+    assert_eq!((pad.take(), pad.is_urgent), (vec!["play hand.somebody".to_owned()], false));
+    // A key ends the one that is being said; the other one is kept, and is not begun between two keys.
+    pad.keys("*");
+    assert_eq!(pad.take(), ["stop"]);
+    pad.keys("7");
+    assert_eq!(pad.take(), ["do ToggleLock"], "nor before the answer");
+    pad.done(Outcome::Locked);
+    assert_eq!((pad.take(), pad.is_urgent), (vec!["play lock.on".to_owned()], true));
+    pad.played();
+    assert_eq!((pad.take(), pad.is_urgent), (vec!["play lobby.guessing".to_owned()], false));
+    pad.played();
+
+    // News that begin before an answer that comes late are said again after it.
+    pad.keys("*2");
+    pad.done(Outcome::Done);
+    pad.input(Input::News(News::HandRaised));
+    pad.input(Input::News(News::RecordingBegun));
+    assert_eq!(pad.take()[1..], ["play hand.somebody", "stop", "play record.on"]);
+    assert!(pad.is_urgent);
+    pad.played();
+    assert_eq!(pad.take(), ["play hand.somebody"]);
+    pad.played();
+
+    // Nor between the digits of a number; when no more come, they are.
+    pad.keys("*1");
+    pad.played();
+    pad.keys("0");
+    pad.take();
+    pad.input(Input::News(News::HandRaised));
+    pad.keys("1");
+    assert_eq!(pad.take(), none());
+    pad.pass(15_000);
+    pad.played();
+    assert_eq!(pad.take(), ["play dial.cancelled", "play hand.somebody"]);
 }
 
 #[test]

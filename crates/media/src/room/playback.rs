@@ -12,6 +12,10 @@ pub(super) const LOWERED: f32 = 0.25;
 /// Bounds of a playback's gain, in dB.
 const GAIN_DB_MIN: f32 = -40.0;
 const GAIN_DB_MAX: f32 = 20.0;
+/// Speech that is interrupted before so much of it was heard, in ms, is heard again from its beginning: a sentence.
+const WHOLE_AGAIN_MS: usize = 5000;
+/// Longer speech goes back by so much, in ms.
+const BACK_MS: usize = 2000;
 
 /// An item of a play list, ready to be played.
 #[derive(Debug, Clone)]
@@ -67,6 +71,8 @@ pub(crate) struct Playback {
     is_stopping: bool,
     /// It repeats for one listener what others hear in the meantime: its end is not reported.
     is_copy: bool,
+    /// It waits for no other speech.
+    is_urgent: bool,
     fades_in: bool,
     /// There is a frame for this tick.
     is_on: bool,
@@ -91,7 +97,7 @@ impl Playback {
     /// The list is played at the highest rate of its clips; those of a lower one are converted. Takes memory and
     /// time: not for media workers.
     pub(crate) fn with(id: PlayId, mut clips: Vec<LoadedClip>, options: PlayOptions) -> Self {
-        let PlayOptions { repeat, gain_db, ducking } = options;
+        let PlayOptions { repeat, gain_db, urgent, ducking } = options;
         let is_speech = |clip: &LoadedClip| matches!(clip, LoadedClip::Samples(..));
         let kind = match clips.iter().any(is_speech) {
             false => PlayKind::Signal,
@@ -117,6 +123,7 @@ impl Playback {
             applied: Ramp::at(gain),
             is_stopping: false,
             is_copy: false,
+            is_urgent: urgent && kind == PlayKind::Speech,
             fades_in: false,
             is_on: false,
             has_begun: false,
@@ -142,12 +149,18 @@ impl Playback {
             is_copy: true,
             is_on: false,
             has_begun: false,
+            fades_in: false,
             clip: 0,
             position: 0,
             tone: None,
             applied: Ramp::at(self.gain),
             ..self.clone()
         }
+    }
+
+    /// From where it is, for one listener who goes on hearing it alone.
+    pub(super) fn copy_under_way(&self) -> Self {
+        Self { is_copy: true, ..self.clone() }
     }
 
     /// Fades out. False: it has not begun, or is over, and can be removed at once.
@@ -176,9 +189,45 @@ impl Playback {
         self.is_copy
     }
 
-    /// In this tick it waits for others.
-    pub(super) fn wait(&mut self) {
+    /// It waits for no other speech, and others wait for it from the moment it is there.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.is_urgent
+    }
+
+    /// In this tick it waits for others. What has begun fades out first, and is heard again when it goes on.
+    pub(super) fn wait(&mut self, needed: [bool; 3]) {
         self.is_on = false;
+        match (self.has_begun, self.applied.is(0.0)) {
+            (false, _) => {}
+            (true, true) => self.go_back(),
+            (true, false) => {
+                self.applied.jump(0.0);
+                self.is_on = self.next_frame(needed);
+            }
+        }
+    }
+
+    /// Goes back to where its listener can follow: to the beginning where little of it was heard.
+    fn go_back(&mut self) {
+        if self.clip == self.clips.len() {
+            // All of it was heard: it ends when it is its turn.
+            return;
+        }
+        let samples = |ms: usize| ms * self.rate.hz() as usize / 1000;
+        let before: usize = self.clips[..self.clip].iter().map(|clip| clip.samples(self.rate)).sum();
+        let heard = before + self.position;
+        let mut to = if heard <= samples(WHOLE_AGAIN_MS) { 0 } else { heard - samples(BACK_MS) };
+        self.fades_in = to > 0;
+        self.applied = Ramp::at(if self.fades_in { 0.0 } else { self.gain });
+        (self.has_begun, self.tone) = (false, None);
+        self.clip = 0;
+        while let Some(length) = self.clips.get(self.clip).map(|clip| clip.samples(self.rate))
+            && to >= length
+        {
+            to -= length;
+            self.clip += 1;
+        }
+        self.position = to;
     }
 
     /// Adds what is heard in this tick.

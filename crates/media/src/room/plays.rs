@@ -50,11 +50,36 @@ impl RoomPlay {
 impl MixRoom {
     /// Plays something to one participant.
     pub(crate) fn play_to(&mut self, key: MemberKey, playback: Playback) {
-        if let Some(member) = self.member_mut(key) {
-            member.plays.push(playback);
-            member.is_special = true;
-            self.has_special = true;
+        let Some(member) = self.member_mut(key) else { return };
+        let is_urgent = playback.is_urgent();
+        match is_urgent {
+            true => member.plays.insert(0, playback),
+            false => member.plays.push(playback),
         }
+        member.is_special = true;
+        self.has_special = true;
+        if is_urgent {
+            self.interrupt(key);
+        }
+    }
+
+    /// Something urgent is the first thing for this participant: what it hears of a list to all becomes its own, which fades out
+    /// and goes on later, and so does what all are about to hear.
+    fn interrupt(&mut self, key: MemberKey) {
+        let Some(Some(member)) = self.members.get_mut(key.0) else { return };
+        let is_heard = |play: &&mut RoomPlay| {
+            play.playback.is_speech() && play.playback.is_under_way() && play.reaches(key)
+        };
+        if !member.is_held
+            && !member.awaits_keys()
+            && let Some(play) = self.plays.iter_mut().find(is_heard)
+        {
+            play.later.push(key);
+            if member.plays.iter().filter(|playback| playback.is_copy()).count() < COPIES_MAX {
+                member.plays.insert(1, play.playback.copy_under_way());
+            }
+        }
+        self.hear_later(key);
     }
 
     /// Plays something to all, or to all but one.
@@ -65,11 +90,12 @@ impl MixRoom {
         }
     }
 
-    /// A participant who is in the middle of a prompt hears what is said to all right after it, from the beginning; one whose keys are
-    /// to come hears it when they are there.
+    /// A participant who is in the middle of a prompt, or is about to hear something urgent, hears what is said to all right after it,
+    /// from the beginning; one whose keys are to come hears it when they are there.
     pub(super) fn hear_later(&mut self, key: MemberKey) {
         let Some(Some(member)) = self.members.get_mut(key.0) else { return };
-        let is_amid = |playback: &Playback| playback.is_speech() && playback.is_under_way();
+        let is_amid =
+            |playback: &Playback| playback.is_speech() && (playback.is_under_way() || playback.is_urgent());
         let amid = member.plays.iter().position(is_amid);
         let awaits_keys = member.awaits_keys();
         if member.is_held || (amid.is_none() && !awaits_keys) {
@@ -146,7 +172,7 @@ impl MixRoom {
             let is_first = speaks == Some(place);
             place += 1;
             if playback.is_speech() && !is_first {
-                playback.wait();
+                playback.wait(needed);
                 return true;
             }
             let is_lowered = match playback.kind {
@@ -194,35 +220,40 @@ fn advance(playback: &mut Playback, needed: [bool; 3], is_lowered: bool, out: &m
 
 /// Advances what one participant alone hears. `hears_speech`: something is being said to all.
 fn advance_own(member: &mut RoomMember, hears_speech: bool, is_talk: bool, out: &mut Outbox) {
-    // A browser is greeted when its handshake is complete, which on a long path is after the first word.
-    if member.awaits_keys() {
-        member.plays.iter_mut().for_each(Playback::wait);
-        return;
-    }
     let mut needed = [false; 3];
     if let Some(rate) = member.rate() {
         needed[rate.index()] = true;
     }
+    // A browser is greeted when its handshake is complete, which on a long path is after the first word.
+    if member.awaits_keys() {
+        member.plays.iter_mut().for_each(|playback| playback.wait(needed));
+        return;
+    }
     let speaks = member.plays.iter().position(Playback::is_speech);
-    // What has begun is not interrupted; what has not waits for what is said to all.
-    let speaks = speaks.filter(|first| member.plays[*first].is_under_way() || !hears_speech);
+    // What has begun goes on unless something urgent comes; what has not, and is not urgent, waits for what is said to all.
+    let speaks = speaks.filter(|first| {
+        let first = &member.plays[*first];
+        first.is_under_way() || first.is_urgent() || !hears_speech
+    });
     let (mut lowers_room, mut place) = (false, 0);
     member.plays.retain_mut(|playback| {
         let is_first = speaks == Some(place);
         place += 1;
         if playback.is_speech() && !is_first {
-            playback.wait();
+            playback.wait(needed);
             return true;
         }
+        // Said to all, it is lowered, or lowers, as for all.
+        let is_for_all = playback.is_copy() && playback.ducking.is_none();
         let is_lowered = match playback.kind {
             PlayKind::Signal => false,
             PlayKind::Background => {
                 playback.ducking != Some(Ducking::Off) && (speaks.is_some() || hears_speech)
             }
-            PlayKind::Speech => is_talk && playback.ducking == Some(Ducking::Playback),
+            PlayKind::Speech => is_talk && (playback.ducking == Some(Ducking::Playback) || is_for_all),
         };
         let goes_on = advance(playback, needed, is_lowered, out);
-        let lowers = playback.ducking.is_none_or(|ducking| ducking == Ducking::Talkers);
+        let lowers = playback.ducking == Some(Ducking::Talkers) || playback.ducking.is_none() && !is_for_all;
         lowers_room |= goes_on && is_first && lowers;
         goes_on
     });

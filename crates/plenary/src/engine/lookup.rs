@@ -52,12 +52,12 @@ async fn check_pin(
         PinSource::User(name) => store::PinSource::User(name),
     };
     let now = wall_now();
-    let caller = store::PinCaller { source, name: caller.name.as_deref() };
+    let caller = store::PinCaller { source, name: caller.name.as_deref(), call: Some(caller.call.0) };
     let check = store.check_pin(account, room, pin.digits(), caller, now).await?;
     Ok(match check.outcome {
         PinOutcome::Right { leader } => PinAnswer::Right { is_leader: leader },
         // A room that has just been removed has no PIN that is right.
-        PinOutcome::Wrong | PinOutcome::NoRoom => PinAnswer::Wrong { is_guessing: check.guessing.is_some() },
+        PinOutcome::Wrong | PinOutcome::NoRoom => PinAnswer::Wrong { guessing: check.guessing },
         PinOutcome::TooMany { retry_at } => {
             let wait_ms = retry_at.0.saturating_sub(now.0).max(0).unsigned_abs();
             PinAnswer::TooMany { wait_ms }

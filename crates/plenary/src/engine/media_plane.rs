@@ -75,13 +75,13 @@ pub(super) fn command(
         MediaCommand::RecordName { call, id } => media.record(self::id(call), id),
         MediaCommand::StopName { call } => media.end_recording(id(call)),
         MediaCommand::ForgetName { id } => media.forget_recording(id),
-        MediaCommand::Play { to, play, clips, repeat, gain_db } => {
+        MediaCommand::Play { to, play, clips, repeat, gain_db, is_urgent } => {
             let to = match to {
                 calls::PlayTo::Call(call) => PlayTo::Call(id(call)),
                 calls::PlayTo::Room(room) => PlayTo::Room(RoomId(room.0)),
                 calls::PlayTo::RoomBut(room, call) => PlayTo::RoomBut(RoomId(room.0), id(call)),
             };
-            let options = PlayOptions { repeat, gain_db, ..PlayOptions::default() };
+            let options = PlayOptions { repeat, gain_db, urgent: is_urgent, ..PlayOptions::default() };
             media.play_with(to, PlayId(play.0), clips, options);
         }
         MediaCommand::StopPlay { play } => media.stop_play(PlayId(play.0)),

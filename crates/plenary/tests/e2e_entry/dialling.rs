@@ -148,7 +148,7 @@ fn who_is_cut_off_is_called_again_and_is_in_again_and_who_hangs_up_is_not() {
     // A gateway, which answers by itself first and then sends the call on to a telephone.
     let gateway = Peer::new(&world.server);
     let address = free_address();
-    let (mut phone, _control) = Phone::listen_at(&address, &account(NUMBER), 1100, "auto");
+    let (mut phone, control) = Phone::listen_at(&address, &account(NUMBER), 1100, "auto");
     let trunk = json!({ "uri": format!("sip:{}", gateway.me), "prefixes": [NUMBER], "hosts": ["127.0.0.1"] });
     world.send("PUT", "/v1/trunks/gateway", &trunk);
     let contact = format!("Contact: <sip:{NUMBER}@{address};transport=tcp>\r\n");
@@ -157,16 +157,14 @@ fn who_is_cut_off_is_called_again_and_is_in_again_and_who_hangs_up_is_not() {
     leader.press("*1").unwrap();
     world.prompts.wait_since(&leader, since, "dial.number");
     leader.press(&format!("{NUMBER}#")).unwrap();
+    let presses_one = |request: &_| {
+        let body = "Signal=1\r\nDuration=160\r\n";
+        gateway.say_within(request, "INFO", 1, "Content-Type: application/dtmf-relay\r\n", body);
+    };
     let first = gateway.wait("INVITE");
     gateway.answer(&first, "200 OK", "", SDP);
     gateway.wait("ACK");
-    gateway.say_within(
-        &first,
-        "INFO",
-        1,
-        "Content-Type: application/dtmf-relay\r\n",
-        "Signal=1\r\nDuration=160\r\n",
-    );
+    presses_one(&first);
     let mut at = world.prompts.wait_since(&leader, since, "dial.joined");
     world.server.wait_for_participants("Board", 2);
 
@@ -174,7 +172,11 @@ fn who_is_cut_off_is_called_again_and_is_in_again_and_who_hangs_up_is_not() {
     gateway.say_within(&first, "BYE", 2, "Reason: Q.850;cause=41;text=\"Temporary failure\"\r\n", "");
     at = world.prompts.wait_since(&leader, at, "dial.redial");
     gateway.answer(&gateway.wait("INVITE"), "302 Moved Temporarily", &contact, "");
-    // No key is asked for: it was in.
+    // Whoever answers now may be a mailbox: the key is asked for again.
+    wait_for("the question", || world.prompts.find(&phone.heard(), "dial.accept"));
+    assert_eq!(world.server.participants("Board").len(), 1, "nobody joins by answering");
+    assert!(!leader.hears_tones(&[1100.0], 600, -45.0)[0], "nor is heard");
+    Phone::command(&control, "sndcode", "1");
     world.prompts.wait_since(&leader, at, "dial.joined");
     world.server.wait_for_participants("Board", 2);
     wait_for_tone(&leader, 1100.0, true);

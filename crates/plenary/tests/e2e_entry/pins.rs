@@ -92,15 +92,16 @@ fn who_guesses_is_slowed_the_leader_is_told_and_members_come_in() {
     world.prompts.wait_since(&leader, told_since, "lobby.guessing");
     world.assert_ended(&mut guessers[0], "No valid room or PIN was keyed in");
 
-    // A guesser calls again, with the right one.
-    let mut again = world.call_to("100", 0, from("guesser0"));
+    // A guesser calls again, with the right one: it is kept, with music, until it may be looked at.
+    let again = world.call_to("100", 0, from("guesser0"));
     again.press(&format!("{PIN}#")).unwrap();
-    world.prompts.wait_for(&again, "entry.wait-between-tries");
-    world.assert_ended(&mut again, "Too many wrong PINs");
+    let at = world.prompts.wait_since(&again, 0, "hold.on");
+    world.prompts.wait_since(&again, at, "music.hold");
     // Members come in all the while.
     let member = world.call_to("100", 0, from("member"));
     member.press(&format!("{PIN}#")).unwrap();
     world.server.wait_for_participants("Board", 2);
+    again.hang_up();
     assert!(world.server.log().contains("PINs of a room are being guessed"), "the operator is told");
 }
 

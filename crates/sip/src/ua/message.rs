@@ -290,6 +290,16 @@ pub(super) fn is_private(headers: &Headers) -> bool {
         .any(|value| ["id", "user", "header"].iter().any(|kind| value.trim().eq_ignore_ascii_case(kind)))
 }
 
+/// The caller hides who it is: by Privacy, or by a From that names nobody (RFC 3323, 4.1.1.3), as gateways of the telephone network
+/// write it in several spellings, often without Privacy.
+pub(super) fn is_withheld(headers: &Headers) -> bool {
+    const NOBODY: [&str; 5] = ["anonymous", "unknown", "restricted", "unavailable", "private"];
+    let NameAddr { user, host, .. } = name_addr(headers, Side::From);
+    is_private(headers)
+        || host.eq_ignore_ascii_case("anonymous.invalid")
+        || NOBODY.iter().any(|nobody| user.eq_ignore_ascii_case(nobody))
+}
+
 /// The dialog that a call replaces (RFC 3891). `Err`: unreadable.
 pub(super) fn replaces(headers: &Headers) -> Result<Option<Replaces>, ()> {
     text(headers, &HeaderName::Replaces).map(|value| replaces_of(&value)).transpose()

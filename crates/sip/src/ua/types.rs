@@ -167,7 +167,7 @@ pub struct IncomingCall {
     pub authorizations: Authorizations,
     /// The caller as asserted by the sender (P-Asserted-Identity, RFC 3325): it counts if the sender is trusted.
     pub asserted: Option<NameAddr>,
-    /// The caller requests privacy (RFC 3323).
+    /// The caller requests privacy (RFC 3323), or its From names nobody.
     pub is_private: bool,
     /// The caller as counted by limits.
     pub caller: Caller,

@@ -11,7 +11,10 @@
 //! PINs of one account are checked one after the other within a process, so many calls at once guess no more than one. The
 //! levels are in the database: they outlast a restart, and other processes see them.
 
-use super::pins::{Door, PinHash};
+use super::{
+    line,
+    pins::{Door, PinHash},
+};
 use crate::{
     Store, StoreError,
     database::{Write, execute, read, within},
@@ -28,6 +31,9 @@ pub struct PinCaller<'a> {
     pub source: PinSource<'a>,
     /// The number or the name that the call shows; `None`: it shows none.
     pub name: Option<&'a str>,
+    /// The number of the call, unique in this process, which keeps the PIN and asks again where it was not looked at: it gets its
+    /// place in the order in which calls began to wait. `None`: it does not ask again.
+    pub call: Option<u64>,
 }
 
 /// Where a call comes from.
@@ -43,8 +49,9 @@ pub enum PinSource<'a> {
 
 impl PinCaller<'_> {
     fn place(&self) -> Place {
+        let is_user = matches!(self.source, PinSource::User(_));
         let is_trunk = matches!(self.source, PinSource::Trunk(_));
-        Place { is_trunk, is_shared: is_trunk && self.name.is_none() }
+        Place { is_trunk, is_shared: self.name.is_none() && !is_user }
     }
 
     /// What distinguishes the source, and what the caller. Hashed: names may be long, and of numbers no more is kept than
@@ -159,7 +166,7 @@ impl Store {
         let _turn = self.pins.turn(account).await;
         let rows: Vec<Row> = read!(self.base, DOING, |on| select!(counted).fetch_all(on))?;
         let (tries, _) = tries(rows);
-        if let Some(retry_at) = tries.wait(counted.place, now) {
+        if let Some(retry_at) = self.wait(&counted, &tries, caller.call) {
             return Ok(known(PinOutcome::TooMany { retry_at }));
         }
         let door = Door { account, number: room.to_owned() };
@@ -180,6 +187,28 @@ impl Store {
                 Ok(PinCheck { outcome: PinOutcome::Wrong, guessing })
             }
         }
+    }
+
+    /// From when on the PIN is looked at; `None`: now.
+    fn wait(&self, counted: &Counted<'_>, tries: &Tries, call: Option<u64>) -> Option<Timestamp> {
+        let now = counted.now;
+        let free_at = tries.wait(counted.place, now);
+        let Some(call) = call else { return free_at };
+        let place = line::Place {
+            call,
+            room: counted.room.to_owned(),
+            caller: counted.caller,
+            source: counted.source,
+            is_known: tries.is_known(counted.place, now),
+        };
+        self.pins.in_line(counted.account, |line| {
+            let retry_at = line.behind(&place, now).max(free_at);
+            match retry_at {
+                Some(until) => line.keep(&place, until),
+                None => line.leave(call),
+            }
+            retry_at
+        })
     }
 
     /// The hashes of a room's PINs: that of participants, that of leaders.

@@ -1,6 +1,7 @@
 //! Rooms, by number. Of their PINs only hashes are stored ([`pins`]); how often they may be wrong is [`checking`]'s business.
 
 pub(crate) mod checking;
+mod line;
 pub(crate) mod pins;
 
 pub use checking::{PinCaller, PinCheck, PinOutcome, PinSource};

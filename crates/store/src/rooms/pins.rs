@@ -8,6 +8,7 @@
 //! That a PIN was right is remembered under a hash with a key of this process, so that of hundreds who call at the full hour
 //! only the first costs a hash.
 
+use super::line::Line;
 use crate::{
     StoreError,
     database::random_bytes,
@@ -86,6 +87,8 @@ struct Shared {
     turns: [tokio::sync::Mutex<()>; TURNS],
     key: [u8; 32],
     remembered: Mutex<HashMap<[u8; 32], bool>>,
+    /// Callers whose PINs are kept.
+    lines: Mutex<HashMap<AccountId, Line>>,
 }
 
 impl Default for Pins {
@@ -96,6 +99,7 @@ impl Default for Pins {
             turns: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             key: random_bytes(),
             remembered: Mutex::default(),
+            lines: Mutex::default(),
         }))
     }
 }
@@ -115,6 +119,17 @@ impl Pins {
     pub(super) async fn turn(&self, account: AccountId) -> MutexGuard<'_, ()> {
         let place = account.0.unsigned_abs() % TURNS as u64;
         self.0.turns[usize::try_from(place).unwrap_or(0)].lock().await
+    }
+
+    /// Does something with the line of an account.
+    pub(super) fn in_line<T>(&self, account: AccountId, act: impl FnOnce(&mut Line) -> T) -> T {
+        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.entry(account).or_default();
+        let done = act(line);
+        if line.is_empty() {
+            lines.remove(&account);
+        }
+        done
     }
 
     /// The hash that is stored of a PIN.

@@ -41,6 +41,8 @@ pub(in crate::conferences) struct Preset {
     pub(in crate::conferences) dtmf_enabled: Option<bool>,
     pub(in crate::conferences) self_unmute: Option<bool>,
     pub(in crate::conferences) held: bool,
+    /// Its telephone has put the conference that it comes from on hold.
+    pub(in crate::conferences) held_by_telephone: bool,
     pub(in crate::conferences) leader: Option<bool>,
     pub(in crate::conferences) heard_by: Option<Vec<ParticipantId>>,
 }

@@ -10,7 +10,7 @@ use crate::{
     room::ViaRoom,
     time::Timestamp,
 };
-use plenary_model::{Introduction, NameId, Presence};
+use plenary_model::{ConferenceRecordingId, Introduction, NameId, Presence};
 
 #[derive(Debug)]
 pub(in crate::conferences) struct Member {
@@ -29,6 +29,8 @@ pub(in crate::conferences) struct Member {
     pub(super) is_held: bool,
     /// It is being told that the conference is recorded, and not heard yet.
     pub(super) is_being_told: bool,
+    /// The recording of which it was told last.
+    pub(super) told_of: Option<ConferenceRecordingId>,
     /// Only these hear it.
     pub(super) heard_by: Option<Vec<ParticipantId>>,
     pub(super) entered_at: Timestamp,
@@ -72,11 +74,12 @@ impl Member {
             hand_raised_at: None,
             is_held: preset.held,
             is_being_told: false,
+            told_of: None,
             heard_by: preset.heard_by,
             entered_at: at,
             who,
             is_talking: false,
-            is_held_by_telephone: false,
+            is_held_by_telephone: preset.held_by_telephone,
             leaving: None,
             said: Said::default(),
         }
@@ -91,6 +94,7 @@ impl Member {
             dtmf_enabled: Some(self.dtmf_enabled),
             self_unmute: self.self_unmute,
             leader: self.made_leader,
+            held_by_telephone: self.is_held_by_telephone,
             ..Preset::default()
         };
         Guest {

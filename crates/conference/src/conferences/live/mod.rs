@@ -62,6 +62,8 @@ pub(super) struct LiveConference {
     /// Calls that have a seat but are not up yet: they count, and nothing else.
     admitted: BTreeSet<ParticipantId>,
     members: BTreeMap<EntryOrder, Member>,
+    /// They have left while another call is on the way to their place: what follows from their leaving waits for that.
+    followed: Vec<Member>,
     next_order: u64,
     pub(super) lobby: Lobby,
     timers: Timers,
@@ -91,6 +93,7 @@ impl LiveConference {
             is_quiet: false,
             admitted: BTreeSet::new(),
             members: BTreeMap::new(),
+            followed: Vec::new(),
             next_order: 0,
             lobby: Lobby::default(),
             timers: Timers::default(),
@@ -156,7 +159,7 @@ impl LiveConference {
         self.members.values().find(|member| member.id == *id)
     }
 
-    fn has_leader(&self) -> bool {
+    pub(super) fn has_leader(&self) -> bool {
         self.members.values().any(Member::is_leader)
     }
 
@@ -217,6 +220,9 @@ impl LiveConference {
         self.closed_for = None;
         let order = EntryOrder(self.next_order);
         self.next_order += 1;
+        if let Some(of) = &guest.in_place_of {
+            self.forget_followed(of, turn);
+        }
         let replaces = self.take_standing(id, &mut guest, turn);
         if let Some(by) = &mut guest.preset.heard_by {
             by.retain(|id| self.members.values().any(|member| member.id == *id));
@@ -236,6 +242,7 @@ impl LiveConference {
         if was_made {
             self.say_role(order, turn);
         }
+        self.say_keys_are_off(order, turn);
         if by.is_some() {
             turn.effect(Effect::HeardBy { conference: turn.key.clone(), participant: id.clone(), by });
         }
@@ -329,12 +336,13 @@ impl LiveConference {
         starts
     }
 
-    /// A participant leaves. `hang_up` says why we end its call; `None`: the call has ended already. Returns whether the conference
-    /// ends for all.
+    /// A participant leaves. `hang_up` says why we end its call; `None`: the call has ended already. `is_followed`: another call is
+    /// on the way to its place. Returns whether the conference ends for all.
     pub(super) fn leave(
         &mut self,
         order: EntryOrder,
         hang_up: Option<EndReason>,
+        is_followed: bool,
         turn: &mut Turn<'_>,
     ) -> bool {
         let Some(member) = self.members.remove(&order) else { return false };
@@ -350,8 +358,30 @@ impl LiveConference {
             (None, None) => "hung_up",
         };
         turn.publish_of(&member.id, EventKind::ParticipantLeft {}, Some(reason));
-        self.forget_name_later(member.name().cloned(), turn);
-        member.ends_when_it_leaves() || self.after_one_left(&member, turn)
+        let ends_for_all = member.ends_when_it_leaves() || self.after_one_left(&member, turn);
+        match is_followed && member.is_replaced {
+            true => self.followed.push(member),
+            false => self.forget_name_later(member.name().cloned(), turn),
+        }
+        ends_for_all
+    }
+
+    /// The call that was on the way to this one's place has not come: this one has left after all. Returns whether the conference
+    /// ends for all.
+    pub(super) fn has_left_for_good(&mut self, of: &ParticipantId, turn: &mut Turn<'_>) -> bool {
+        let Some(mut gone) = self.forget_followed(of, turn) else { return false };
+        gone.is_replaced = false;
+        gone.ends_when_it_leaves() || {
+            self.sound_exit(&gone, turn);
+            self.leader_left(&gone, turn)
+        }
+    }
+
+    fn forget_followed(&mut self, of: &ParticipantId, turn: &Turn<'_>) -> Option<Member> {
+        let place = self.followed.iter().position(|member| member.id == *of)?;
+        let gone = self.followed.swap_remove(place);
+        self.forget_name_later(gone.name().cloned(), turn);
+        Some(gone)
     }
 
     /// A participant goes to another conference. Returns what it enters there with, and whether this conference ends for all others.
@@ -384,6 +414,11 @@ impl LiveConference {
             self.end_recording(false, turn);
         }
         self.sound_exit(gone, turn);
+        self.leader_left(gone, turn)
+    }
+
+    /// The same of a leader's. Returns whether the conference ends for all.
+    fn leader_left(&mut self, gone: &Member, turn: &mut Turn<'_>) -> bool {
         let was_last_leader = gone.is_leader() && !gone.is_replaced && !self.has_leader();
         let Some(rules) = self.rules.as_ref().filter(|_| was_last_leader && !self.members.is_empty()) else {
             return false;
@@ -420,6 +455,9 @@ impl LiveConference {
             turn.notify(|conference| Notice::ConferenceStopped { conference });
             turn.publish_because(EventKind::ConferenceStopped {}, reason.name());
         }
+        for member in std::mem::take(&mut self.followed) {
+            self.forget_name_later(member.name().cloned(), turn);
+        }
         self.end_playbacks(turn);
         self.closed_for = Some(reason);
         self.all_muted = false;
@@ -430,11 +468,11 @@ impl LiveConference {
 
     pub(super) fn key_pressed(&mut self, order: EntryOrder, digit: Digit, turn: &mut Turn<'_>) -> KeyAction {
         let Some(member) = self.members.get_mut(&order) else { return KeyAction::Nothing };
-        if member.via.as_ref().is_some_and(|via| via.rules.key_events) {
-            turn.publish_of(&member.id, EventKind::KeyPressed { key: digit }, None);
-        }
         if !member.dtmf_enabled {
             return KeyAction::Nothing;
+        }
+        if member.via.as_ref().is_some_and(|via| via.rules.key_events) {
+            turn.publish_of(&member.id, EventKind::KeyPressed { key: digit }, None);
         }
         if member.options.exit_digit == Some(digit) {
             return KeyAction::Leave;
@@ -491,8 +529,15 @@ impl LiveConference {
         }
         if let Some(held) = held {
             self.hold(order, turn, |member| member.is_held = held);
-            self.refresh(order, turn);
+            self.come_back(order, turn);
         }
+    }
+
+    /// A hold has begun or ended: one who is back is told first that the conference is recorded, where it does not know.
+    fn come_back(&mut self, order: EntryOrder, turn: &mut Turn<'_>) {
+        self.expect_to_tell(order, turn);
+        self.refresh(order, turn);
+        self.tell_recorded(order, turn);
     }
 
     /// A participant becomes a leader, or is none any more.

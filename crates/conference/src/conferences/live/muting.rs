@@ -165,7 +165,7 @@ impl LiveConference {
         }
     }
 
-    pub(super) fn set_controls(&mut self, controls: Controls, turn: &mut Turn<'_>) {
+    pub(in crate::conferences) fn set_controls(&mut self, controls: Controls, turn: &mut Turn<'_>) {
         if self.controls != controls {
             let before = std::mem::replace(&mut self.controls, controls);
             publish_controls(before, controls, turn);
@@ -221,6 +221,13 @@ impl LiveConference {
         }
     }
 
+    /// Keys that were switched off for one who is not in yet are off from its first one on.
+    pub(super) fn say_keys_are_off(&self, order: EntryOrder, turn: &mut Turn<'_>) {
+        if self.members.get(&order).is_some_and(|member| !member.dtmf_enabled) {
+            self.say_options(order, turn);
+        }
+    }
+
     fn say_options(&self, order: EntryOrder, turn: &mut Turn<'_>) {
         let Some(member) = self.members.get(&order) else { return };
         turn.notify(|conference| Notice::OptionsChanged {
@@ -241,10 +248,13 @@ impl LiveConference {
         let Some(member) = self.members.get(&order) else { return };
         let by_others = |by: Option<MutedBy>| matches!(by, Some(MutedBy::Leader | MutedBy::Lecture));
         let (was, is) = (before.muted_by(), member.muting.muted_by());
+        let may_undo = |muting: Muting| self.may_unmute(member) && !muting.by_lecture;
+        let self_unmute = may_undo(member.muting);
+        // That the key which was named does nothing any more is told, too.
+        let is_other = !by_others(was) || (may_undo(before) && !self_unmute);
         if was.is_some() && is.is_none() {
             turn.tell(&member.id, News::UnmutedByLeader);
-        } else if by_others(is) && !by_others(was) {
-            let self_unmute = self.may_unmute(member) && !member.muting.by_lecture;
+        } else if by_others(is) && is_other {
             turn.tell(&member.id, News::MutedByLeader { self_unmute });
         }
     }

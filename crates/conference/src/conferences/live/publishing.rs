@@ -20,7 +20,8 @@ impl LiveConference {
                 member.publish_talking(was_heard, turn);
             }
             EdgeReport::Held(is_held) => {
-                self.hold(order, turn, |member| member.is_held_by_telephone = is_held)
+                self.hold(order, turn, |member| member.is_held_by_telephone = is_held);
+                self.come_back(order, turn);
             }
             EdgeReport::Renamed(name) => {
                 if member.who.display_name != name {

@@ -9,7 +9,7 @@
 //! All who are in are told when it begins. Who comes later is told first and is heard then: their voice is not recorded before
 //! they know.
 
-use super::{EntryOrder, LiveConference, timers::after_s};
+use super::{EntryOrder, LiveConference, Member, timers::after_s};
 use crate::{
     command::{News, Outcome},
     conferences::turn::Turn,
@@ -151,7 +151,7 @@ impl LiveConference {
         let Some(by) = self.members.get(&order).map(|member| member.id.clone()) else {
             return Outcome::Failed;
         };
-        let Some(Recording { settings, stage, .. }) = &self.recordings.current else {
+        let Some(Recording { stage, .. }) = &self.recordings.current else {
             if !rules.is_allowed {
                 return Outcome::Failed;
             }
@@ -164,16 +164,12 @@ impl LiveConference {
                 Err(_) => Outcome::Failed,
             };
         };
-        let (announces, Stage::On { is_paused, .. }) = (settings.announce, stage) else {
-            return Outcome::Failed;
-        };
+        let Stage::On { is_paused, .. } = stage else { return Outcome::Failed };
         let pauses = !is_paused;
-        match (self.pause_recording(pauses, Some(by), turn), announces, pauses) {
-            (Err(_), ..) => Outcome::Failed,
-            // All are told, the one who asked included.
-            (Ok(()), true, _) => Outcome::Done,
-            (Ok(()), false, true) => Outcome::RecordingPaused,
-            (Ok(()), false, false) => Outcome::RecordingResumed,
+        match (self.pause_recording(pauses, Some(by), turn), pauses) {
+            (Err(_), _) => Outcome::Failed,
+            (Ok(()), true) => Outcome::RecordingPaused,
+            (Ok(()), false) => Outcome::RecordingResumed,
         }
     }
 
@@ -199,7 +195,7 @@ impl LiveConference {
             false => Announcement::RecordingResumed,
         };
         if announces {
-            turn.announce(what);
+            announce_recording(by.as_ref(), what, turn);
             if !pauses {
                 // Who came meanwhile hears it as well.
                 self.note_all_told(&recording, turn);
@@ -332,9 +328,10 @@ impl LiveConference {
         if settings.announce && is_paused {
             turn.announce(Announcement::RecordingPaused);
         } else if settings.announce {
-            turn.announce(Announcement::RecordingOn);
+            announce_recording(by.as_ref(), Announcement::RecordingOn, turn);
             self.note_all_told(&id, turn);
-        } else if let Some(by) = &by {
+        }
+        if let Some(by) = &by {
             turn.tell(by, News::RecordingBegun);
         }
         let kind = EventKind::RecordingStarted {
@@ -388,12 +385,17 @@ impl LiveConference {
         true
     }
 
-    fn note_all_told(&self, recording: &ConferenceRecordingId, turn: &mut Turn<'_>) {
-        self.members.values().for_each(|member| self.note_told(recording, &member.id, turn));
+    /// What is said to all is heard by all but those on hold, who are told when they come back.
+    fn note_all_told(&mut self, recording: &ConferenceRecordingId, turn: &mut Turn<'_>) {
+        let hears = |(order, member): (&EntryOrder, &Member)| (!member.is_on_hold()).then_some(*order);
+        let told: Vec<EntryOrder> = self.members.iter().filter_map(hears).collect();
+        told.into_iter().for_each(|order| self.note_told(recording, order, turn));
     }
 
-    fn note_told(&self, recording: &ConferenceRecordingId, participant: &ParticipantId, turn: &mut Turn<'_>) {
-        let (recording, participant) = (recording.clone(), participant.clone());
+    fn note_told(&mut self, recording: &ConferenceRecordingId, order: EntryOrder, turn: &mut Turn<'_>) {
+        let Some(member) = self.members.get_mut(&order) else { return };
+        member.told_of = Some(recording.clone());
+        let (recording, participant) = (recording.clone(), member.id.clone());
         self.do_recording(RecordingCommand::NoteTold { recording, participant }, turn);
     }
 
@@ -401,14 +403,16 @@ impl LiveConference {
         turn.effect(Effect::Recording { conference: turn.key.clone(), what });
     }
 
-    /// One has entered, and what it hears has not been said yet. Where the conference is recorded it is told, and heard when it has
-    /// been.
+    /// One has entered or comes back from a hold, and what it hears has not been said yet. Where the conference is recorded and it
+    /// does not know, it is told, and heard when it has been.
     pub(super) fn expect_to_tell(&mut self, order: EntryOrder, turn: &Turn<'_>) {
         if let Some(member) = self.members.get_mut(&order)
             && let Some(Recording { settings, stage, .. }) = &self.recordings.current
             && settings.announce
             // While it begins, all are told at once.
-            && matches!(stage, Stage::On { is_paused: false, .. })
+            && let Stage::On { id, is_paused: false, .. } = stage
+            && member.told_of.as_ref() != Some(id)
+            && !member.is_on_hold()
         {
             member.is_being_told = true;
             self.recordings.telling.insert(order, after_s(turn.now.mono, TELLING_S_MAX));
@@ -428,10 +432,9 @@ impl LiveConference {
         if self.recordings.telling.remove(&order).is_none() {
             return;
         }
-        if let (Some(Recording { stage: Stage::On { id, .. }, .. }), Some(member)) =
-            (&self.recordings.current, self.members.get(&order))
-        {
-            self.note_told(id, &member.id, turn);
+        if let Some(Recording { stage: Stage::On { id, .. }, .. }) = &self.recordings.current {
+            let id = id.clone();
+            self.note_told(&id, order, turn);
         }
         self.let_speak(order, turn);
     }
@@ -505,4 +508,12 @@ impl LiveConference {
 fn publish_failed(recording: Option<ConferenceRecordingId>, failure: RecordingFailure, turn: &mut Turn<'_>) {
     turn.publish_because(EventKind::RecordingFailed { recording_id: recording.clone() }, failure.name());
     turn.notify(|conference| Notice::RecordingFailed { conference, recording, failure });
+}
+
+/// All hear it; the leader who has asked by key hears it at once, as the answer to the key, and not a second time.
+fn announce_recording(by: Option<&ParticipantId>, what: Announcement, turn: &mut Turn<'_>) {
+    match by {
+        Some(by) => turn.announce_to_others(by, what),
+        None => turn.announce(what),
+    }
 }

@@ -1,7 +1,7 @@
 //! What happens in a conference because time passes.
 
 use super::{
-    LiveConference,
+    LiveConference, Member,
     timers::{Alone, after_s},
 };
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     recording::RecordingRules,
     time::{Mono, Timestamp},
 };
-use plenary_model::NameId;
+use plenary_model::{Actor, NameId};
 
 /// The only participant is warned so long before the conference ends.
 const ALONE_NOTICE_S: u32 = 60;
@@ -104,11 +104,17 @@ impl LiveConference {
         }
     }
 
-    /// The reservation grows by so many milliseconds.
+    /// The reservation grows by so many milliseconds. A leader who has asked for that by key hears it as the answer to the key.
     pub(in crate::conferences) fn announce_extension(&self, by_ms: i64, turn: &mut Turn<'_>) {
         let seconds = u32::try_from(by_ms / 1000).unwrap_or(0);
-        if seconds > 0 && self.has_rules() && self.has_members() {
-            turn.announce(Announcement::ExtendedBy { seconds });
+        if seconds == 0 || !self.has_members() {
+            return;
+        }
+        let has_asked = |member: &&Member| *turn.actor == Actor::participant(&member.id, true);
+        match self.members().find(has_asked).map(|member| member.id.clone()) {
+            Some(by) => turn.announce_to_others(&by, Announcement::ExtendedBy { seconds }),
+            None if self.has_rules() => turn.announce(Announcement::ExtendedBy { seconds }),
+            None => {}
         }
     }
 }

@@ -366,11 +366,28 @@ fn guessing_is_slowed_and_a_short_wait_is_waited_for() {
     call.checked(PinResult::Right { leader: false });
     assert_eq!(call.take(), ["join 1001 participant unnamed"]);
 
+    // Longer than a few seconds, it is said, with music.
+    let mut call = Call::at_pin(with_pin());
+    call.keys("4829#");
+    call.take();
+    call.checked(PinResult::TooMany { until: call.now.plus_ms(60_000) });
+    assert_eq!(call.take(), ["play hold.on"]);
+    call.played();
+    assert_eq!(call.take(), ["music on"]);
+    call.pass(60_000);
+    assert_eq!(call.take(), ["check 1001 4829"]);
+    // Somebody else was quicker.
+    call.checked(PinResult::TooMany { until: call.now.plus_ms(30_000) });
+    call.pass(30_000);
+    assert_eq!(call.take(), ["check 1001 4829"]);
+    call.checked(PinResult::Wrong);
+    assert_eq!(call.take(), ["music off", "play entry.pin-wrong, entry.again, entry.pin"]);
+
     // A long one ends the call, and so does the fourth in a row.
     let mut call = Call::at_pin(with_pin());
     call.keys("4829#");
     call.take();
-    call.checked(PinResult::TooMany { until: call.now.plus_ms(10_001) });
+    call.checked(PinResult::TooMany { until: call.now.plus_ms(60_001) });
     call.ends("entry.wait-between-tries", HangUpReason::TooManyPins);
 
     let mut call = Call::at_pin(with_pin());

@@ -334,3 +334,128 @@ fn where_many_hear_something_of_their_own_in_opus_it_is_coded_at_the_least_cost_
         assert!((level + 20.0).abs() < 1.0, "{level} dBov in window {place}");
     }
 }
+
+/// What a menu answers.
+fn answer(id: u64, hz: f32, ms: u32) -> Playback {
+    with(id, hz, ms, PlayOptions { urgent: true, ..PlayOptions::default() })
+}
+
+#[test]
+fn an_urgent_prompt_is_heard_at_once_and_what_it_interrupts_is_heard_again_after_it_by_its_listener_alone() {
+    let mut world = World::with([Says::Nothing, Says::Nothing]);
+    let one = world.phones[0].key;
+    world.room.play(prompt(1, PROMPTS[0], 1000), None);
+    world.room.play(prompt(2, PROMPTS[1], 400), None);
+    world.room.play_to(one, prompt(3, PROMPTS[2], 300));
+    world.run(25);
+    world.room.play_to(one, answer(4, PROMPTS[3], 500));
+    world.run(30);
+    // Something more is said to all meanwhile.
+    world.room.play(prompt(5, 2900.0, 300), None);
+    world.run(160);
+
+    let tones = [PROMPTS[3], PROMPTS[1], PROMPTS[2], 2900.0];
+    let heard = ticks_of(&world, 0, &tones);
+    assert_one_after_another(&heard, &[25, 20, 15, 15]);
+    assert!(heard[0][0] <= 27, "at once: {heard:?}");
+    let first = &ticks_of(&world, 0, &PROMPTS[..1])[0];
+    let (before, again): (Vec<usize>, Vec<usize>) = first.iter().partition(|tick| **tick < heard[0][5]);
+    assert!((24..=28).contains(&before.len()), "{first:?}");
+    assert!((49..=52).contains(&again.len()), "from the beginning: {first:?}");
+    assert!(
+        again.windows(2).all(|pair| pair[1] == pair[0] + 1) && again[0] >= *heard[0].last().expect("heard")
+    );
+    // In the order in which it was said to all, and what is for this one alone last.
+    assert!(again[49] <= heard[1][0] && heard[1][0] < heard[3][0] && heard[3][0] < heard[2][0], "{heard:?}");
+
+    let other = ticks_of(&world, 1, &[PROMPTS[0], PROMPTS[1], 2900.0]);
+    assert_one_after_another(&other, &[50, 20, 15]);
+    assert!(ticks_of(&world, 1, &[PROMPTS[3]])[0].is_empty());
+    let mut ends = finished(&world);
+    ends.sort_unstable();
+    assert_eq!(ends, [1, 2, 3, 4, 5], "each once");
+    assert!(world.is_shared(0) && world.is_shared(1), "both hear what all hear again");
+}
+
+#[test]
+fn an_urgent_prompt_comes_before_one_that_has_begun_and_before_an_earlier_urgent_one() {
+    let mut world = World::with([Says::Nothing]);
+    let one = world.phones[0].key;
+    world.room.play_to(one, prompt(1, PROMPTS[0], 600));
+    world.run(5);
+    world.room.play_to(one, answer(2, PROMPTS[1], 400));
+    world.run(5);
+    world.room.play_to(one, answer(3, PROMPTS[2], 200));
+    world.run(80);
+    assert_eq!(finished(&world), [3, 2, 1]);
+    let heard = ticks_of(&world, 0, &PROMPTS[..3]);
+    assert!(heard[2][0] <= 12 && (9..=12).contains(&heard[2].len()), "{heard:?}");
+    let again = |ticks: &[usize]| ticks.iter().filter(|tick| **tick > heard[2][8]).count();
+    assert!((19..=22).contains(&again(&heard[1])) && (29..=32).contains(&again(&heard[0])), "{heard:?}");
+}
+
+#[test]
+fn a_long_announcement_goes_on_a_little_before_where_it_was_interrupted() {
+    let mut world = World::with([Says::Nothing, Says::Nothing]);
+    let one = world.phones[0].key;
+    let clip = |hz, ms| {
+        let samples = plenary_audio::tone::tone(16_000, hz, -20.0, ms);
+        LoadedClip::Samples(Rate::Wide, samples.into())
+    };
+    let list = vec![clip(PROMPTS[0], 4500), clip(PROMPTS[1], 4500)];
+    world.room.play(Playback::with(PlayId(1), list, PlayOptions::default()), None);
+    world.run(275);
+    world.room.play_to(one, answer(2, PROMPTS[2], 400));
+    world.run(450);
+    let heard = ticks_of(&world, 0, &PROMPTS[..3]);
+    let after: Vec<usize> = heard[0].iter().copied().filter(|tick| *tick > 275).collect();
+    // Of the two seconds that are heard again, one is of the first clip; its beginning fades in.
+    assert!((40..=52).contains(&after.len()), "{after:?}");
+    assert!(heard[1].len() >= 49 + 225, "{}", heard[1].len());
+    assert_eq!(finished(&world), [2, 1]);
+}
+
+#[test]
+fn an_urgent_prompt_that_is_stopped_gives_way_and_one_on_hold_keeps_nothing_of_what_is_said_to_all() {
+    let mut world = World::with([Says::Nothing, Says::Nothing]);
+    let one = world.phones[0].key;
+    world.room.play(prompt(1, 400.0, 600), None);
+    world.run(5);
+    world.room.play_to(one, answer(2, PROMPTS[1], 3000));
+    world.run(5);
+    world.room.stop_play(PlayId(2));
+    world.run(60);
+    let heard = ticks_of(&world, 0, &[400.0, PROMPTS[1]]);
+    assert!(heard[1].len() <= 8, "{heard:?}");
+    assert!(heard[0].iter().filter(|tick| **tick >= 10).count() >= 29, "{heard:?}");
+
+    // Nothing clicks: a tone that is cut off bends by more than twice as much.
+    world.room.play(prompt(5, 400.0, 600), None);
+    world.run(12);
+    world.room.play_to(one, answer(6, 300.0, 300));
+    world.run(80);
+    assert!(world.bend(0, 70..150) < 2000, "{}", world.bend(0, 70..150));
+
+    let music = PlayOptions { repeat: true, ..PlayOptions::default() };
+    world.room.hold(one, Some(with(9, 400.0, 1000, music).fading_in()));
+    world.room.play(prompt(3, PROMPTS[2], 600), None);
+    world.run(5);
+    world.room.play_to(one, answer(4, PROMPTS[3], 200));
+    world.run(40);
+    assert!(to_come(&world, one).is_empty());
+    assert!(ticks_of(&world, 0, &PROMPTS[2..3])[0].is_empty());
+}
+
+#[test]
+fn what_is_heard_again_is_lowered_under_talkers_as_it_is_for_all() {
+    let mut world = World::with([Says::Nothing, tone(400.0)]);
+    world.run(50);
+    world.room.play(prompt(1, PROMPTS[1], 4000), None);
+    world.run(20);
+    world.room.play_to(world.phones[0].key, answer(2, PROMPTS[3], 200));
+    world.run(120);
+    let (talker, announcement) =
+        (world.level_in(0, 400.0, 130..180), world.level_in(0, PROMPTS[1], 130..180));
+    assert!((talker + 12.0).abs() < 1.0, "{talker} dBov");
+    assert!((announcement + 32.0).abs() < 1.0, "{announcement} dBov");
+}

@@ -85,7 +85,7 @@ impl Calls {
             authorizations: authorizations(request),
             caller: caller(request),
             asserted: message::asserted(headers),
-            is_private: message::is_private(headers),
+            is_private: message::is_withheld(headers),
         })));
         received.tag = Some(local_tag);
         let mut entry = Call::new(dialog, State::Incoming { received: Box::new(received) }, contact_user);

@@ -46,6 +46,27 @@ fn callers_with_odd_names_and_contacts_get_in() {
     }
 }
 
+/// Gateways write a withheld number in several ways, and often without `Privacy`.
+#[test]
+fn a_caller_whose_from_names_nobody_is_withheld() {
+    for (from, is_withheld) in [
+        ("\"Anonymous\" <sip:anonymous@anonymous.invalid>", true),
+        ("<sip:+441632960000@ANONYMOUS.invalid>", true),
+        ("<sip:Anonymous@192.0.2.1>", true),
+        ("<sip:unknown@gateway.example>", true),
+        ("<sip:restricted@gateway.example;user=phone>", true),
+        ("<sip:unavailable@gateway.example>", true),
+        ("<sip:private@gateway.example>", true),
+        ("\"Anonymous\" <sip:+441632960000@gateway.example>", false),
+        ("<sip:unknowns@gateway.example>", false),
+    ] {
+        let mut line = Line::new();
+        line.hear(flow_to(A), &invite(1, from, "<sip:127.0.0.2:5060>"));
+        let Some(SipEvent::Incoming(incoming)) = line.events.pop() else { panic!("{from}: {:?}", line.sent) };
+        assert_eq!(incoming.is_private, is_withheld, "{from}");
+    }
+}
+
 /// Only the receiver knows where a request came from (RFC 3261, section 18.2.1).
 #[test]
 fn what_a_via_says_of_its_own_source_is_replaced() {
