@@ -157,16 +157,26 @@ export class Service {
     return this.#call(service, `voice-${hz}`, speech(hz), ...(dtmf ? ["--dtmf", dtmf] : []));
   }
 
+  /** What the microphones of browsers hear: a voice of this height, as a file. */
+  voice(hz) {
+    return this.#file(`voice-${hz}`, speech(hz));
+  }
+
   /** A telephone from which noise comes. */
   noisy(service) {
     return this.#call(service, "noise", noise);
   }
 
   #call(service, name, sound, ...more) {
+    const play = this.#file(name, sound);
+    return this.#spawn(["call", `sip:${service}@${this.sip}`, "--seconds", "900", "--play", play, ...more]);
+  }
+
+  #file(name, sound) {
     const file = join(this.data, `${name}.wav`);
     // A telephone may be about to read it.
     if (!existsSync(file)) writeFileSync(file, wav(6, sound));
-    return this.#spawn(["call", `sip:${service}@${this.sip}`, "--seconds", "900", "--play", file, ...more]);
+    return file;
   }
 
   stop() {
@@ -191,7 +201,8 @@ export class Service {
       said = (said + text).slice(-400);
     });
     child.on("close", (code) => {
-      if (code) this.troubles.push(`plenary ${args.slice(0, 2).join(" ")} ended with ${code}: ${said.trim()}`);
+      if (code)
+        this.troubles.push(`plenary ${args.slice(0, 2).join(" ")} ended with ${code}: ${said.trim()}`);
     });
     this.#children.push(child);
     return child;

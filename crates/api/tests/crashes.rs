@@ -17,9 +17,10 @@ use support::{
 };
 
 /// Operations that store nothing, or nothing but what the engine and the recorder write down of conferences in progress.
-const STORE_NOTHING: [&str; 24] = [
+const STORE_NOTHING: [&str; 28] = [
     "admit_participant",
     "admit_waiting",
+    "ask_to_unmute",
     "call_participant",
     "change_conference",
     "change_conference_sound",
@@ -34,13 +35,16 @@ const STORE_NOTHING: [&str; 24] = [
     "make_token",
     "move_participant",
     "mute_conference",
+    "open_guest_link",
     "pause_conference_recording",
     "play_announcement",
+    "refuse_waiting",
     "start_conference_recording",
     "stop_announcement",
     "stop_conference_recording",
     "test_trunk",
     "transfer_participant",
+    "warn_of_end",
     "webrtc_generate_token_post",
 ];
 
@@ -182,6 +186,7 @@ async fn what_is_stored_has_its_entry_even_if_the_service_is_killed_before_it_an
     all.does("open_leader_link", &[OWN], open, json!({ "code": code })).await;
     all.does("revoke_leader_link", key, ("DELETE", &format!("/v1/leader-links/{}", made["id"])), NONE).await;
 
+    guests(all, key).await;
     configuration(all, key).await;
 
     let account = json!({ "cloud_id": "1-2-0", "username": "eve@example.com" });
@@ -206,6 +211,14 @@ async fn what_is_stored_has_its_entry_even_if_the_service_is_killed_before_it_an
     form(all, "conference_reservation_modify_post", "/conference_reservation_modify", &longer).await;
     form(all, "conference_reservation_remove_post", "/conference_reservation_remove", &token).await;
 
+    let running = json!({ "conference": "Panel", "max_participants": 40, "starts_at": "2019-06-20T15:15:00Z",
+        "duration_min": 30 });
+    all.does("make_reservation", key, ("POST", "/v1/reservations"), running).await;
+    world.control.pass_minutes(16);
+    world.control.enter(world.account, "Panel", "p1");
+    let longer = ("POST", "/v1/conferences/Panel/extend");
+    all.does("extend_conference", key, longer, json!({ "minutes": 15 })).await;
+
     // Each has an entry, and it was not completed.
     let query = AuditQuery { limit: 500, ..AuditQuery::default() };
     let mut entries: Vec<_> =
@@ -220,7 +233,7 @@ async fn what_is_stored_has_its_entry_even_if_the_service_is_killed_before_it_an
         .collect();
     let expected: Vec<_> = all.done.iter().map(|(_, method, path)| (method.clone(), path.clone())).collect();
     assert_eq!(told, expected);
-    let removed = entries.last().unwrap();
+    let removed = entries.iter().find(|entry| entry.path == "/conference_reservation_remove").unwrap();
     assert_eq!(removed.before.as_ref().unwrap()["max_participants"], 130, "what was there is known");
     assert_eq!(removed.actor, LOGIN);
     let who = |path: &str| entries.iter().find(|entry| entry.path == path).unwrap().actor.clone();
@@ -262,6 +275,16 @@ async fn people(all: &mut Doings<'_>, key: &[(&str, &str)]) {
     all.does("change_password", eve, ("PUT", "/v1/session/password"), change).await;
     all.does("sign_out", eve, ("DELETE", "/v1/session"), NONE).await;
     all.does("remove_person", key, ("DELETE", &path), NONE).await;
+}
+
+/// Guests' links, with a service that they lead in by.
+async fn guests(all: &mut Doings<'_>, key: &[(&str, &str)]) {
+    let service = json!({ "conference": { "name": "{rest}" }, "access": { "networks": [], "tokens": true } });
+    all.world.store.put_service(all.world.account, "conf-*", &service).await.unwrap();
+    let link = json!({ "conference": "Board" });
+    let made = all.does("make_guest_link", key, ("POST", "/v1/guest-links"), link).await.body;
+    let path = format!("/v1/guest-links/{}", made["id"]);
+    all.does("revoke_guest_link", key, ("DELETE", &path), Value::Null).await;
 }
 
 /// What is configured by name.

@@ -154,11 +154,6 @@ impl Calls {
                 self.open(number, offer, Purpose::Announcement { account, play });
             }
             Action::Entry(settings) => {
-                // Who is in by it and comes back by another call is not asked for the room and the PIN again.
-                if let Some((conference, options)) = self.place_of_replaced(number) {
-                    return self.admit(number, conference, options);
-                }
-                let Some(call) = self.calls.get_mut(&number) else { return };
                 let Stage::Routing { offer, .. } = &mut call.stage else { return };
                 let offer = offer.take();
                 self.open(number, offer, Purpose::Entry { settings });
@@ -180,14 +175,6 @@ impl Calls {
         }
     }
 
-    /// Where the call is that this one replaces, and what it may do there; `None`: it is in no conference of the same account.
-    fn place_of_replaced(&self, number: CallNumber) -> Option<(ConferenceKey, ParticipantOptions)> {
-        let call = self.calls.get(&number)?;
-        let replaced = self.calls.get(&call.replaces?).filter(|call| matches!(call.stage, Stage::Up(_)))?;
-        let conference = replaced.conference().filter(|key| call.account == Some(key.account))?;
-        Some((conference.clone(), replaced.options.clone()))
-    }
-
     /// Asks the home of a conference for a seat.
     pub(crate) fn admit(
         &mut self,
@@ -196,12 +183,12 @@ impl Calls {
         options: ParticipantOptions,
     ) {
         let Some(call) = self.calls.get(&number) else { return };
-        // A call that replaces another needs no seat of its own where the conference is full, and is called as that one was.
-        let replaced = call.replaces.and_then(|replaced| self.calls.get(&replaced));
-        let (in_place_of, given_name) =
-            replaced.map(|replaced| (replaced.participant.clone(), replaced.given_name.clone())).unzip();
+        // A call that replaces another needs no seat of its own where the conference is full.
+        let in_place_of = call
+            .replaces
+            .and_then(|replaced| self.calls.get(&replaced))
+            .map(|replaced| replaced.participant.clone());
         let Some(call) = self.calls.get_mut(&number) else { return };
-        call.given_name = given_name.flatten();
         let Stage::Routing { offer, diverted } = &mut call.stage else { return };
         call.stage = Stage::Admitting { offer: offer.take(), diverted: *diverted };
         (call.seat, call.options) = (Some(conference.clone()), options.clone());
@@ -541,9 +528,6 @@ impl Calls {
                 let conference = key.clone();
                 call.stage = Stage::Up(session);
                 self.begin_menus_of_service(number, &conference);
-                if let Some(replaced) = replaces {
-                    self.begin_menus_of_replaced(number, replaced);
-                }
                 self.out.home(ToHome::Connected { conference, participant });
             }
             Purpose::Entry { settings } => {

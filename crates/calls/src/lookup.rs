@@ -214,7 +214,8 @@ impl Claims {
             (Token::Call(token), Some(dialled)) if is_same_name(&token.service, dialled) => 0,
             (Token::Client(token), Some(dialled)) if token.may_call(dialled) => 0,
             (Token::Client(_), None) => 0,
-            (Token::Call(_) | Token::Client(_), _) => 1,
+            // Which conference a name leads to is not known here.
+            (Token::Call(_) | Token::Client(_) | Token::Guest(_), _) => 1,
             (Token::Expired, _) => 2,
             (Token::Unknown, _) => 3,
         };

@@ -239,7 +239,8 @@ fn the_code_of_a_guests_link_opens_its_conference_alone() {
     world.incoming("open-Tea", with("made up"));
     assert_eq!(world.said(), ["failure", "reject 6 401"]);
     let call = world.incoming("open-Tea", with("tea"));
-    assert_eq!(world.said(), ["success", "ring 7", "answer 7"]);
+    assert_eq!(world.said(), ["ring 7", "answer 7"]);
+    assert_eq!(world.successes.len(), 1);
     world.confirm(call);
     assert_eq!(admitted_by(&mut world), [("bob".to_owned(), Some("guest"))]);
     // A telephone does not register with it.
@@ -281,10 +282,12 @@ fn a_guest_who_is_early_is_diverted_or_hears_that_it_has_not_started() {
     let call = world.incoming("conf-Tea", From::default());
     world.confirm(call);
     world.said();
+    world.successes.clear();
     world.incoming("open-Tea", with("early"));
-    assert_eq!(world.said(), ["success", "reject 2 486"]);
+    assert_eq!(world.said(), ["reject 2 486"]);
     world.incoming("open-Tea", with("diverted"));
-    assert_eq!(world.said(), ["success", "ring 3", "answer 3"]);
+    assert_eq!(world.said(), ["ring 3", "answer 3"]);
+    assert_eq!(world.successes.len(), 2, "their links are good");
     assert_eq!(world.roster("Tea"), [1], "neither is in it");
     // Who may come without the link comes without it.
     world.incoming("conf-Tea", From { authorizations: bearer("early"), ..From::default() });

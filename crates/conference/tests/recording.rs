@@ -462,10 +462,12 @@ fn what_follows_on_a_recording_that_was_paused_begins_paused_and_goes_on_when_it
     assert_eq!(logged(&mut world), ["started", "paused"]);
     world.enter("late", "Class", plain());
     world.assert_deeds(&[voice("Class", "late", true, true)]);
-    assert_eq!(world.command("boss", Command::Record { is_confirmed: false }), Outcome::Done);
+    // The leader hears it as the answer to the key, and all others are told.
+    assert_eq!(world.command("boss", Command::Record { is_confirmed: false }), Outcome::RecordingResumed);
     let resumed = do_it(RecordingCommand::Pause { recording: id("r1"), is_paused: false });
     let all_told = ["boss", "a", "late"].map(note_told);
-    let mut deeds = vec![resumed, announce(Announcement::RecordingResumed)];
+    let to = Audience::AllBut(key("Class"), participant_id("boss"));
+    let mut deeds = vec![resumed, Effect::Announce { to, what: Announcement::RecordingResumed }];
     deeds.extend(all_told);
     world.assert_deeds(&deeds);
     assert_eq!(logged(&mut world), ["resumed"]);

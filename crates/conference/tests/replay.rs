@@ -7,7 +7,9 @@ use plenary_conference::{
     Command, ConferenceLimits, ControlsChange, EdgeReport, Event, ParticipantChange, RecordingReport,
     ReservationLimits, RoomRules,
 };
-use plenary_model::{CallDirection, ConferenceRecordingId, Introduction, RecordingSettings};
+use plenary_model::{
+    CallDirection, ConferenceRecordingId, Introduction, RecordingFailure, RecordingSettings,
+};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use support::{fold::Fold, *};
@@ -280,7 +282,7 @@ impl Edges {
                 let recording = ConferenceRecordingId(format!("r{}", self.recordings));
                 let report = match is_open {
                     true => RecordingReport::Opened { recording },
-                    false => RecordingReport::NotOpened { is_full: true },
+                    false => RecordingReport::NotOpened { failure: Some(RecordingFailure::StorageFull) },
                 };
                 let _ = world.handle(Event::Recording { conference: key(ROOMS[*room]), report });
             }
@@ -291,7 +293,8 @@ impl Edges {
             Step::Stop { room } => drop(world.handle(Event::StopRecording { conference: key(ROOMS[*room]) })),
             Step::Fails { room } => {
                 if let Some(recording) = recording(world, *room) {
-                    let report = RecordingReport::Failed { recording, is_full: true };
+                    let report =
+                        RecordingReport::Failed { recording, failure: RecordingFailure::StorageFull };
                     let _ = world.handle(Event::Recording { conference: key(ROOMS[*room]), report });
                 }
             }

@@ -90,11 +90,9 @@ fn fill(folder: &Path, format: RecordingFormat, keys: Keys) {
         }
         assert!(seconds < 200, "{what}: the disk is never full");
     }
-    let manifest = loop {
-        match received.recv_timeout(Duration::from_secs(20)).expect("it ends") {
-            RecorderEvent::Ended(manifest) => break *manifest,
-            other => panic!("{what}: {other:?}"),
-        }
+    let manifest = match received.recv_timeout(Duration::from_secs(20)).expect("it ends") {
+        RecorderEvent::Ended(manifest) => *manifest,
+        other => panic!("{what}: {other:?}"),
     };
     assert_eq!(
         (manifest.state, manifest.end_reason),

@@ -82,7 +82,7 @@ export function LinksDialog<L extends LinkShown>(props: {
         />
         {props.fields}
         <DialogActions>
-          <Button type="submit" look="primary" icon={<Link2 />}>
+          <Button type="submit" look={made === null ? "primary" : "plain"} icon={<Link2 />}>
             {t("link.make")}
           </Button>
         </DialogActions>

@@ -110,9 +110,7 @@ export function InCall({ invitation, session, view }: InCallProps) {
           icon={isMuted ? <MicOff /> : <Mic />}
           text={isMuted ? t("unmute") : t("mute")}
           isOn={isMuted}
-          disabled={
-            isListening || !isUp || (view.mutedByLeader && !view.muted && !invitation.hasKeys)
-          }
+          disabled={isListening || !isUp || (view.mutedByLeader && !view.muted && !invitation.hasKeys)}
           onClick={() => session.toggleMute()}
           strong
         />
@@ -127,12 +125,7 @@ export function InCall({ invitation, session, view }: InCallProps) {
             onClick={() => session.toggleHand()}
           />
         )}
-        <BarButton
-          icon={<Grid3x3 />}
-          text={t("keypad")}
-          disabled={!isUp}
-          onClick={() => setOpen("keypad")}
-        />
+        <BarButton icon={<Grid3x3 />} text={t("keypad")} disabled={!isUp} onClick={() => setOpen("keypad")} />
         <span className={css.narrowOnly}>
           <BarButton
             icon={<Users />}
@@ -256,9 +249,7 @@ function People({ roster }: { roster: Roster | null }) {
   if (!roster) return <p className={css.quiet}>{t("people.none")}</p>;
   return (
     <>
-      <p className={css.count}>
-        {t("people.count", { count: countIn(roster) })}
-      </p>
+      <p className={css.count}>{t("people.count", { count: countIn(roster) })}</p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long list is scrolled by keys. */}
       <ul className={css.people} tabIndex={0} aria-label={t("people")}>
         {roster.users.map((user) => (

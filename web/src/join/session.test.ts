@@ -71,7 +71,11 @@ const invitation: Invitation = {
   room: "1001",
   pin: "4711",
   number: null,
+  phoneRoom: null,
+  asksPhonePin: false,
   title: null,
+  startsAt: null,
+  endsAt: null,
   hasKeys: true,
 };
 
@@ -93,7 +97,7 @@ beforeEach(() => {
       resume = async () => undefined;
     },
   );
-  vi.stubGlobal("WebSocket", function WebSocket() {
+  vi.stubGlobal("WebSocket", function opened() {
     return bridge.open();
   });
 });

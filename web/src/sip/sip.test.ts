@@ -232,6 +232,20 @@ describe("a telephone", () => {
     expect(saved.at(-1)).toBeNull();
   });
 
+  test.each([
+    [false, { kind: "failed", why: { kind: "ice" } }],
+    [true, { kind: "ended", by: "them", text: "No audio" }],
+  ])("where the service ends a call without audio first, which had some before: %s", async (had, state) => {
+    const bridge = new Bridge();
+    const { phone, media } = telephone(bridge);
+    void phone.call();
+    await up(phone);
+    if (had) media.connect();
+    const reason: [string, string] = ["Reason", 'SIP;cause=408;text="No audio"'];
+    bridge.sockets[0]?.say(bridge.within(bridge.of("INVITE")[0] as SipMessage, "BYE", [reason]));
+    await vi.waitFor(() => expect(phone.view.state).toEqual(state));
+  });
+
   test("gives up ninety seconds after the audio was there last, however often the call itself comes back", async () => {
     let now = 0;
     const bridge = new Bridge();

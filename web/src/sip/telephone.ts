@@ -38,8 +38,6 @@ export interface SavedCall {
   dialog: DialogState;
   self: Self;
   upSince: number;
-  /** What was keyed in on the way in, for a call that has to go that way again. */
-  keys?: string;
 }
 
 export interface PhoneOptions {
@@ -54,8 +52,6 @@ export interface PhoneOptions {
   changed: (view: PhoneView) => void;
   /** What to keep over a reload; null: nothing any more. */
   save: (call: SavedCall | null) => void;
-  /** The call has the place of the saved one: it is where that was. */
-  replaced?: () => void;
   now?: () => number;
   pauses?: readonly number[];
 }
@@ -124,7 +120,6 @@ export class Telephone {
       this.#options.media.renew(this.#iceServers);
       const replaces = saved ? new Dialog(saved.self, this.#options.uri, saved.dialog).replaces : null;
       await this.#begin(replaces);
-      if (replaces) this.#options.replaced?.();
       this.#up(saved?.upSince ?? this.#now());
     } catch (error) {
       // The call that was to be replaced is over by now: this one is a new one.
@@ -387,7 +382,12 @@ export class Telephone {
     switch (request.method) {
       case "BYE": {
         const reason = reasonOf(request);
-        setTimeout(() => this.#finish({ kind: "ended", by: "them", text: reason?.text ?? "" }));
+        // The service may notice before the browser does that the audio has never found a way.
+        const state: PhoneState =
+          reason?.cause === 408 && !this.#wasConnected
+            ? { kind: "failed", why: { kind: "ice" } }
+            : { kind: "ended", by: "them", text: reason?.text ?? "" };
+        setTimeout(() => this.#finish(state));
         return { status: 200, reason: "OK" };
       }
       case "NOTIFY":

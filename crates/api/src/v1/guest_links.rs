@@ -7,7 +7,7 @@ use super::{
     links::{Filter, conference_of, wrong},
     list::{List, Page, Query},
     moment::Moment,
-    session::Admitted,
+    session::Source,
 };
 use crate::{
     answer::{Answer, gone, to_the_end},
@@ -266,14 +266,13 @@ struct OpenedGuestLink {
     responses((status = 200, description = "Where it leads to.", body = OpenedGuestLink),
         (status = 404, description = "The link counts no more, or never did (1147).")))]
 async fn open(
-    Admitted(source): Admitted,
+    Source(source): Source,
     State(state): State<App>,
     Body(GuestCode { code }): Body<GuestCode>,
 ) -> Answer {
     let Some(found) = state.store.open_guest_link(&code, state.control.now()).await? else {
-        auth::note_failure(&state, source);
         let text = "the link was revoked, its conference is over, or it never counted: ask for another";
-        return Err(ApiError::coded(BAD_GUEST_LINK, text));
+        return Err(auth::refusal(&state, source, ApiError::coded(BAD_GUEST_LINK, text)));
     };
     let OpenGuestLink { account, conference, reservation } = found;
     let ways = GuestWays::to(&state.store, &state.invitations, account, &conference).await?;

@@ -427,21 +427,6 @@ impl Calls {
         }
     }
 
-    /// A call that takes the place of another one has its keys, where the service says none.
-    pub(crate) fn begin_menus_of_replaced(&mut self, number: CallNumber, replaced: CallNumber) {
-        let Some(of) = self.keypad(replaced).filter(|of| of.menus.is_some()) else { return };
-        let mut keypad = Keypad::new(of.account, Some(of.menu.clone()), Some(of.leader_menu.clone()));
-        (keypad.room, keypad.time_zone) = (of.room.clone(), of.time_zone.clone());
-        (keypad.is_leader, keypad.may_unmute, keypad.has_keys) = (of.is_leader, of.may_unmute, of.has_keys);
-        let (menu, leader_menu) = of.room_menus();
-        keypad.menus = Some(Menus::new(menu, leader_menu, of.is_leader, of.language()));
-        if let Some(call) = self.calls.get_mut(&number)
-            && call.keypad.is_none()
-        {
-            call.keypad = Some(Box::new(keypad));
-        }
-    }
-
     fn begin_menus_with(
         &mut self,
         number: CallNumber,

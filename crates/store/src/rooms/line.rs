@@ -53,9 +53,10 @@ impl Line {
 
     /// It waits, at the place that it has or as the last one.
     pub(super) fn keep(&mut self, place: &Place, until: Timestamp) {
+        let has_room = self.0.len() < WAITING_MAX;
         match self.0.iter_mut().find(|(other, _)| other.call == place.call) {
             Some(waiting) => *waiting = (place.clone(), until),
-            None if self.0.len() < WAITING_MAX => self.0.push_back((place.clone(), until)),
+            None if has_room => self.0.push_back((place.clone(), until)),
             None => {}
         }
     }

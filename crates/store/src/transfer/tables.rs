@@ -33,7 +33,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-pub(super) const TABLES: [Table; 37] = [
+pub(super) const TABLES: [Table; 39] = [
     Table {
         name: "accounts",
         keys: 1,

@@ -159,7 +159,7 @@ export const isTalking = (one: Participant) => one.talking && !one.muted && one.
 
 /** It is in by a page, not by a telephone. */
 export function isBrowser(one: Pick<Participant, "admitted_by" | "to">): boolean {
-  return one.admitted_by === "token" || one.admitted_by === "webrtc" || one.to.startsWith("webrtc:");
+  return ["token", "guest", "webrtc"].includes(one.admitted_by ?? "") || one.to.startsWith("webrtc:");
 }
 
 /** Where a participant can be called; null: the number is not known. */
