@@ -17,7 +17,7 @@ mod error;
 mod extract;
 mod followers;
 mod frame;
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod home;
 mod json;

@@ -128,7 +128,7 @@ fn methods(path: &str, item: &PathItem) -> String {
 }
 
 /// Takes the body of a request apart as each of the resources does.
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzzing")]
 pub(crate) fn take_apart(body: &[u8]) {
     participants::take_apart(body);
     let _ = plenary_model::read::<sound::SoundPatch>(body);

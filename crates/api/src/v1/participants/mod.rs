@@ -67,7 +67,7 @@ async fn one(caller: Caller<Read>, State(state): State<App>, Segments([name, id]
     Ok(json(StatusCode::OK, &shown))
 }
 
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzzing")]
 pub(super) fn take_apart(body: &[u8]) {
     if let Ok(call) = plenary_model::read::<calling::Call>(body) {
         let _ = call.check("");

@@ -123,7 +123,7 @@ fn read(parameters: &[Parameter], mut params: Params) -> Given {
 }
 
 /// Takes a request of a service apart; all that is wrong can be reported.
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzzing")]
 pub(crate) fn take_apart(service: &Service, params: Params) {
     let given = read(service.parameters, params);
     assert!(given.values.iter().all(|(_, value)| !matches!(value, Value::Number(0))));
