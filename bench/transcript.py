@@ -42,7 +42,7 @@ def check(work):
     total = wrong = 0
     for prompts in SAID:
         expected = words(" ".join(texts()[name] for name in prompts))
-        # Whoever it is most like: names are those of the telephones.
+        # The one that it is most like: names are those of the telephones.
         best = min((errors(expected, words(" ".join(said))) for said in heard.values()), default=len(expected))
         total, wrong = total + len(expected), wrong + best
     share = wrong / total

@@ -103,7 +103,7 @@ pub(crate) fn acting_as(state: &App, actor: Actor, entry: Option<AuditEntry>) ->
     Arc::new(ApiState { control, store, ..ApiState::clone(state) })
 }
 
-/// The store for somebody who signs in: once it is known who they are, their entry of the audit log is written with it.
+/// The store for a visitor who signs in: once it is known who they are, their entry of the audit log is written with it.
 pub(crate) fn visited(state: &App, Audit(audited): &Audit) -> Store {
     let entry = |audited: Audited| {
         VisitorEntry::new(move |visitor| {
@@ -205,7 +205,7 @@ impl Doer {
         }
     }
 
-    /// Somebody whose account does not matter.
+    /// A person whose account does not matter.
     pub(crate) fn of_person(person: &Person) -> Self {
         Self { account: None, actor: person.mail.clone(), key: None, person: Some(person.id.0) }
     }

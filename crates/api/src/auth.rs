@@ -79,7 +79,7 @@ pub(crate) fn note_failure(state: &ApiState, source: Option<IpAddr>, door: Door)
 }
 
 /// Credentials were wrong: the answer, which is another one where too many from this address were wrong of late. Only wrong ones
-/// are held off, for others at the address have right ones. Keys and codes are of 256 random bits, which no number of attempts
+/// are held off, for others at the address have right ones. Keys and codes are of 160 random bits or more, which no number of attempts
 /// finds; those who guess passwords wait longer and longer (see the store).
 pub(crate) fn refusal(state: &ApiState, source: Option<IpAddr>, wrong: ApiError) -> ApiError {
     let now = Instant::now();

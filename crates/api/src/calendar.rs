@@ -1,6 +1,6 @@
 //! Reservations as events of calendars: alone, as a date of a series, and whole series.
 
-use crate::ways::GuestWays;
+use crate::ways::RoomWay;
 use data_encoding::HEXLOWER;
 use plenary_conference::{Reservation, Timestamp, reservation::SeriesDate};
 use plenary_model::{CalendarAddress, CalendarDate, CalendarEvent, SeriesSettings};
@@ -29,7 +29,7 @@ pub enum Recipient<'a> {
     Guest(&'a str),
     /// Who reads the reservation from a calendar, and may invite.
     Calendar,
-    /// Somebody who gets no code.
+    /// A reader who gets no code.
     WithoutCode,
 }
 
@@ -61,25 +61,14 @@ impl About {
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let name = &reservation.name;
-        let GuestWays { service, number, room, has_pin, .. } =
-            GuestWays::to(store, invitations, reservation.account, name).await?;
-        let join = match invitations.join.as_deref().filter(|join| join.contains(CODE)) {
-            None => invitations.join.clone(),
-            Some(join) => {
-                let guest = match to {
-                    // A code leads nowhere without a service that takes it.
-                    Recipient::Guest(_) | Recipient::Calendar if service.is_none() => None,
-                    Recipient::Guest(mail) => Some(Some(mail)),
-                    Recipient::Calendar => Some(None),
-                    Recipient::WithoutCode => None,
-                };
-                match guest {
-                    Some(guest) => {
-                        Some(join.replace(CODE, &store.guest_code_for(reservation, guest, now).await?))
-                    }
-                    None => None,
-                }
+        let RoomWay { number, room, has_pin } =
+            RoomWay::to(store, invitations, reservation.account, name).await?;
+        let join = match invitations.join.as_deref() {
+            Some(join) if join.contains(CODE) => {
+                let code = code_for(store, reservation, to, now).await?;
+                code.map(|code| join.replace(CODE, &code))
             }
+            join => join.map(str::to_owned),
         };
         Ok(Self {
             organizer: invitations
@@ -122,6 +111,24 @@ impl About {
             is_cancelled: false,
         }
     }
+}
+
+/// The code of the link that a recipient gets. `None`: they get none, or no service takes it, and it would lead nowhere.
+async fn code_for(
+    store: &Store,
+    reservation: &Reservation,
+    to: Recipient<'_>,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let guest = match to {
+        Recipient::Guest(mail) => Some(mail),
+        Recipient::Calendar => None,
+        Recipient::WithoutCode => return Ok(None),
+    };
+    if store.service_for_guests(reservation.account, &reservation.name).await?.is_none() {
+        return Ok(None);
+    }
+    store.guest_code_for(reservation, guest, now).await.map(Some)
 }
 
 /// By what calendars know a reservation, or the series that it is a date of. The token does not follow from it.

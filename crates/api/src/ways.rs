@@ -25,6 +25,33 @@ pub(crate) struct GuestWays {
     pub(crate) has_pin: bool,
 }
 
+/// How callers by telephone reach a conference.
+#[derive(Debug)]
+pub(crate) struct RoomWay {
+    /// The number that they call.
+    pub(crate) number: Option<String>,
+    /// The number of the room that they key in.
+    pub(crate) room: Option<String>,
+    /// They are asked for a PIN there.
+    pub(crate) has_pin: bool,
+}
+
+impl RoomWay {
+    pub(crate) async fn to(
+        store: &Store,
+        invitations: &Invitations,
+        account: AccountId,
+        conference: &ConferenceName,
+    ) -> Result<Self, StoreError> {
+        let room = store.room_of(account, conference).await?;
+        Ok(Self {
+            number: invitations.number.clone().filter(|_| room.is_some()),
+            has_pin: room.as_ref().is_some_and(|(_, has_pin)| *has_pin),
+            room: room.map(|(number, _)| number),
+        })
+    }
+}
+
 impl GuestWays {
     pub(crate) async fn to(
         store: &Store,
@@ -33,13 +60,13 @@ impl GuestWays {
         conference: &ConferenceName,
     ) -> Result<Self, StoreError> {
         let service = store.service_for_guests(account, conference).await?;
-        let room = store.room_of(account, conference).await?;
+        let RoomWay { number, room, has_pin } = RoomWay::to(store, invitations, account, conference).await?;
         Ok(Self {
             keys: service.as_ref().is_some_and(|(_, action)| action.menus().is_some()),
             service: service.map(|(dialled, _)| dialled),
-            number: invitations.number.clone().filter(|_| room.is_some()),
-            has_pin: room.as_ref().is_some_and(|(_, has_pin)| *has_pin),
-            room: room.map(|(number, _)| number),
+            number,
+            room,
+            has_pin,
         })
     }
 }

@@ -114,7 +114,7 @@ async fn who_may_control_makes_lists_and_revokes_links_of_their_own_account() {
         (&json!(id), &json!("manual"))
     );
     assert!(!listed.text.contains(&code));
-    // Another account, a key without the scope, one of a conference, and an auditor.
+    // Another account, a key without the scope, and one of a conference.
     let (_, key) = world.store.create_account_login("3-4-5/ann@example.com").await.unwrap();
     let of = async |key: &str, method: &str, path: &str| {
         let bearer = format!("Bearer {key}");

@@ -160,7 +160,7 @@ async fn person(world: &World, mail: &str) -> Option<Person> {
     world.store.find_person(mail).await.unwrap()
 }
 
-/// Somebody by hand.
+/// A person who is made by hand.
 async fn made(world: &World, mail: &str, role: Option<Role>) -> Person {
     let settings = PersonSettings {
         name: "By hand".into(),
@@ -303,13 +303,13 @@ async fn a_verified_mail_leads_to_a_person_who_is_there_once() {
     provider.set(|setup| setup.person = json!({"sub": "eve-1", "email": "other@example.com"}));
     assert_eq!(browser.sign_in(&provider).await.location, "/console/");
     assert_eq!(browser.who().await.unwrap()["person"]["id"], eve.id.0);
-    // Somebody else who has got the address is not her.
+    // Another person who has got the address is not Eve.
     provider.set(|setup| {
         setup.person = json!({"sub": "eve-2", "email": "eve@example.com", "email_verified": true, "groups": ["staff"]});
     });
     assert_eq!(Browser::new(&world).sign_in(&provider).await.refusal(), "linked");
     assert!(world.store.unlink_person(eve.id).await.unwrap());
-    assert_eq!(browser.who().await, None, "her sessions have ended");
+    assert_eq!(browser.who().await, None, "Eve's sessions have ended");
     assert_eq!(Browser::new(&world).sign_in(&provider).await.location, "/console/");
 }
 
@@ -329,7 +329,7 @@ async fn what_the_token_leaves_out_is_asked_for_and_mail_may_be_trusted() {
     assert_eq!(browser.sign_in(&provider).await.location, "/console/");
     let me = browser.who().await.unwrap();
     assert_eq!((&me["person"]["name"], &me["person"]["language"]), (&json!("Eve U."), &json!("de")));
-    // Of somebody else.
+    // Of another person.
     provider.set(|setup| setup.user_info["sub"] = json!("ann-1"));
     assert_eq!(Browser::new(&world).sign_in(&provider).await.refusal(), "invalid");
     provider.set(|setup| {
@@ -385,7 +385,7 @@ async fn only_the_browser_that_left_comes_back_and_only_once() {
     let (world, provider) = world().await;
     let mut browser = Browser::new(&world);
     let back = browser.agreed(&provider).await;
-    // Another browser, to which somebody sends the address.
+    // Another browser, to which the address is sent.
     assert_eq!(Browser::new(&world).get(&back).await.refusal(), "expired");
     // One that has left too.
     let mut victim = Browser::new(&world);

@@ -13,7 +13,7 @@ use support::{
 
 const PASSWORD: &str = "correct horse";
 
-/// Invites somebody by the account's key; the code of the link.
+/// Invites a person by the account's key; the code of the link.
 async fn invite(world: &World, mail: &str, role: &str) -> (i64, String) {
     let person = json!({"name": "Eve", "mail": mail, "roles": [{"account": world.account.0, "role": role}]});
     let made = own(world, "POST", "/v1/people", Some(person)).await;
@@ -23,7 +23,7 @@ async fn invite(world: &World, mail: &str, role: &str) -> (i64, String) {
     (made.body["id"].as_i64().unwrap(), code)
 }
 
-/// Somebody who has signed in; the cookie.
+/// A person who has signed in; the cookie.
 async fn signed_in(world: &World, mail: &str, role: &str) -> String {
     let (_, code) = invite(world, mail, role).await;
     let body = json!({"code": code, "password": PASSWORD});
@@ -242,7 +242,7 @@ async fn passwords_travel_under_tls_or_within_the_machine() {
         let headers = [("cookie", &*renamed), OWN];
         assert_eq!(ask_at(&world, host, "GET", "/v1/session", &headers, None).await.status, 401);
     }
-    // Two of one name: one of them was put there by somebody else.
+    // Two of one name: one of them was put there by another.
     let cookie = sign_in_at(HOST).await.cookie();
     let two = format!("{cookie}; __Host-plenary=x");
     assert_eq!(by(&world, &two, "GET", "/v1/session", None).await.status, 401);
@@ -310,7 +310,7 @@ async fn an_administrator_manages_those_who_work_in_the_account_alone() {
     let body = json!({"name": "X", "mail": "x@example.com", "roles": [{"account": world.account.0, "role": "admin"}]});
     let refused = ask(&world, "POST", "/v1/people", &[("authorization", &bearer)], Some(body)).await;
     assert_eq!(refused.body["errors"][0]["pointer"], "/roles/0/role", "{}", refused.body);
-    // A link would let such a key in by somebody else's role.
+    // A link would let such a key in by another's role.
     let link = ask(&world, "POST", &format!("{path}/invitation"), &[("authorization", &bearer)], None).await;
     assert_eq!(link.problem(), (403, "1128"));
 

@@ -61,8 +61,6 @@ pub(crate) struct Session {
     pub(crate) stream: Option<Stream>,
     /// What is played to this call alone, until it ends by itself or is stopped.
     pub(crate) playing: Option<PlayNumber>,
-    pub(crate) speaks: bool,
-    pub(crate) listens: bool,
     /// Only some hear it.
     pub(crate) is_coach: bool,
 }
@@ -70,7 +68,7 @@ pub(crate) struct Session {
 impl Session {
     /// Before anything is agreed.
     pub(crate) fn new(purpose: Purpose, local: LocalMedia) -> Self {
-        Self { purpose, local, stream: None, playing: None, speaks: false, listens: false, is_coach: false }
+        Self { purpose, local, stream: None, playing: None, is_coach: false }
     }
 }
 

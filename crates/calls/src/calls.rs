@@ -586,9 +586,6 @@ impl Calls {
                 self.out.home(ToHome::Report { conference, participant, report });
             }
         }
-        if talking {
-            self.note_talking_muted(number);
-        }
     }
 
     /// The call of a participant whose seat is in this conference.

@@ -23,7 +23,7 @@ const CALLING_MAX: usize = 100;
 pub(crate) enum Reader {
     /// A leader of the conference.
     Leader,
-    /// Anybody else: sees no number by which a participant could be called.
+    /// Any other reader: sees no number by which a participant could be called.
     Other,
 }
 
@@ -161,7 +161,7 @@ impl Calls {
     }
 }
 
-/// How somebody who is in takes part.
+/// How a participant who is in takes part.
 fn endpoint(call: &Call, participant: &ParticipantSummary) -> String {
     format!(
         "<status>connected</status><joining-method>{}</joining-method><media id=\"1\"><type>audio</type>\

@@ -19,8 +19,7 @@ impl Calls {
     pub(crate) fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::SetVoice { participant, speaks, listens, .. } => {
-                if let Some((number, session)) = self.session_of(&participant) {
-                    (session.speaks, session.listens) = (speaks, listens);
+                if let Some((number, _)) = self.session_of(&participant) {
                     self.out.set_voice(number, speaks, listens);
                 }
             }

@@ -377,7 +377,7 @@ fn a_call_that_is_refused_or_given_up_is_on_record_if_it_got_to_a_service() {
     world.sip_event(SipEvent::Cancelled { call: CallId(call), reasons: Vec::new() });
     let given_up = (Some("Board".to_owned()), "cancelled".to_owned(), EndedBy::Remote);
     assert_eq!(not_answered(&mut world), [given_up]);
-    // Whoever gets to no service leaves nothing: nobody's records fill up with what strangers try.
+    // One who gets to no service leaves nothing: no account's records fill up with what strangers try.
     world.incoming("nowhere", From::default());
     world.incoming("conf-Tea", at([192, 0, 2, 1]));
     assert_eq!(world.records, []);

@@ -3,10 +3,8 @@
 
 mod support;
 
-use plenary_calls::{CallNumber, Input};
 use plenary_calls::{
     Invitation, Playback,
-    media::MediaEvent,
     participants::ParticipantState,
     question::{Answer, EdgeQuestion, ParticipantsQuestion, Question},
 };
@@ -94,11 +92,6 @@ fn who_is_muted_by_a_leader_hears_it_and_how_to_be_heard() {
     assert_eq!(world.heard(other)[..2], ["mute.by-leader", "key.mute"]);
     world.listen();
     world.media.clear();
-    world.input(Input::Media(MediaEvent::Talking { call: CallNumber(other), talking: true }));
-    assert_eq!(world.heard(other), ["mute.talking"]);
-    world.listen();
-    world.input(Input::Media(MediaEvent::Talking { call: CallNumber(other), talking: true }));
-    assert!(world.heard(other).is_empty(), "not again within a minute");
     world.press(other, "*9");
     assert_eq!(
         (world.heard(other), world.heard(leader)),

@@ -212,7 +212,7 @@ fn what_changes_is_told_alone_and_together() {
     let own = reading.of(other);
     assert!(own.contains("<status>recvonly</status><p:talking>false</p:talking>"), "{own}");
     assert!(own.contains("</endpoint><p:hand>true</p:hand>"), "{own}");
-    // The hand goes down by whoever lowers it.
+    // The hand goes down by the one who lowers it.
     let (conference, participant) = (key("Tea"), world.participant(other));
     let change = ParticipantChange { lower_hand: true, ..ParticipantChange::default() };
     world.control(Event::ChangeParticipant { conference, participant, change }).unwrap();

@@ -175,7 +175,7 @@ pub enum Outcome {
     AllAdmitted,
     /// Some of them were: no seat is left for the others.
     SomeAdmitted,
-    /// No seat is left for anybody.
+    /// No seat is left.
     Full,
     /// The one was turned away.
     TurnedAway,
@@ -248,11 +248,6 @@ pub enum News {
     UnmutedByLeader,
     /// A leader, or a program, asks the participant to unmute itself.
     AskedToUnmute,
-    /// The participant talks and is muted.
-    TalkingMuted {
-        /// They may unmute themselves.
-        self_unmute: bool,
-    },
     /// To a leader: a participant has raised a hand.
     HandRaised,
     /// To a leader: a caller waits in the lobby.

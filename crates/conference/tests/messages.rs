@@ -315,7 +315,6 @@ fn news() -> impl Strategy<Value = News> {
     ]);
     prop_oneof![
         any::<bool>().prop_map(|self_unmute| News::MutedByLeader { self_unmute }),
-        any::<bool>().prop_map(|self_unmute| News::TalkingMuted { self_unmute }),
         Just(News::AskedToUnmute),
         Just(News::UnmutedByLeader),
         Just(News::HandRaised),

@@ -3,8 +3,8 @@
 mod support;
 
 use plenary_conference::{
-    Effect, Event, MutedBy, ParticipantChange, ParticipantId, conferences::ParticipantSummary,
-    controls::ControlsChange,
+    Command, Effect, Event, MutedBy, Outcome, ParticipantChange, ParticipantId,
+    conferences::ParticipantSummary, controls::ControlsChange,
 };
 use support::*;
 
@@ -46,7 +46,7 @@ fn take_the_place(world: &mut World, is_old_gone_first: bool) {
     }
 }
 
-/// What is set for a participant, whoever it is.
+/// What is set for a participant, whichever it is.
 fn standing(summary: ParticipantSummary) -> ParticipantSummary {
     ParticipantSummary { id: ParticipantId::new("it"), entered_at: None, ..summary }
 }
@@ -59,10 +59,10 @@ fn lecture(world: &mut World, is_on: bool) {
 #[test]
 fn what_was_set_for_a_participant_is_kept_whichever_of_the_two_calls_ends_first() {
     let muted = |muted| ParticipantChange { muted: Some(muted), ..ParticipantChange::default() };
-    let kinds: [(&str, Change<'_>); 8] = [
+    let kinds: [(&str, Change<'_>); 9] = [
         ("muted by a leader", &|world| world.change("Tea", "old", muted(true)).unwrap()),
         ("muted by itself", &|world| {
-            world.command("old", plenary_conference::Command::ToggleMute);
+            assert_eq!(world.command("old", Command::ToggleMute), Outcome::Muted);
         }),
         ("muted by a lecture", &|world| lecture(world, true)),
         ("may speak where others are muted", &|world| {
@@ -80,6 +80,9 @@ fn what_was_set_for_a_participant_is_kept_whichever_of_the_two_calls_ends_first(
         ("may unmute itself", &|world| {
             let change = ParticipantChange { self_unmute: Some(Some(true)), ..ParticipantChange::default() };
             world.change("Tea", "old", change).unwrap();
+        }),
+        ("with a hand up", &|world| {
+            assert_eq!(world.command("old", Command::ToggleHand), Outcome::HandRaised);
         }),
         ("heard by one alone", &|world| {
             let by = Some(Some(vec![participant_id("x")]));

@@ -117,7 +117,7 @@ fn a_call_that_replaces_another_takes_its_seat_and_no_other_call_gets_it() {
     assert_eq!(world.handle(in_place("d", "nobody")), Ok(()));
 }
 
-/// Or whoever is muted by a leader would be heard after the next loss of the network.
+/// Or a participant whom a leader has muted would be heard after the next loss of the network.
 #[test]
 fn a_call_that_replaces_another_is_as_muted_as_that_one() {
     let mut world = World::new();

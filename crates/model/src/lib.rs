@@ -27,6 +27,7 @@ mod media;
 mod menu;
 mod merge;
 mod number;
+mod ongoing;
 pub mod participant;
 mod person;
 mod personal_data;
@@ -56,8 +57,7 @@ pub use de::nearest;
 pub use entry::{EntryAction, EntryRooms};
 pub use event::{
     AccountEvent, Actor, ActorKind, CallDirection, Decibels, EVENT_TYPES, EventKind, EventRecord,
-    INTERRUPTED, Introduction, MutedBy, Ongoing, OngoingKind, ParticipantUpdate, Presence, ReservationData,
-    VoiceSound,
+    INTERRUPTED, Introduction, MutedBy, ParticipantUpdate, Presence, ReservationData, VoiceSound,
 };
 pub use fields::{Selection, is_user};
 pub use guest::{GUESTS_MAX, Guest, check_guests};
@@ -71,6 +71,7 @@ pub use media::{StoredMedia, check_media_name};
 pub use menu::{KeySequence, LeaderMenu, MENU_SEQUENCES_MAX, Menu, MenuAction, SEQUENCE_KEYS_MAX};
 pub use merge::merge;
 pub use number::{Likeness, Number, is_same_name, likeness, mask_number, spelled, without_tel};
+pub use ongoing::{Ongoing, OngoingKind};
 pub use participant::{Digit, InbandDtmf, ParticipantOptions, PlayList};
 pub use person::{
     MAIL_CHARS_MAX, PASSWORD_CHARS, PERSON_NAME_CHARS_MAX, PERSON_ROLES_MAX, PersonSettings, Role,

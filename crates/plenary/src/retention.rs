@@ -100,26 +100,25 @@ async fn take_names(
 /// Does a part of what is due. True: there may be more.
 async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Result<bool, StoreError> {
     let now = wall_now();
-    let before = days_ago;
     let (mut records, mut entries, mut numbers, mut samples) = (0, 0, 0, 0);
     let mut messages_days = MESSAGES_DAYS;
     let mut has_more = false;
     if history.days > 0 {
-        records = store.prune_history(before(history.days), AT_ONCE).await?;
-        samples = store.prune_call_samples(before(history.days), AT_ONCE).await?;
+        records = store.prune_history(days_ago(history.days), AT_ONCE).await?;
+        samples = store.prune_call_samples(days_ago(history.days), AT_ONCE).await?;
     }
     if audit.days > 0 {
-        entries = store.prune_audit(before(audit.days), AT_ONCE).await?;
+        entries = store.prune_audit(days_ago(audit.days), AT_ONCE).await?;
     }
     if let Some(how) = history.redaction() {
-        let before = before(history.numbers_days);
+        let before = days_ago(history.numbers_days);
         numbers = store.redact_old(before, how, now, AT_ONCE).await?;
         for account in store.accounts_with_events().await? {
             has_more |= store.redact_old_events(account, before, how, AT_ONCE).await? >= AT_ONCE as u64;
         }
         messages_days = messages_days.min(history.numbers_days);
     }
-    let messages = store.prune_messages(before(messages_days)).await?;
+    let messages = store.prune_messages(days_ago(messages_days)).await?;
     if records + entries + numbers + messages > 0 {
         info!(
             records,

@@ -44,7 +44,7 @@ fn wait_for_hearing(call: &Call, hz: f32, is_heard: bool) {
 #[track_caller]
 fn assert_ended(talk: &Talk, call: &mut Call, why: &str) {
     let end =
-        talk.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), call.ended()).await });
+        talk.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), call.ended()).await });
     let Ok(CallState::Ended { by_remote: true, reason }) = end else { panic!("{end:?}") };
     assert!(reason.contains(why), "{reason}");
 }
@@ -124,7 +124,7 @@ fn a_lecture_is_heard_and_a_locked_conference_is_busy() {
 fn a_telephone_that_rings_is_listed_and_given_up() {
     let server = Server::start("");
     let telephone = UdpSocket::bind("127.0.0.1:0").unwrap();
-    telephone.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    telephone.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let address = telephone.local_addr().unwrap();
     let trunk = json!({ "uri": format!("sip:{address}"), "prefixes": ["*"], "hosts": [] });
     send(&server, "PUT", "/v1/trunks/office", &trunk);

@@ -213,7 +213,7 @@ fn a_conference_is_told_entry_by_entry_and_live() {
         live.into_iter().partition(|event| event.get("seq").is_some());
     assert_eq!(kept, events);
     assert!(passing.iter().any(|event| event["type"] == "participant.talking"), "{passing:?}");
-    // All were muted soon; whoever is heard meanwhile or after is measured.
+    // All were muted soon; who is heard meanwhile or after is measured.
     let levels = passing.iter().filter(|event| event["type"] == "levels" && event["conference"] == "Board");
     let level = |event: &Value| ids.iter().find_map(|id| event["data"]["levels_dbov"][id].as_f64());
     let levels: Vec<f64> = levels.filter_map(level).collect();

@@ -509,7 +509,7 @@ fn crowd(talk: &Talk, server: &Server, crowd: &Caller, number: usize) -> Result<
 /// What a SIP caller gets now: the status line and Retry-After.
 fn told(server: &Server) -> (String, Option<u32>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let from = socket.local_addr().unwrap();
     let text = invite(&server.uri("conf-Late"), &from.to_string(), u32::from(from.port()));
     socket.send_to(text.as_bytes(), &server.sip).unwrap();

@@ -15,7 +15,7 @@ struct DeskPhone {
 impl DeskPhone {
     fn new(server: &Server) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let me = socket.local_addr().unwrap().to_string();
         Self { socket, server: server.sip.clone(), me }
     }

@@ -64,7 +64,7 @@ fn code(output: &Output) -> String {
 }
 
 #[test]
-fn somebody_is_invited_signs_in_and_once_signed_out_the_cookie_is_worth_nothing() {
+fn a_person_is_invited_signs_in_and_once_signed_out_the_cookie_is_worth_nothing() {
     let server = Server::start("[reservations]\nmin_notice_minutes = 0\n");
     let browser = Browser { server: &server, jar: server.folder.path().join("jar") };
     let invited = person(
@@ -193,7 +193,7 @@ fn operators_are_made_listed_disabled_and_removed_on_the_command_line() {
 const PUBLIC: &str = "127.0.0.1:9";
 
 #[test]
-fn people_sign_in_at_a_provider_and_the_machine_lets_somebody_in_without_it() {
+fn people_sign_in_at_a_provider_and_the_machine_lets_a_person_in_without_it() {
     let provider = Provider::start(jiff::Timestamp::now().as_second());
     provider.set(|setup| {
         setup.keys = vec![Key::new("r", Algorithm::Rs256)];

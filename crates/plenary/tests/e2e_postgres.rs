@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{
-    LOGIN, Server, plenary,
+    LOGIN, Server, plenary, run_within,
     talk::{Talk, reserve},
     text, wait_for,
 };
@@ -148,7 +148,7 @@ fn a_second_service_is_refused_until_the_first_has_ended_and_the_first_begins_ag
     let mut second = plenary();
     second.args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--data"]);
     second.arg(folder.path().join("data")).arg("--config").arg(&file);
-    let output = second.output().unwrap();
+    let output = run_within(&mut second, Duration::from_secs(60));
     let said = text(&output);
     assert!(!output.status.success(), "{said}");
     let folder_of_first = first.data().canonicalize().unwrap();
@@ -157,10 +157,10 @@ fn a_second_service_is_refused_until_the_first_has_ended_and_the_first_begins_ag
     // Under its own name it may at once.
     first.kill_and_restart();
     assert!(first.terminate().success());
-    let mut second = second.stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(second.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(line.starts_with("Web services:"), "the first has ended: {line}");
+    let mut second = second.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut lines = BufReader::new(second.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let is_up = lines.any(|line| line.starts_with("Web services:"));
     second.kill().unwrap();
     second.wait().unwrap();
+    assert!(is_up, "the first has ended");
 }

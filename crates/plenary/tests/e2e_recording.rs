@@ -381,7 +381,7 @@ fn one_that_was_paused_before_a_kill_goes_on_paused_and_records_nothing_until_it
     std::thread::sleep(Duration::from_secs(1));
     let resumed = Instant::now();
     assert_eq!(server.curl(&["-X", "PATCH", "-d", r#"{"paused": false}"#], BOARD).0, 200);
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(1500));
     let recording = stop(&server, &next);
     let spoken_ms = resumed.elapsed().as_millis() as u64;
     let duration_ms = recording["duration_ms"].as_u64().unwrap();

@@ -247,7 +247,7 @@ fn a_stream_is_cut_into_messages_wherever_its_pieces_end() {
     };
     for piece in [usize::MAX, 1000, 61] {
         let mut connection = TcpStream::connect(&server.sip).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         connection.set_nodelay(true).unwrap();
         for bytes in stream(piece).as_bytes().chunks(piece) {
             connection.write_all(bytes).unwrap();
@@ -264,7 +264,7 @@ fn a_stream_is_cut_into_messages_wherever_its_pieces_end() {
     }
     // 70,000 octets are more than a message may have: refused at its head, and the connection closed.
     let mut connection = TcpStream::connect(&server.sip).unwrap();
-    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     connection.write_all(options(5, 5, "Content-Length: 70000\r\n\r\n").as_bytes()).unwrap();
     let mut said = String::new();
     connection.read_to_string(&mut said).unwrap();
@@ -305,7 +305,7 @@ fn early_callers_are_busy_or_diverted() {
 }
 
 #[test]
-fn a_full_conference_is_busy_until_somebody_leaves() {
+fn a_full_conference_is_busy_until_a_caller_leaves() {
     let server = Server::start("[conferences]\nunreserved_max_participants = 2\n");
     let hold_seats = std::thread::scope(|scope| {
         let seats =

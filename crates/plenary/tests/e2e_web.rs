@@ -232,12 +232,12 @@ fn a_server_that_drains_lets_calls_go_on_and_takes_no_new_ones() {
         let uri = server.uri("conf-Tea");
         let call = scope.spawn({
             let uri = uri.clone();
-            move || run_within(plenary().args(["call", &uri, "--seconds", "3"]), Duration::from_secs(30))
+            move || run_within(plenary().args(["call", &uri, "--seconds", "6"]), Duration::from_secs(60))
         });
         server.wait_for_participants("Tea", 1);
         support::signal(server.pid(), "TERM");
         wait_for("the health check to say so", || (server.curl(&[], "/healthz").0 == 503).then_some(()));
-        let late = run_within(plenary().args(["call", &uri, "--seconds", "1"]), Duration::from_secs(10));
+        let late = run_within(plenary().args(["call", &uri, "--seconds", "1"]), Duration::from_secs(30));
         assert!(text(&late).contains("503"), "{}", text(&late));
         assert_eq!(server.participants("Tea").len(), 1, "it is still managed");
         // The caller hung up by itself.
@@ -269,7 +269,7 @@ fn a_changed_configuration_is_taken_over_and_a_broken_one_is_not() {
     let call = || {
         text(&run_within(
             plenary().args(["call", &server.uri("conf-Tea"), "--seconds", "1"]),
-            Duration::from_secs(10),
+            Duration::from_secs(30),
         ))
     };
     assert!(call().contains("Up, in"));

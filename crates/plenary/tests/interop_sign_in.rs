@@ -157,13 +157,13 @@ fn sign_in(server: &Server, jar: &Path) -> String {
     let to_us = format!("{PUBLIC}:{}", server.http);
     let start = format!("http://{PUBLIC}/v1/session/oidc?next=%2Fconsole%2Fbookings");
     let provider = curl(jar, &["-o", "/dev/null", "-w", "%{redirect_url}", "--connect-to", &to_us, &start]);
-    // What the page of the provider adds once somebody has signed in there.
+    // What the page of the provider adds once a person has signed in there.
     let agreed = format!("{provider}&g_continue");
     curl(jar, &["-L", "-o", "/dev/null", "-w", "%{url_effective}", "--connect-to", &to_us, &agreed])
 }
 
 #[test]
-fn somebody_of_glewlwyds_is_signed_in_with_the_role_of_the_group() {
+fn a_person_of_glewlwyds_is_signed_in_with_the_role_of_the_group() {
     let glewlwyd = Glewlwyd::start();
     glewlwyd.set_up();
     let secret = glewlwyd.folder.path().join("secret");

@@ -102,6 +102,11 @@ impl Authorizations {
         })
     }
 
+    /// There are tokens and no answers to challenges, by which passwords could be guessed.
+    pub(crate) fn are_tokens(&self) -> bool {
+        !self.is_empty() && self.0.iter().all(|one| matches!(one, Authorization::Bearer(_)))
+    }
+
     /// The answer to a challenge of `realm`. If several name it, the first whose nonce `is_ours` accepts: another
     /// server may have the same realm.
     #[must_use]
@@ -485,6 +490,8 @@ mod tests {
         ]);
         assert_eq!(all.iter().count(), 4, "what cannot be read is passed over");
         assert_eq!(all.bearers().collect::<Vec<_>>(), ["abc"]);
+        assert!(!all.are_tokens() && !Authorizations::default().are_tokens());
+        assert!(Authorizations::from(Authorization::Bearer("abc".to_owned())).are_tokens());
         let nonce =
             |is_ours: &str| all.digest("plenary", |answer| answer.nonce == is_ours).unwrap().nonce.clone();
         assert_eq!(

@@ -10,7 +10,7 @@
 //! neighbours are not. Requests that are unreadable, or of an attack tool, count as those of one caller. Only an address
 //! where many different names fail is banned as a whole, because it is guessing names; and not even then if a caller
 //! there was permitted recently: there each further name is blocked for a moment after one failure. A ban does not apply
-//! to requests with tokens, which cannot be guessed.
+//! to requests whose only credentials are tokens, which cannot be guessed.
 
 use crate::ua::Flow;
 use ipnet::IpNet;
@@ -414,8 +414,8 @@ impl Guard {
         self.admit_as(whence, brings_something, false, now)
     }
 
-    /// The same for a request with a token.
-    pub(crate) fn admit_with_token(&mut self, whence: impl Into<Whence>, now: Duration) -> Admission {
+    /// The same for a request whose only credentials are tokens.
+    pub(crate) fn admit_with_tokens(&mut self, whence: impl Into<Whence>, now: Duration) -> Admission {
         self.admit_as(whence, true, true, now)
     }
 
@@ -423,13 +423,13 @@ impl Guard {
         &mut self,
         whence: impl Into<Whence>,
         brings_something: bool,
-        brings_token: bool,
+        brings_tokens: bool,
         now: Duration,
     ) -> Admission {
         let Some(key) = self.key(whence) else { return Admission::Admitted };
         let rate = u64::from(self.config.requests_per_second);
         let source = self.of(key, now);
-        let is_banned = !brings_token && source.proven.is_banned(now);
+        let is_banned = !brings_tokens && source.proven.is_banned(now);
         if is_banned || (!brings_something && source.doubtful.is_banned(now)) {
             return Admission::Ignored;
         }
@@ -518,7 +518,7 @@ impl Guard {
         let has_others = source.succeeded_at.is_some_and(|at| now.saturating_sub(at) <= LATELY);
         let failing = source.failing.iter_mut().find(|failing| failing.caller == *caller)?;
         // For one of many names a single failure is enough if the whole source cannot be banned; but only briefly,
-        // because someone else there may just have mistyped a password.
+        // because another caller there may just have mistyped a password.
         let (most, block) = match is_tried_out && has_others {
             true if caller.is_nobody => (1, (ban.min(DOUBTFUL_BAN_MAX), reason)),
             true => (1, (ban.min(DOUBTFUL_BAN_MAX), BanReason::Guessing)),

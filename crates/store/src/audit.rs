@@ -22,11 +22,11 @@ pub struct Doing {
     pub actor: Actor,
     /// The entry of the audit log that tells of it; `None`: nothing of it is audited.
     pub entry: Option<Arc<AuditEntry>>,
-    /// Makes the entry of somebody who signs in, for it is not known before who they are.
+    /// Makes the entry of a visitor who signs in, for it is not known before who they are.
     pub visitor: Option<VisitorEntry>,
 }
 
-/// Somebody who signs in.
+/// A visitor who signs in.
 #[derive(Debug, Clone, Copy)]
 pub enum Visitor<'a> {
     /// A person.
@@ -67,7 +67,7 @@ impl Doing {
         }
     }
 
-    /// What is written in this transaction is the doing of somebody who signs in by it.
+    /// What is written in this transaction is the doing of the visitor who signs in by it.
     pub(crate) async fn note_visitor(
         &self,
         transaction: &mut Write,

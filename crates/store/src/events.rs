@@ -1,6 +1,6 @@
 //! The event log: what has happened in the conferences of an account, numbered without gaps.
 //!
-//! The number is drawn in the transaction that writes the event, behind the lock on the row of the account's log. So whoever has
+//! The number is drawn in the transaction that writes the event, behind the lock on the row of the account's log. So one who has
 //! read up to a number has read all up to it, whichever process wrote them.
 
 use crate::{
@@ -298,7 +298,7 @@ pub(crate) async fn append(
     events: &[AccountEvent],
     again: bool,
 ) -> Result<Option<Vec<(AccountId, i64)>>, StoreError> {
-    // By account: rows of logs are locked in one order, whoever writes.
+    // By account: rows of logs are locked in one order by all who write.
     let mut by_account: BTreeMap<AccountId, Vec<&EventRecord>> = BTreeMap::new();
     for AccountEvent { account, event } in events {
         by_account.entry(*account).or_default().push(event);
@@ -446,13 +446,22 @@ async fn is_written(
     account: AccountId,
     event: &EventRecord,
 ) -> Result<bool, StoreError> {
-    let found: Option<i64> = within!(transaction, WRITING, |on| sqlx::query_scalar(
-        "SELECT seq FROM events WHERE account_id = $1 AND at = $2 AND body = $3 LIMIT 1"
-    )
-    .bind(account.0)
-    .bind(event.at.0)
-    .bind(text_of(event)?)
-    .fetch_optional(on))?;
+    let (select, text) = match &event.kind {
+        // It was told of as it was by then, and may have been changed since.
+        EventKind::ReservationStarted(data) => (
+            "SELECT seq FROM events WHERE account_id = $1 AND at = $2 AND body LIKE $3 ESCAPE '\\' LIMIT 1",
+            format!("%\"type\":\"{}\"%\"token\":\"{}\"%", event.kind.name(), escaped(data.token.as_str())),
+        ),
+        _ => (
+            "SELECT seq FROM events WHERE account_id = $1 AND at = $2 AND body = $3 LIMIT 1",
+            text_of(event)?,
+        ),
+    };
+    let found: Option<i64> = within!(transaction, WRITING, |on| sqlx::query_scalar(select)
+        .bind(account.0)
+        .bind(event.at.0)
+        .bind(&text)
+        .fetch_optional(on))?;
     Ok(found.is_some())
 }
 

@@ -328,7 +328,7 @@ impl Store {
         execute!(
             transaction,
             doing,
-            sqlx::query("UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND account_id = $3",)
+            sqlx::query("UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND account_id = $3")
                 .bind(now().0)
                 .bind(key.0)
                 .bind(account.0)

@@ -5,6 +5,7 @@ use crate::{
     database::{execute, list, postgres::Lock, read, within},
     events::text_of,
     named::at_most,
+    reservations::GuestLink,
 };
 use plenary_model::{AccountId, Guest, Redaction, Said, Timestamp, is_of_person, login_of, redact_json};
 use serde::Deserialize;
@@ -71,6 +72,12 @@ impl Wanted<'_> {
             || guest.name.as_deref().is_some_and(|name| self.is_them(name))
     }
 
+    /// It is in mails to them, or was made by hand and is called as they are.
+    fn has_link(&self, link: &GuestLink) -> bool {
+        link.guest.as_ref().is_some_and(|mail| *mail == login_of(self.number))
+            || link.label.as_deref().is_some_and(|label| self.is_them(label))
+    }
+
     /// A path of the web services is about a participant who is them.
     fn is_about(&self, path: &str) -> bool {
         path.split('/').any(|segment| self.participants.contains(segment))
@@ -80,8 +87,8 @@ impl Wanted<'_> {
 impl Store {
     /// Takes a number out of what is stored of an account's calls that are over: records, and so the history of conferences, which
     /// shows it from there; events, and so what is sent to webhooks; the audit log, where it tells of conferences; messages of calls. The
-    /// names by which the person was shown go with it. Who was a guest of a reservation goes too. Beside what was found: the calls whose
-    /// messages are not to be shown any more.
+    /// names by which the person was shown go with it. Who was a guest of a reservation goes too, with the links by which they joined.
+    /// Beside what was found: the calls whose messages are not to be shown any more.
     ///
     /// # Errors
     /// When the database fails; what was done before stays done.
@@ -102,7 +109,14 @@ impl Store {
         let (calls, history) = self.redact_calls(&mut wanted, at).await?;
         let events = self.redact_events(&mut wanted).await?;
         let audit = self.redact_audit(&wanted).await?;
-        let (guests, mails) = (self.redact_guests(&wanted, at).await?, self.forget_mails(&wanted).await?);
+        let (guests, logins) = self.redact_guests(&wanted, at).await?;
+        let mails = self.forget_mails(&wanted).await?;
+        // Behind the guests: a link goes where its guest is invited no more.
+        let before = Timestamp(at.0.saturating_sub(KNOWN_MS));
+        let is_theirs = |link: &GuestLink| {
+            wanted.has_link(link) || link.guest.as_ref().is_some_and(|login| logins.contains(login))
+        };
+        self.forget_guest_links(account, before, is_theirs).await?;
         let mut of_calls = wanted.participants.clone();
         let messages = self.forget_messages(&wanted, &mut of_calls).await?;
         Ok((Redacted { calls, history, events, audit, messages, guests, mails }, of_calls))
@@ -222,7 +236,7 @@ impl Store {
                 sqlx::query_as(
                 "SELECT id, path, before_json, after_json, request_json FROM audit WHERE account_id = $1 AND id > $2
                      AND (substr(path, 1, 16) IN ('/v1/conferences/', '/v1/reservations') OR substr(path, 1, 10) = '/v1/series'
-                         OR substr(path, 1, 12) = '/conference_')
+                         OR substr(path, 1, 15) = '/v1/guest-links' OR substr(path, 1, 12) = '/conference_')
                  ORDER BY id LIMIT $3"
             )
             .bind(wanted.account.0)
@@ -274,9 +288,14 @@ impl Store {
         }
     }
 
-    /// Of reservations that are over. Of others, guests are told what becomes of them: they are changed by who has booked.
-    async fn redact_guests(&self, wanted: &Wanted<'_>, at: Timestamp) -> Result<u64, StoreError> {
-        let (mut guests, mut after) = (0, String::new());
+    /// Of reservations that are over; with the logins of their mail addresses. Of others, guests are told what becomes of them: they are
+    /// changed by who has booked.
+    async fn redact_guests(
+        &self,
+        wanted: &Wanted<'_>,
+        at: Timestamp,
+    ) -> Result<(u64, BTreeSet<String>), StoreError> {
+        let (mut guests, mut logins, mut after) = (0, BTreeSet::new(), String::new());
         loop {
             let rows: Vec<(String, String)> = read!(self.base, DOING, |on| {
                 sqlx::query_as(
@@ -294,10 +313,11 @@ impl Store {
             let mut found = Vec::new();
             for (token, text) in rows {
                 let Ok(before) = serde_json::from_str::<Vec<Guest>>(&text) else { continue };
-                let count = before.len();
-                let left: Vec<Guest> = before.into_iter().filter(|guest| !wanted.is_guest(guest)).collect();
-                if left.len() < count {
-                    guests += (count - left.len()) as u64;
+                let (theirs, left): (Vec<Guest>, Vec<Guest>) =
+                    before.into_iter().partition(|guest| wanted.is_guest(guest));
+                if !theirs.is_empty() {
+                    guests += theirs.len() as u64;
+                    logins.extend(theirs.iter().map(|guest| login_of(&guest.mail)));
                     let text = (!left.is_empty())
                         .then(|| serde_json::to_string(&left).expect("plain data becomes JSON"));
                     found.push((token, text));
@@ -312,7 +332,7 @@ impl Store {
                 transaction.commit(DOING).await?;
             }
             if is_last {
-                return Ok(guests);
+                return Ok((guests, logins));
             }
         }
     }

@@ -158,7 +158,6 @@ impl Store {
         after: (Timestamp, &str),
         limit: usize,
     ) -> Result<Vec<(Timestamp, RecordingManifest)>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let found: Vec<(i64, String)> = read!(self.base, "reading old recordings", |on| {
             sqlx::query_as(
             "SELECT ended_at, manifest FROM recordings
@@ -167,7 +166,7 @@ impl Store {
         .bind(before.0)
         .bind(after.0.0)
         .bind(after.1)
-        .bind(limit)
+        .bind(at_most(limit))
         .fetch_all(on)
         })?;
         found.into_iter().map(|(at, text)| Ok((Timestamp(at), manifest_of(&text)?))).collect()

@@ -328,7 +328,7 @@ async fn a_person_has_so_many_sessions_and_no_more(database: &Database) {
 
 const BOB: &str = "1-2-0/bob@example.com";
 
-/// Eve, as a provider describes her.
+/// What a provider says of Eve.
 fn described(subject: &str, mail: Option<&str>, roles: &[(&str, Role)]) -> ProviderPerson {
     ProviderPerson {
         issuer: "https://id.example.com".to_owned(),

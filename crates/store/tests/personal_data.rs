@@ -4,10 +4,11 @@
 #[macro_use]
 mod support;
 
-use plenary_conference::{ConferenceName, ParticipantId, Reservation, ReservationToken, Timestamp};
+use plenary_conference::{ConferenceName, ParticipantId, Reservation, Timestamp};
 use plenary_model::{
     AccountEvent, AccountId, Actor, AuditEntry, CallDirection, CallEntry, CallRecord, EndedBy, EventKind,
     EventRecord, Guest, Introduction, LanguageCode, ParticipantUpdate, Presence, RecordEntry, Redaction,
+    Token,
 };
 use plenary_store::{AuditQuery, CallMessages, Redacted, Sought, Store, new_reservation_token};
 use serde_json::{Value, json};
@@ -285,10 +286,16 @@ async fn guests_of_reservations_that_are_over_are_taken_out_with_their_mails(dat
             series: None,
         };
         store.reserve(&reservation, 100, 5, NOW).await.unwrap();
-        reservation.token
+        reservation
     };
     let (old, new) = (reserve("Old", 1).await, reserve("New", 48).await);
     let later = NOW.plus_minutes(26 * 60);
+    let mut codes = Vec::new();
+    for (reservation, mail) in
+        [(&old, "Ann@example.com"), (&old, "ben@example.com"), (&new, "Ann@example.com")]
+    {
+        codes.push(store.guest_code_for(reservation, Some(mail), NOW).await.unwrap());
+    }
     let mails = store.due_mails(Timestamp(i64::MAX), 10).await.unwrap();
     assert_eq!(mails.len(), 4, "{mails:?}");
     let sent: Vec<i64> = mails[..3].iter().map(|mail| mail.id).collect();
@@ -316,8 +323,8 @@ async fn guests_of_reservations_that_are_over_are_taken_out_with_their_mails(dat
     let mails_of_ann = mails[..3].iter().filter(|mail| mail.guest.mail == "Ann@example.com").count();
     assert_eq!(found, Redacted { guests: 1, mails: mails_of_ann as u64, audit: 1, ..Redacted::default() });
     let open = store.open_reservations(NOW, 5).await.unwrap();
-    let left = |token: &ReservationToken| {
-        let stored = open.iter().find(|one| one.token == *token).unwrap();
+    let left = |of: &Reservation| {
+        let stored = open.iter().find(|one| one.token == of.token).unwrap();
         stored.guests.iter().map(|guest| guest.mail.clone()).collect::<Vec<_>>()
     };
     assert_eq!(left(&old), ["ben@example.com"]);
@@ -327,6 +334,10 @@ async fn guests_of_reservations_that_are_over_are_taken_out_with_their_mails(dat
     assert_eq!(after["guests"][0]["mail"], "", "{after}");
     assert_eq!(after["guests"][1]["mail"], "ben@example.com");
     assert_eq!(store.due_mails(Timestamp(i64::MAX), 10).await.unwrap().len(), 1, "what waits is sent");
+    let [gone, of_ben, to_come] = &codes[..] else { panic!("{codes:?}") };
+    assert_eq!(store.check_token(gone, later).await.unwrap(), Token::Unknown, "the link is forgotten");
+    assert_eq!(store.check_token(of_ben, later).await.unwrap(), Token::Expired);
+    assert!(matches!(store.check_token(to_come, later).await.unwrap(), Token::Guest(_)));
 }
 
 async fn messages_are_kept_for_a_while_and_within_bounds(database: &Database) {

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-/// 2048 bits, of no use to anybody else.
+/// 2048 bits, of no use elsewhere.
 const RSA_KEY: &[u8] = include_bytes!("rsa.der");
 
 /// How an ID token is signed.
@@ -121,7 +121,7 @@ pub enum Mood {
     Huge,
     /// With 503.
     Failing,
-    /// It sends whoever asks somewhere else.
+    /// It sends callers somewhere else.
     Elsewhere,
 }
 

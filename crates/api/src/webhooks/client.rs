@@ -35,7 +35,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(1);
 pub(super) enum SendError {
     #[error("the host cannot be found: {0}")]
     Unresolved(String),
-    /// Which address it is is not said: whoever may make webhooks does not need to know what names mean within our network.
+    /// The address is not named: one who may make webhooks need not know what names mean within our network.
     #[error(
         "the host is not at an address of the internet: the configuration has to allow it ([webhooks] allow)"
     )]

@@ -63,9 +63,11 @@ const KEPT_MS: i64 = 14 * 24 * 3600 * 1000;
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Events that are read at once.
 const PAGE: usize = 200;
-/// Messages that are under way at a time, over all webhooks that take them.
+/// Messages that are under way at a time, over all webhooks that have taken the last one.
 const SENDING_MAX: usize = 512;
-/// The same of webhooks that did not take the last one: where many hang, those that are well do not wait for them.
+/// The same of webhooks that were sent nothing yet since the start, or since their last change; also by hand.
+const SENDING_FIRST_MAX: usize = 256;
+/// The same of webhooks that did not take the last one. Where many hang, those that are well wait neither for them nor for new ones.
 const SENDING_AGAIN_MAX: usize = 256;
 /// Deliveries that are deleted at once.
 const PRUNED_AT_ONCE: usize = 500;
@@ -81,6 +83,7 @@ struct Inner {
     owner: String,
     changed: Notify,
     sending: Semaphore,
+    sending_first: Semaphore,
     sending_again: Semaphore,
 }
 
@@ -122,6 +125,7 @@ impl Webhooks {
             owner: HEXLOWER.encode(&owner),
             changed: Notify::new(),
             sending: Semaphore::new(SENDING_MAX),
+            sending_first: Semaphore::new(SENDING_FIRST_MAX),
             sending_again: Semaphore::new(SENDING_AGAIN_MAX),
         }))
     }
@@ -202,7 +206,8 @@ impl Webhooks {
     ) -> Result<Delivery, StoreError> {
         let secrets = self.0.store.webhook_secrets(account, &webhook.name).await?;
         let was_pending = delivery.state == DeliveryState::Pending && delivery.seq.is_some();
-        let (mut delivery, _) = self.0.send(webhook, &secrets, delivery, body).await;
+        let (mut delivery, _) =
+            self.0.send(self.0.places_of(webhook), webhook, &secrets, delivery, body).await;
         if delivery.state == DeliveryState::Pending && !was_pending {
             // Nobody tries it again.
             delivery.state = DeliveryState::Failed;
@@ -251,6 +256,9 @@ struct Passed {
     written: Instant,
 }
 
+/// The last change of the webhook that has taken the last message of this process. `None`: it has not, or there was none.
+type Proven = Option<Timestamp>;
+
 /// A task that ends with its handle.
 struct Task(JoinHandle<()>);
 
@@ -264,9 +272,10 @@ impl Inner {
     async fn serve(self: Arc<Self>, account: AccountId, name: String) {
         let mut news = self.store.event_news(account);
         let mut passed = Passed { up_to: 0, written: Instant::now() };
+        let mut proven = None;
         loop {
             news.borrow_and_update();
-            let pause = match self.turn(account, &name, &mut passed).await {
+            let pause = match self.turn(account, &name, &mut passed, &mut proven).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     warn!(%error, webhook = name, account = account.0, "events cannot be sent; trying again");
@@ -286,6 +295,7 @@ impl Inner {
         account: AccountId,
         name: &str,
         passed: &mut Passed,
+        proven: &mut Proven,
     ) -> Result<Duration, StoreError> {
         let Some(webhook) = self.store.webhook(account, name).await? else { return Ok(LOOK_AGAIN) };
         if !webhook.settings.enabled {
@@ -322,7 +332,7 @@ impl Inner {
         let mut failures = webhook.failures;
         for event in &events {
             let Some(record) = wants(event) else { continue };
-            let goes_on = self.deliver(account, &job, failures, event, &record).await?;
+            let goes_on = self.deliver(account, &job, failures, event, &record, proven).await?;
             failures = 0;
             if !goes_on || leased.elapsed() > LEASED_AGAIN {
                 return Ok(Duration::ZERO);
@@ -342,6 +352,7 @@ impl Inner {
         failures: u32,
         event: &StoredEvent,
         record: &EventRecord,
+        proven: &mut Proven,
     ) -> Result<bool, StoreError> {
         let webhook = &job.webhook;
         let id = message_id(account, webhook, event.seq);
@@ -362,7 +373,13 @@ impl Inner {
             created_at: at,
             tried_at: at,
         });
-        let (mut delivery, retry_after) = self.send(webhook, &job.secrets, delivery, &event.json()).await;
+        let places = match *proven {
+            Some(since) if since == webhook.updated_at => &self.sending,
+            _ => self.places_of(webhook),
+        };
+        let (mut delivery, retry_after) =
+            self.send(places, webhook, &job.secrets, delivery, &event.json()).await;
+        *proven = matches!(delivery.status, Some(200..=299)).then_some(webhook.updated_at);
         let is_too_old = delivery.tried_at.0 - record.at.0 > GIVEN_UP_MS;
         if delivery.state == DeliveryState::Pending && is_too_old {
             delivery.state = DeliveryState::Failed;
@@ -444,18 +461,25 @@ impl Inner {
         }
     }
 
-    /// Tries once. The delivery as it is then: pending where it was not taken; and how long the other side wants to be left alone.
+    /// Where messages wait to a webhook of which it is not known whether it takes them.
+    fn places_of(&self, webhook: &StoredWebhook) -> &Semaphore {
+        match webhook.failures {
+            0 => &self.sending_first,
+            _ => &self.sending_again,
+        }
+    }
+
+    /// Tries once, when one of the places is free. The delivery as it is then: pending where it was not taken; and how long the other side
+    /// wants to be left alone.
     async fn send(
         &self,
+        places: &Semaphore,
         webhook: &StoredWebhook,
         secrets: &[String],
         delivery: Delivery,
         body: &str,
     ) -> (Delivery, Option<Duration>) {
-        let _permit = match webhook.failures {
-            0 => self.sending.acquire().await,
-            _ => self.sending_again.acquire().await,
-        };
+        let _permit = places.acquire().await;
         let (began, tried_at) = (Instant::now(), now());
         let seconds = tried_at.seconds();
         let signatures = signatures(secrets, &delivery.id, seconds, body);

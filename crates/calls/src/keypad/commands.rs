@@ -3,7 +3,7 @@
 use super::state::Levels;
 use crate::{
     Calls,
-    call::{CallRequest, Purpose, Stage},
+    call::CallRequest,
     control::{ControlError, DialRefused},
     lookup::{Extended, Lookup, Pending, StoreFailed},
     number::CallNumber,
@@ -155,27 +155,5 @@ impl Calls {
             }
         };
         self.command_done(number, question, outcome);
-    }
-
-    /// A participant that talks while it is muted hears so, at most once a minute.
-    pub(crate) fn note_talking_muted(&mut self, number: CallNumber) {
-        const AGAIN_MS: u64 = 60_000;
-        let now = self.now.mono;
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        let Stage::Up(session) = &call.stage else { return };
-        let is_muted = matches!(session.purpose, Purpose::Conference { .. })
-            && session.listens
-            && !session.speaks
-            && call.options.talker;
-        let Some(keypad) = call.keypad.as_deref_mut().filter(|keypad| is_muted && keypad.menus.is_some())
-        else {
-            return;
-        };
-        if keypad.muted_said_at.is_some_and(|at| now < at.plus_ms(AGAIN_MS)) {
-            return;
-        }
-        keypad.muted_said_at = Some(now);
-        let self_unmute = keypad.may_unmute;
-        self.menus_input(number, Input::News(News::TalkingMuted { self_unmute }));
     }
 }

@@ -34,14 +34,6 @@ impl Calls {
     /// The conference notifies a participant.
     pub(crate) fn tell(&mut self, participant: &ParticipantId, news: News) {
         let Some(number) = self.participants.get(participant).copied() else { return };
-        let may_unmute = match news {
-            News::MutedByLeader { self_unmute } => Some(self_unmute),
-            News::AskedToUnmute => Some(true),
-            _ => None,
-        };
-        if let (Some(may_unmute), Some(keypad)) = (may_unmute, self.keypad(number)) {
-            keypad.may_unmute = may_unmute;
-        }
         if news == News::AskedToUnmute && !self.has_mute_menu(number) {
             return self.ask_by_single_key(number);
         }

@@ -31,10 +31,6 @@ pub(crate) struct Keypad {
     /// The name that is being recorded, and the question that asked for it.
     pub(super) recording: Option<(QuestionId, RecordingId)>,
     pub(super) levels: Levels,
-    /// When the participant last heard that it talks while it is muted.
-    pub(super) muted_said_at: Option<Mono>,
-    /// It may unmute itself, as last reported to it.
-    pub(super) may_unmute: bool,
     /// The keys do something in the conference.
     pub(crate) has_keys: bool,
     /// What a called participant is asked before it enters.
@@ -65,8 +61,6 @@ impl Keypad {
             music: None,
             recording: None,
             levels: Levels::default(),
-            muted_said_at: None,
-            may_unmute: true,
             has_keys: true,
             confirmation: None,
             due: None,
@@ -86,7 +80,6 @@ impl Keypad {
         Some(Box::new(Self {
             menus: Some(Menus::new(menu.clone(), leader_menu.clone(), is_leader, language)),
             is_leader,
-            may_unmute: self.may_unmute,
             has_keys: self.has_keys,
             ..Self::new(self.account, Some(menu), Some(leader_menu))
         }))

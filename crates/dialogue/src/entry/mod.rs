@@ -41,7 +41,7 @@ const DIALOGUE_S_MAX: u32 = 300;
 /// The store, the recorder or a conference that does not answer for so long has failed.
 const ANSWER_S_MAX: u32 = 15;
 /// A PIN that is not looked at yet is kept for so long; a caller who has to wait longer is asked to call again. No member of a room
-/// waits longer, whoever else guesses.
+/// waits longer, however many others guess.
 const PIN_WAIT_S_MAX: u32 = 60;
 /// A wait of more than so long is not spent in silence.
 const PIN_SILENCE_S_MAX: u32 = 5;

@@ -83,12 +83,8 @@ impl Menus {
                 };
                 return [Item::from(Prompt::MuteByLeader)].into_iter().chain(how).collect();
             }
-            News::AskedToUnmute | News::TalkingMuted { self_unmute: true } => {
-                let how = self.how_to_unmute().unwrap_or_else(|| Prompt::MuteOn.into());
-                return vec![how];
-            }
-            News::TalkingMuted { self_unmute: false } => {
-                return [Item::from(Prompt::MuteOn)].into_iter().chain(self.how_to_ask()).collect();
+            News::AskedToUnmute => {
+                return vec![self.how_to_unmute().unwrap_or_else(|| Prompt::MuteOn.into())];
             }
             News::UnmutedByLeader => Prompt::MuteOffByLeader,
             News::HandRaised => Prompt::HandSomebody,

@@ -441,9 +441,7 @@ fn what_others_do_to_a_participant_is_told_with_the_keys_that_help() {
         (News::MutedByLeader { self_unmute: true }, format!("mute.by-leader, {key_for}")),
         (News::MutedByLeader { self_unmute: false }, "mute.by-leader, mute.ask".to_owned()),
         (News::UnmutedByLeader, "mute.off-by-leader".to_owned()),
-        (News::TalkingMuted { self_unmute: true }, "mute.talking".to_owned()),
         (News::AskedToUnmute, "mute.talking".to_owned()),
-        (News::TalkingMuted { self_unmute: false }, "mute.on, mute.ask".to_owned()),
         (News::HandRaised, "hand.somebody".to_owned()),
         (News::Call(CallProgress::Joined), "dial.joined".to_owned()),
     ] {
@@ -453,7 +451,7 @@ fn what_others_do_to_a_participant_is_told_with_the_keys_that_help() {
     }
     let menu = serde_json::from_str(r#"{"1": "mute", "2": "hand"}"#).unwrap();
     let mut pad = Keypad::with(menu, LeaderMenu::default(), false);
-    pad.input(Input::News(News::TalkingMuted { self_unmute: true }));
+    pad.input(Input::News(News::AskedToUnmute));
     assert_eq!(pad.take(), [format!("play {:?}", Saying::KeyToUnmute { keys: "1".into() })]);
 }
 

@@ -36,7 +36,8 @@ pub(crate) struct MailConfig {
     pub(crate) from: String,
     /// The telephone number by which rooms are reached, as guests are told. Empty: they are told none.
     pub(crate) number: String,
-    /// The page by which guests join in a browser; `{conference}` stands for the name. Empty: they are told none.
+    /// The page by which guests join in a browser; `{code}` stands for the code of a guest's link, `{conference}` for the name. Empty: they
+    /// are told none.
     pub(crate) join: String,
 }
 

@@ -403,7 +403,7 @@ fn open_reservations(conferences: &mut Conferences, open: Vec<Reservation>, cloc
 }
 
 /// Reserved conferences that go on are recorded on, in a new part each: those of which the event log says that they were being recorded.
-/// One that somebody had stopped may look cut off by its files, for those take a while to complete.
+/// One that had been stopped may look cut off by its files, for those take a while to complete.
 fn resume_recordings(
     conferences: &mut Conferences,
     cut_off: Vec<RecordingManifest>,

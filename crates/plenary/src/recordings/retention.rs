@@ -36,7 +36,7 @@ async fn prune_once(archive: &Archive, store: &Store, now: Timestamp, days: u32)
         let old = store.recordings_kept_long_enough(now, days, after.as_deref(), DELETED_AT_ONCE).await?;
         for (account, id) in &old {
             match plenary_api::delete_recording(&store, archive, *account, id, Some(TOO_OLD)).await {
-                // Somebody else has deleted it.
+                // It has been deleted meanwhile.
                 Ok(false) => {}
                 Ok(true) => {
                     info!(recording = %id, account = account.0, "a recording is deleted: it is older than is kept");

@@ -172,7 +172,7 @@ fn who_is_cut_off_is_called_again_and_is_in_again_and_who_hangs_up_is_not() {
     gateway.say_within(&first, "BYE", 2, "Reason: Q.850;cause=41;text=\"Temporary failure\"\r\n", "");
     at = world.prompts.wait_since(&leader, at, "dial.redial");
     gateway.answer(&gateway.wait("INVITE"), "302 Moved Temporarily", &contact, "");
-    // Whoever answers now may be a mailbox: the key is asked for again.
+    // A mailbox may answer now: the key is asked for again.
     wait_for("the question", || world.prompts.find(&phone.heard(), "dial.accept"));
     assert_eq!(world.server.participants("Board").len(), 1, "nobody joins by answering");
     assert!(!leader.hears_tones(&[1100.0], 600, -45.0)[0], "nor is heard");

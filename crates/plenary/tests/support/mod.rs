@@ -375,7 +375,7 @@ impl Phone {
     pub fn command(control: &str, command: &str, parameter: &str) {
         let text = format!(r#"{{"command":"{command}","params":"{parameter}"}}"#);
         let mut connection = std::net::TcpStream::connect(control).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         // A netstring.
         connection.write_all(format!("{}:{text},", text.len()).as_bytes()).unwrap();
         // Beside the answer it tells of events.

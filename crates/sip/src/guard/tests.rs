@@ -254,7 +254,7 @@ fn a_token_is_looked_at_where_names_were_tried_out_and_a_good_one_ends_the_ban()
     }
     assert!(guard.is_banned(office, at) && guard.may_connect(office, 3));
     assert_eq!(guard.admit(office, true, at), Admission::Ignored);
-    assert_eq!(guard.admit_with_token(office, at), Admission::Admitted);
+    assert_eq!(guard.admit_with_tokens(office, at), Admission::Admitted);
     guard.succeeded(office, &alice(), at);
     assert!(!guard.is_banned(office, at) && guard.admit(office, true, at) == Admission::Admitted);
 }

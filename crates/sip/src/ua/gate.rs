@@ -83,15 +83,15 @@ impl Gate {
             self.failed(cx, flow, BanReason::AttackTool);
             return false;
         }
-        let brings_token = requests::authorizations(request).bearers().next().is_some();
+        let brings_tokens = requests::authorizations(request).are_tokens();
         let brings_something = proof_of(flow) == Proof::Reached
             || request.headers.get(&HeaderName::Authorization).is_some()
             || request.headers.get(&HeaderName::ProxyAuthorization).is_some();
         if self.guard.is_blocked(flow, &requests::caller(request), brings_something, cx.now) {
             return false;
         }
-        let admission = match brings_token {
-            true => self.guard.admit_with_token(flow, cx.now),
+        let admission = match brings_tokens {
+            true => self.guard.admit_with_tokens(flow, cx.now),
             false => self.guard.admit(flow, brings_something, cx.now),
         };
         match admission {

@@ -82,11 +82,17 @@ fn items(value: &[u8]) -> Vec<Vec<u8>> {
     let mut items: Vec<Vec<u8>> = Vec::new();
     let mut is_begun = false;
     for part in split_unquoted(value, b',') {
+        let has_bracket = find_unquoted(part, b'<').is_some();
+        // Only the beginning of an address can be a scheme, and each part is looked at once.
+        let begins_name = !has_bracket && (is_begun || !has_scheme(part));
         match items.last_mut().filter(|_| is_begun) {
-            Some(begun) => begun.extend([b",", part].concat()),
+            Some(begun) => {
+                begun.push(b',');
+                begun.extend_from_slice(part);
+            }
             None => items.push(part.to_vec()),
         }
-        is_begun = items.last().is_some_and(|item| find_unquoted(item, b'<').is_none() && !has_scheme(item));
+        is_begun = begins_name;
     }
     items
 }
@@ -201,10 +207,15 @@ fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
 /// Splits at an octet outside of quotes and, unless it separates there, of angle brackets.
 fn split_unquoted(mut text: &[u8], separator: u8) -> Vec<&[u8]> {
     let mut parts = Vec::new();
-    let mut from = 0;
+    // Nothing is looked at twice, however many separators there are.
+    let (mut from, mut is_bracketed) = (0, false);
     while let Some(at) = find_unquoted(&text[from..], separator).map(|at| from + at) {
-        let is_bracketed = find_unquoted(&text[..at], b'<')
-            .is_some_and(|begin| find_unquoted(&text[begin..at], b'>').is_none());
+        let seen = &text[from..at];
+        let inside = match is_bracketed {
+            true => Some(seen),
+            false => find_unquoted(seen, b'<').map(|begin| &seen[begin..]),
+        };
+        is_bracketed = inside.is_some_and(|inside| find_unquoted(inside, b'>').is_none());
         if is_bracketed {
             from = at + 1;
             continue;

@@ -1,10 +1,10 @@
 //! People whom an OpenID Connect provider vouches for: known by its name for them, else by a verified mail address, else made.
 //!
-//! Who somebody is at the provider is (issuer, subject): the subject is never given to anybody else, a mail address may be.
+//! Who a person is at the provider is (issuer, subject): the subject is never given to another one, a mail address may be.
 //! So the address leads to a person once, and only to one whom the provider does not know by another subject.
 //!
-//! A password of that person may be somebody else's, who was handed the invitation or made the person by that address, and
-//! groups may give more than that one has. So whoever signs in here has none: it is dropped, with what was begun by it.
+//! A password of that person may be another's, who was handed the invitation or made the person by that address, and
+//! groups may give more than that one has. So a person who signs in here has none: it is dropped, with what was begun by it.
 
 use super::{
     Person, PersonError, gone, insert, reread,
@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 const DOING: &str = "signing in at a provider";
 
-/// Somebody as a provider describes them.
+/// A person as a provider describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderPerson {
     /// The provider.
@@ -63,7 +63,7 @@ pub enum ProviderSignIn {
 }
 
 impl Store {
-    /// Begins a session of somebody whom a provider vouches for. What their groups give takes the place of what groups gave
+    /// Begins a session of a person whom a provider vouches for. What their groups give takes the place of what groups gave
     /// before; what was given by hand stays, and counts instead of a group's role in the same account. A password that they
     /// have does not count any more, nor does an open invitation, and sessions end that may have begun by either.
     ///

@@ -264,7 +264,7 @@ impl Store {
             doing,
             sqlx::query(delete).bind(&hash(code)[..]).bind(now.0).bind(person.id.0)
         )?;
-        // Somebody else was faster, with the same code.
+        // Another was faster, with the same code.
         if is_first == 0 {
             return Ok(None);
         }

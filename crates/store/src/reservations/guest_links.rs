@@ -25,6 +25,8 @@ const CODE_BYTES: usize = 20;
 const CODE_CHARS: usize = 32;
 /// Links that are over are known for so long, so that the answer to an old code differs from that to a guess.
 const OVER_KEPT_MS: i64 = 30 * 24 * 3_600_000;
+/// Links that are looked through at once for those of a person.
+const LINKS_AT_ONCE: usize = 1000;
 /// Dates of a series that are looked through for one to which a guest is invited.
 const DATES_MAX: usize = 400;
 
@@ -377,6 +379,63 @@ impl Store {
         })
     }
 
+    /// Forgets links of a person that lead nowhere any more: those that were revoked or ended before this time, and those of guests who
+    /// are invited to nothing that ends later.
+    ///
+    /// # Errors
+    /// When the database fails; what was done before stays done.
+    pub(crate) async fn forget_guest_links(
+        &self,
+        account: AccountId,
+        before: Timestamp,
+        is_theirs: impl Fn(&GuestLink) -> bool + Send + Sync,
+    ) -> Result<(), StoreError> {
+        let doing = "forgetting the guests' links of a person";
+        let select = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM guest_links WHERE guest_links.account_id = $1 AND guest_links.id > $2
+             AND (guest_links.guest IS NOT NULL OR guest_links.label IS NOT NULL) ORDER BY guest_links.id LIMIT $3"
+        );
+        let delete = concat!(
+            "DELETE FROM guest_links WHERE guest_links.id = $1 AND ($2 OR guest_links.revoked_at IS NOT NULL OR ",
+            end!(),
+            " < $3)"
+        );
+        let mut after = i64::MIN;
+        loop {
+            let rows: Vec<LinkRow> = read!(self.base, doing, |on| sqlx::query_as(select)
+                .bind(account.0)
+                .bind(after)
+                .bind(at_most(LINKS_AT_ONCE))
+                .fetch_all(on))?;
+            let is_last = rows.len() < LINKS_AT_ONCE;
+            let links: Vec<GuestLink> = rows.into_iter().map(link).collect();
+            after = links.last().map_or(after, |last| last.id);
+            let of_person: Vec<GuestLink> = links.into_iter().filter(|link| is_theirs(link)).collect();
+            let mut theirs = Vec::new();
+            for link in &of_person {
+                let is_invited_no_more =
+                    link.guest.is_some() && self.date_of(account, link, before).await?.is_none();
+                theirs.push((link.id, is_invited_no_more));
+            }
+            if !theirs.is_empty() {
+                let mut transaction = self.write(doing).await?;
+                for (id, is_invited_no_more) in theirs {
+                    execute!(
+                        transaction,
+                        doing,
+                        sqlx::query(delete).bind(id).bind(is_invited_no_more).bind(before.0)
+                    )?;
+                }
+                transaction.commit(doing).await?;
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
     async fn standing(&self, code: &str, now: Timestamp) -> Result<Standing, StoreError> {
         if !is_storable(code) {
             return Ok(Standing::Unknown);
@@ -450,10 +509,11 @@ impl Store {
     }
 }
 
-/// Deletes some links of an account that have been over for long.
+/// Deletes some links of an account that have been over for long. Those that are not old enough for that are not looked at closely.
 async fn forget_old(transaction: &mut Write, account: AccountId, now: Timestamp) -> Result<(), StoreError> {
     let delete = concat!(
-        "DELETE FROM guest_links WHERE id IN (SELECT guest_links.id FROM guest_links WHERE guest_links.account_id = $1 AND (",
+        "DELETE FROM guest_links WHERE id IN (SELECT guest_links.id FROM guest_links
+             WHERE guest_links.account_id = $1 AND guest_links.created_at < $2 AND (",
         end!(),
         " < $2 OR guest_links.revoked_at < $2) ORDER BY guest_links.id LIMIT $3)"
     );

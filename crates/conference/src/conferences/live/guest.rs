@@ -45,6 +45,8 @@ pub(in crate::conferences) struct Preset {
     pub(in crate::conferences) held_by_telephone: bool,
     pub(in crate::conferences) leader: Option<bool>,
     pub(in crate::conferences) heard_by: Option<Vec<ParticipantId>>,
+    /// The hand of the call whose place it takes is up.
+    pub(in crate::conferences) has_hand_up: bool,
 }
 
 impl Guest {
@@ -71,6 +73,7 @@ impl Guest {
         preset.dtmf_enabled = preset.dtmf_enabled.or(Some(other.dtmf_enabled));
         preset.self_unmute = preset.self_unmute.or(other.self_unmute);
         preset.held |= other.is_held;
+        preset.has_hand_up = other.hand_raised_at.is_some();
         if preset.heard_by.is_none() {
             preset.heard_by.clone_from(&other.heard_by);
         }

@@ -228,7 +228,7 @@ impl LiveConference {
             by.retain(|id| self.members.values().any(|member| member.id == *id));
         }
         let (is_leader, was_made) = (guest.is_leader(), guest.is_leader() != guest.is_leader_by_itself());
-        let by = guest.preset.heard_by.clone();
+        let (by, has_hand_up) = (guest.preset.heard_by.clone(), guest.preset.has_hand_up);
         let muting = self.muting_on_entry(&guest);
         self.members.insert(order, Member::new(id.clone(), guest, muting, turn.now.wall));
         self.expect_to_tell(order, turn);
@@ -239,6 +239,8 @@ impl LiveConference {
             None => EventKind::ParticipantEntered(presence),
         };
         turn.publish_of(id, kind, None);
+        // Leaders have heard of it when it went up.
+        self.change_hand(order, has_hand_up, turn);
         if was_made {
             self.say_role(order, turn);
         }
@@ -258,8 +260,8 @@ impl LiveConference {
         order
     }
 
-    /// A call that comes in place of another one has that one's name, is a leader where that one was made one, and is muted, on
-    /// hold and heard as that one was. Returns whether there is, or was, such a one.
+    /// A call that comes in place of another one has that one's name, is a leader where that one was made one, is muted, on hold
+    /// and heard as that one was, and has its hand up where that one had. Returns whether there is, or was, such a one.
     fn take_standing(&mut self, id: &ParticipantId, guest: &mut Guest, turn: &mut Turn<'_>) -> bool {
         let Some(of) = guest.in_place_of.take() else { return false };
         let Some(other) = self.members.values_mut().find(|member| member.id == of) else {
@@ -575,9 +577,16 @@ impl LiveConference {
     }
 
     fn set_hand(&mut self, order: EntryOrder, is_raised: bool, turn: &mut Turn<'_>) {
-        let Some(member) = self.members.get_mut(&order) else { return };
+        if self.change_hand(order, is_raised, turn) && is_raised {
+            self.tell_leaders(&News::HandRaised, Some(order), turn);
+        }
+    }
+
+    /// The same without a word to the leaders. Returns whether it was otherwise before.
+    fn change_hand(&mut self, order: EntryOrder, is_raised: bool, turn: &mut Turn<'_>) -> bool {
+        let Some(member) = self.members.get_mut(&order) else { return false };
         if member.hand_raised_at.is_some() == is_raised {
-            return;
+            return false;
         }
         member.hand_raised_at = is_raised.then_some(turn.now.wall);
         let participant = member.id.clone();
@@ -587,9 +596,7 @@ impl LiveConference {
         };
         turn.publish_of(&participant, kind, None);
         turn.notify(|conference| Notice::HandChanged { conference, participant, is_raised });
-        if is_raised {
-            self.tell_leaders(&News::HandRaised, Some(order), turn);
-        }
+        true
     }
 
     /// Notifies all leaders but this one.

@@ -272,7 +272,7 @@ impl LiveConference {
             }
             RecordingReport::Lost { recording, ms } => {
                 if self.is_current(&recording) {
-                    self.recordings.loss.ms += ms;
+                    self.recordings.loss.ms = self.recordings.loss.ms.saturating_add(ms);
                     self.tell_loss(turn);
                 }
                 Ok(())

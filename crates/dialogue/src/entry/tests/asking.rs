@@ -376,7 +376,7 @@ fn guessing_is_slowed_and_a_short_wait_is_waited_for() {
     assert_eq!(call.take(), ["music on"]);
     call.pass(60_000);
     assert_eq!(call.take(), ["check 1001 4829"]);
-    // Somebody else was quicker.
+    // Another caller was quicker.
     call.checked(PinResult::TooMany { until: call.now.plus_ms(30_000) });
     call.pass(30_000);
     assert_eq!(call.take(), ["check 1001 4829"]);

@@ -227,7 +227,7 @@ fn the_answers_of_a_banned_address_count() {
     let bye = line.act(|ua, now| ua.hang_up(CallId(1), Vec::new(), now));
     line.reply(&bye[0], "", "200 OK", "");
     assert!(matches!(line.events.last(), Some(SipEvent::Ended { .. })), "{:?}", line.events);
-    // Whom we call there answers as anybody does.
+    // Whom we call there answers as others do.
     let acknowledged = line.reply(&ringing, "them", "200 OK", OFFER);
     assert_sent(&acknowledged, &[("127.0.0.5:5060", "ACK")]);
     assert!(matches!(line.events.last(), Some(SipEvent::Answered { .. })), "{:?}", line.events);
@@ -248,6 +248,11 @@ fn a_token_is_looked_at_from_a_banned_address() {
     };
     line.hear(source, &subscribe(1, ""));
     assert!(!matches!(line.events.last(), Some(SipEvent::Subscribing(_))), "{:?}", line.events);
-    line.hear(source, &subscribe(2, "Authorization: Bearer abc\r\n"));
+    // Any token would do to go on guessing passwords.
+    let guess = "Authorization: Digest username=\"a\", realm=\"plenary\", nonce=\"n\", uri=\"sip:a@b\", response=\"\
+                 0123456789abcdef0123456789abcdef\"\r\n";
+    line.hear(source, &subscribe(2, &format!("Authorization: Bearer abc\r\n{guess}")));
+    assert!(!matches!(line.events.last(), Some(SipEvent::Subscribing(_))), "{:?}", line.events);
+    line.hear(source, &subscribe(3, "Authorization: Bearer abc\r\n"));
     assert!(matches!(line.events.last(), Some(SipEvent::Subscribing(_))), "{:?}", line.events);
 }
