@@ -12,7 +12,7 @@ export async function accept({ service, by }, page, link) {
   await by.press(page, "button[type=submit]");
 }
 
-/** Somebody in a conference by name, as the service sees it. */
+/** A participant by name, as the service sees it. */
 export const inConference = async (service, conference, name) =>
   (await service.participants(conference)).find(
     (one) => one.display_name === name && (one.state === "in" || one.state === "waiting"),
@@ -127,12 +127,13 @@ export async function beginnings(world) {
   await step("bookings have an address for calendar programs", async () => {
     await by.press(operator, "button:has-text('Calendar address')");
     await by.press(operator, "dialog button:has-text('Make an address')");
-    const address = await operator.inputValue("dialog input[readonly]");
+    const address = await operator.inputValue("dialog [readonly]");
     await look(operator, "calendar-address");
     const calendar = await (await fetch(service.api + new URL(address).pathname)).text();
     if (!calendar.startsWith("BEGIN:VCALENDAR") || !calendar.includes(scene.booked))
       throw new Error(calendar);
     await by.press(operator, "dialog button:has-text('Remove it')");
+    await by.press(operator, "dialog button[type=submit]");
     await operator.waitForSelector("text=The address is removed");
     await operator.keyboard.press("Escape");
   });
@@ -155,7 +156,7 @@ export async function leading(world) {
     await leader.waitForSelector("h2:has-text('In the conference')");
     await by.press(leader, "header button:has-text('Invite')");
     await by.press(leader, "dialog button:has-text('Make link')");
-    const link = await leader.inputValue("dialog input[readonly]");
+    const link = await leader.inputValue("dialog [readonly]");
     await look(leader, "room-invite");
     await leader.keyboard.press("Escape");
     await caller.goto(service.base + link.slice(link.indexOf("/join/")));
@@ -177,7 +178,7 @@ export async function leading(world) {
     await by.press(leader, `button:has-text('Unmute ${first}')`);
     await caller.waitForSelector("text=You can be heard");
   });
-  await step("somebody is renamed", async () => {
+  await step("a participant is renamed", async () => {
     await by.pick(leader, `button:has-text('More for ${first}')`, "Rename");
     await by.fill(leader, "dialog input", renamed);
     await leader.keyboard.press("Enter");
@@ -236,7 +237,7 @@ export async function leading(world) {
     await leader.waitForSelector(`h1:has-text('${board}')`);
   });
   if (world.isFirst) await togetherness(world);
-  await step("somebody is removed, and told so", async () => {
+  await step("a participant is removed, and told so", async () => {
     await by.pick(leader, `button:has-text('More for ${renamed.split(" ")[0]}')`, "Remove");
     await by.press(leader, "dialog button[type=submit]");
     await caller.waitForSelector("text=You were removed from the conference");
@@ -244,7 +245,7 @@ export async function leading(world) {
   });
 }
 
-/** Somebody without an account leads one conference. */
+/** A person without an account leads one conference. */
 async function leaderLink({ service, step, by, look, scene, leader, newPage }) {
   const { board } = scene;
   const guest = await newPage();
@@ -255,7 +256,7 @@ async function leaderLink({ service, step, by, look, scene, leader, newPage }) {
     await by.fill(leader, "dialog form input", "Ben");
     await by.press(leader, "dialog button[type=submit]");
     await leader.waitForSelector("dialog td:has-text('Ben')");
-    const link = await leader.inputValue("dialog input[readonly]");
+    const link = await leader.inputValue("dialog [readonly]");
     await look(leader, "leader-links");
     await guest.goto(service.base + link.slice(link.indexOf("/console/")));
     await guest.waitForSelector(`h1:has-text('${board}')`);
@@ -266,6 +267,7 @@ async function leaderLink({ service, step, by, look, scene, leader, newPage }) {
     const found = [await status(board), await status(scene.booked)];
     if (found.join() !== "200,403") throw new Error(`${found}`);
     await by.press(leader, "dialog button:has-text('Revoke')");
+    await by.press(leader, "dialog button[type=submit]:has-text('Revoke')");
     await leader.waitForSelector("dialog >> text=The link is revoked");
     await until("the end of the session", async () => (await status(board)) === 401);
   });
@@ -274,7 +276,7 @@ async function leaderLink({ service, step, by, look, scene, leader, newPage }) {
   await guest.context().close();
 }
 
-/** What happens by itself while somebody is in a call. */
+/** What happens by itself during a call. */
 async function accidents({ service, step, by, look, scene, leader, caller }) {
   const { board, guest } = scene;
   await step("names that callers choose are text", async () => {
@@ -368,7 +370,7 @@ export async function outage({ service, step, by, look, leader }, { token }) {
   });
 }
 
-/** Somebody without an account joins by the link in the calendar file of a booking that takes place. */
+/** A person without an account joins by the link in the calendar file of a booking that takes place. */
 async function byCalendar({ service, step, by, look, scene, leader, newPage }, token) {
   const guest = await newPage({ permissions: ["microphone"] });
   let link;
@@ -394,6 +396,7 @@ async function byCalendar({ service, step, by, look, scene, leader, newPage }, t
     await leader.waitForSelector("dialog td:has-text('in calendar files')");
     await look(leader, "booking-invite");
     await by.press(leader, "dialog tr:has-text('in calendar files') button:has-text('Revoke')");
+    await by.press(leader, "dialog button[type=submit]:has-text('Revoke')");
     await leader.waitForSelector("text=The link is revoked");
     await leader.keyboard.press("Escape");
     await guest.goto(service.base + link);
@@ -411,7 +414,7 @@ export async function bookings(world, { token }) {
     await leader.goto(`${service.base}/console/bookings/${token}`);
     await by.press(leader, "button:has-text('Invite')");
     await by.press(leader, "dialog button:has-text('Make link')");
-    const link = await leader.inputValue("dialog input[readonly]");
+    const link = await leader.inputValue("dialog [readonly]");
     await leader.keyboard.press("Escape");
     await until("its start", async () => (await booking()).state !== "reserved", 90_000);
     service.call(`conf-${scene.soon}`, 500);
@@ -493,7 +496,7 @@ export async function keypads(world) {
     await until("Dora", () => inConference(service, weekly.name, "Dora"));
     await caller.waitForSelector("text=(you)");
     await by.press(caller, "button:has-text('Hand')");
-    await until("her hand", async () => (await inConference(service, weekly.name, "Dora")).hand_raised_at);
+    await until("the hand", async () => (await inConference(service, weekly.name, "Dora")).hand_raised_at);
   });
   await handAndKeys(world);
   await step("a caller leaves", async () => {
@@ -519,6 +522,7 @@ async function refusals({ service, step, by, look, scene, newPage }, token) {
   await step("without a microphone people listen", async () => {
     const listener = await newPage();
     await listener.addInitScript(() => {
+      navigator.permissions.query = () => Promise.resolve({ state: "prompt" });
       navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
     });
     await listener.goto(`${service.base}/join/meet#token=${token}&room=${weekly.number}&pin=${weekly.pin}`);
@@ -543,18 +547,18 @@ async function refusals({ service, step, by, look, scene, newPage }, token) {
   });
   await step("a reload in a room with a PIN leads back into it, and asks nothing", async () => {
     const page = await newPage();
-    const hers = async () =>
+    const calls = async () =>
       (await service.participants(weekly.name)).filter((one) => one.display_name === "Ida");
     await page.goto(`${service.base}/join/meet#token=${token}&room=${weekly.number}`);
     await by.fill(page, "input[autocomplete=name]", "Ida");
     await by.fill(page, "input[inputmode=numeric]", weekly.pin);
     await by.press(page, "button:has-text('Listen only')");
     await page.waitForSelector("text=(you)");
-    const [before] = await hers();
+    const [before] = await calls();
     await page.reload();
     // Chromium ends the call with its page, so this is another one, which has keyed room and PIN in by itself.
-    await until("her again", async () => {
-      const again = await hers();
+    await until("the call again", async () => {
+      const again = await calls();
       return again.length === 1 && again[0].participant_id !== before.participant_id;
     });
     await page.waitForSelector("text=(you)");

@@ -1,4 +1,4 @@
-// How people press and enter: by mouse, or by the keyboard alone. Both reach what a selector names, as somebody would.
+// How people press and enter: by mouse, or by the keyboard alone. Both reach what a selector names, as people do.
 
 /** As often as this Tab or an arrow is pressed before something cannot be reached. */
 const PRESSES_MAX = 200;

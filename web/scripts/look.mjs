@@ -1,4 +1,4 @@
-// What stands in the way of somebody: faults that axe-core finds in both themes, and what is wider than a small screen. Keeps pictures.
+// What stands in the way of people: faults that axe-core finds in both themes, and what is wider than a small screen. Keeps pictures.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -144,7 +144,7 @@ export async function everyPage(world) {
     await page.locator("dialog input").nth(1).fill("guests@example.com");
     await page.click("dialog button[type=submit]");
     await page.waitForSelector("dialog h2:has-text('API key of guests@example.com') >> visible=true");
-    await page.waitForSelector("dialog input[readonly]");
+    await page.waitForSelector("dialog [readonly]");
     await look(page, "account-key");
     await page.keyboard.press("Escape");
     await page.click("tr:has-text('guests@example.com') button");

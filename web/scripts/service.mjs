@@ -152,7 +152,7 @@ export class Service {
     }
   }
 
-  /** A telephone at which somebody speaks, with a voice of this height. */
+  /** A telephone into which a person speaks, with a voice of this height. */
   call(service, hz, dtmf = "") {
     return this.#call(service, `voice-${hz}`, speech(hz), ...(dtmf ? ["--dtmf", dtmf] : []));
   }

@@ -189,7 +189,7 @@ async fn that_a_reservation_has_begun_says_what_holds_by_then_and_nothing_where_
         found.into_iter().map(|one| one.token).collect::<Vec<_>>()
     };
     let end = changed.starts_at.plus_minutes(60).0;
-    assert_eq!(ended(0, end).await, [changed.token.clone()]);
+    assert_eq!(ended(0, end).await, std::slice::from_ref(&changed.token));
     assert_eq!((ended(0, end - 1).await, ended(end, i64::MAX).await.len()), (vec![], 1));
     // Where the answer to a commit did not come, it is written again, and the reservation may be another one by then.
     store.extend(&changed.token, 90, 200).await.unwrap();

@@ -109,7 +109,7 @@ test("a file is what was asked for, not JSON", async () => {
   expect(sent().headers.get("Accept")).toBe("text/csv");
 });
 
-test("what is wrong is a problem, whoever has answered", async () => {
+test("what is wrong is a problem, also where something on the path has answered", async () => {
   const failure = () =>
     ok(client.GET("/v1/session/calendar")).then(
       () => null,

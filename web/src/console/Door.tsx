@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { Brand } from "../ui/Brand";
+import { LanguageChoice } from "../ui/LanguageChoice";
 import css from "./Door.module.css";
 
 /** A page without the navigation: for those who are not signed in, and for addresses that lead nowhere. */
@@ -12,6 +13,7 @@ export function Door({ title, children }: { title: string; children: ReactNode }
         <h1>{title}</h1>
         {children}
       </div>
+      <LanguageChoice />
     </main>
   );
 }

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { CalendarPlus, DoorOpen, Link2, Lock, Presentation, Radio } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { t } from "../texts/console";
-import { dateTime } from "../texts/format";
+import { dateTime, soon } from "../texts/format";
 import { Button } from "../ui/Button";
 import button from "../ui/Button.module.css";
 import { List, Loaded, withData } from "../ui/List";
@@ -78,7 +78,7 @@ export function Home() {
                   {one.title || one.conference}
                 </Link>
               </td>
-              <td>{one.conference}</td>
+              <td>{one.title && one.title !== one.conference && one.conference}</td>
               <td>{one.max_participants}</td>
             </tr>
           )}
@@ -137,7 +137,7 @@ function Card({ conference, onInvite }: { conference: Conference; onInvite: (() 
             <Radio aria-hidden="true" /> {t(recording.paused ? "recording.paused" : "recording.running")}
           </span>
         )}
-        {conference.ends_at && <span>{t("home.until", { time: dateTime(conference.ends_at) })}</span>}
+        {conference.ends_at && <span>{t("home.until", { time: soon(conference.ends_at) })}</span>}
       </p>
       <div className={css.actions}>
         <Link

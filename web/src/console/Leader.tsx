@@ -28,7 +28,7 @@ export function Leader() {
       setError(problem);
     }
   }, [code, queries, router]);
-  // Somebody who is signed in is asked: the link takes the place of their session.
+  // A person who is signed in is asked: the link takes the place of their session.
   const person = session.data?.person ?? null;
   const mayOpen = code !== "" && session.data !== undefined && person === null;
   useEffect(() => {

@@ -2,6 +2,7 @@ import { Link2 } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { dateTime } from "../texts/format";
 import { t } from "../texts/pages";
+import { ActionDialog } from "../ui/ActionDialog";
 import { Button } from "../ui/Button";
 import { CopyField } from "../ui/CopyField";
 import { Dialog, DialogActions } from "../ui/Dialog";
@@ -9,6 +10,7 @@ import css from "../ui/Dialog.module.css";
 import { TextField } from "../ui/Field";
 import { List, type QueryState } from "../ui/List";
 import { notify } from "../ui/notices";
+import { actionsColumn } from "../ui/Page";
 import { ProblemBox } from "../ui/Problem";
 
 /** What links of leaders and of guests have in common. */
@@ -32,7 +34,7 @@ export function LinksDialog<L extends LinkShown>(props: {
   make: (label: string | null) => Promise<{ path: string }>;
   revoke: (id: number) => Promise<unknown>;
   /** Whose it is, where the label does not say so. */
-  whose?: (link: L) => ReactNode;
+  whose?: (link: L) => string | null | undefined;
   /** Of the form, behind the label. */
   fields?: ReactNode;
   children?: ReactNode;
@@ -41,72 +43,94 @@ export function LinksDialog<L extends LinkShown>(props: {
   const [label, setLabel] = useState("");
   const [made, setMade] = useState<string | null>(null);
   const [error, setError] = useState<unknown>(null);
-  const attempt = async (act: () => Promise<void>) => {
+  const [revoked, setRevoked] = useState<L | null>(null);
+  const nameOf = (link: L) => props.whose?.(link) ?? link.label;
+  const make = async () => {
     setError(null);
     try {
-      await act();
+      const { path } = await props.make(label.trim() || null);
+      setMade(`${location.origin}${path}`);
+      setLabel("");
       await props.links.refetch();
     } catch (problem) {
       setError(problem);
     }
   };
-  const make = () =>
-    attempt(async () => {
-      const { path } = await props.make(label.trim() || null);
-      setMade(`${location.origin}${path}`);
-      setLabel("");
-    });
-  const revoke = (id: number) =>
-    attempt(async () => {
-      await props.revoke(id);
-      notify(t("link.revoked"));
-    });
+  const revoke = async (id: number) => {
+    await props.revoke(id);
+    notify(t("link.revoked"));
+    // Read again when the focus is back in the list: the row that had it goes.
+    void props.links.refetch();
+  };
   return (
-    <Dialog title={props.title} onClose={props.onClose} wide>
-      <p>{props.text}</p>
-      {error !== null && <ProblemBox error={error} />}
-      {made !== null && <CopyField label={props.made} note={t("secret.once")} value={made} />}
-      <form
-        className={css.form}
-        onSubmit={(event) => {
-          event.preventDefault();
-          void make();
-        }}
-      >
-        <TextField
-          label={t("link.label")}
-          hint={t("link.label.hint")}
-          maxLength={100}
-          value={label}
-          onChange={(event) => setLabel(event.target.value)}
+    <>
+      <Dialog title={props.title} onClose={props.onClose} wide>
+        <p>{props.text}</p>
+        {error !== null && <ProblemBox error={error} />}
+        {made !== null && <CopyField label={props.made} note={t("secret.once")} value={made} />}
+        <form
+          className={css.form}
+          onSubmit={(event) => {
+            event.preventDefault();
+            void make();
+          }}
+        >
+          <TextField
+            label={t("link.label")}
+            hint={t("link.label.hint")}
+            maxLength={100}
+            value={label}
+            onChange={(event) => setLabel(event.target.value)}
+          />
+          {props.fields}
+          <DialogActions>
+            <Button type="submit" look={made === null ? "primary" : "plain"} icon={<Link2 />}>
+              {t("link.make")}
+            </Button>
+          </DialogActions>
+        </form>
+        {props.children}
+        <List
+          query={props.links}
+          label={props.list}
+          none={props.none}
+          head={[
+            t("link.label"),
+            t("link.made"),
+            t("keys.used"),
+            t("keys.expires"),
+            actionsColumn(t("keys.revoke")),
+          ]}
+          row={(link) => (
+            <tr key={link.id}>
+              <td>{nameOf(link) ?? "–"}</td>
+              <td>{dateTime(link.created_at)}</td>
+              <td>{dateTime(link.last_used_at)}</td>
+              <td>{dateTime(link.expires_at)}</td>
+              <td>
+                <Button size="small" onClick={() => setRevoked(link)}>
+                  {t("keys.revoke")}
+                </Button>
+              </td>
+            </tr>
+          )}
         />
-        {props.fields}
-        <DialogActions>
-          <Button type="submit" look={made === null ? "primary" : "plain"} icon={<Link2 />}>
-            {t("link.make")}
-          </Button>
-        </DialogActions>
-      </form>
-      {props.children}
-      <List
-        query={props.links}
-        label={props.list}
-        none={props.none}
-        head={[t("link.label"), t("link.made"), t("keys.used"), t("keys.expires"), t("keys.revoke")]}
-        row={(link) => (
-          <tr key={link.id}>
-            <td>{props.whose?.(link) ?? link.label ?? "–"}</td>
-            <td>{dateTime(link.created_at)}</td>
-            <td>{dateTime(link.last_used_at)}</td>
-            <td>{dateTime(link.expires_at)}</td>
-            <td>
-              <Button size="small" onClick={() => void revoke(link.id)}>
-                {t("keys.revoke")}
-              </Button>
-            </td>
-          </tr>
-        )}
-      />
-    </Dialog>
+      </Dialog>
+      {revoked && (
+        <ActionDialog
+          title={
+            nameOf(revoked)
+              ? t("link.revoke.ask.label", { name: nameOf(revoked) ?? "" })
+              : t("link.revoke.ask")
+          }
+          button={t("keys.revoke")}
+          danger
+          act={() => revoke(revoked.id)}
+          onClose={() => setRevoked(null)}
+        >
+          <p>{t("link.revoke.text")}</p>
+        </ActionDialog>
+      )}
+    </>
   );
 }

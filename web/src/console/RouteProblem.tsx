@@ -25,12 +25,13 @@ export function ShellProblem({ error }: { error: unknown }) {
   );
 }
 
+/** An address of the console that leads nowhere: the navigation leads on. */
 export function NotFound() {
   return (
-    <Door title={t("not_found")}>
+    <Page title={t("not_found")}>
       <p>
         <Link to="/">{t("nav.home")}</Link>
       </p>
-    </Door>
+    </Page>
   );
 }

@@ -161,8 +161,9 @@ export function Shell() {
   );
 }
 
+/** Rooms are opened from the first page. */
 const isWithin = (path: string, place: string) =>
-  path === place || (place !== "/" && path.startsWith(`${place}/`));
+  path === place || path.startsWith(place === "/" ? "/rooms/" : `${place}/`);
 
 /** A link of the navigation. The router's own would each look at every change of its state, and there are twenty. */
 const NavLink = memo(function NavLink({ place, isHere }: { place: Place; isHere: boolean }) {
@@ -205,12 +206,13 @@ function Me({ onKeys }: { onKeys: () => void }) {
     queries.setQueryData(sessionQuery.queryKey, changed);
     await router.navigate({ to: "/" });
   };
+  const works = session.leader?.conference ?? session.account?.login ?? t("me.no_account");
   const others = session.accounts.filter((account) => account.id !== session.account?.id).slice(0, 20);
   return (
     <div className={css.me}>
       <div className={css.who}>
         <strong>{session.person?.name ?? session.leader?.label ?? t("leader_link.leader")}</strong>
-        <span>{session.leader?.conference ?? session.account?.login ?? t("me.no_account")}</span>
+        <span title={works}>{works}</span>
       </div>
       <ActionMenu
         label={t("me")}

@@ -8,6 +8,7 @@ import { Button, LinkButton } from "../ui/Button";
 import { TextField } from "../ui/Field";
 import { ProblemBox } from "../ui/Problem";
 import { Door } from "./Door";
+import css from "./Door.module.css";
 import { sessionQuery, signIn, signInWaysQuery } from "./session";
 
 const route = getRouteApi("/sign-in");
@@ -32,7 +33,7 @@ function refusal(code: string): ApiProblem {
   return new ApiProblem({ status: 0, title: t("sign_in.failed"), detail: t(`sign_in.failed.${known}`) });
 }
 
-/** Login and password do not belong together, or to anybody. */
+/** Login and password do not belong together, or to no person. */
 const WRONG_LOGIN = "1125";
 
 /** In the reader's language, and by the words of the form. */
@@ -117,6 +118,7 @@ export function SignIn() {
           <Button type="submit" look="primary" size="large" disabled={isBusy}>
             {t("sign_in")}
           </Button>
+          <p className={css.quiet}>{t("sign_in.forgotten")}</p>
         </form>
       )}
     </Door>

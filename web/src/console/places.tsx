@@ -70,7 +70,7 @@ const places = (): { title: string; places: Place[] }[] => [
   },
 ];
 
-/** The pages that somebody may open, in their groups. */
+/** The pages that the one who is signed in may open, in their groups. */
 export function placesFor(session: Session): { title: string; places: Place[] }[] {
   // A leader's link opens one room and nothing else.
   if (session.leader) return [];

@@ -21,7 +21,6 @@ import { withTexts } from "./withTexts";
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({
   component: Outlet,
-  notFoundComponent: NotFound,
 });
 
 const text = (value: unknown): string | undefined =>
@@ -54,7 +53,7 @@ const shell = createRoute({
     if (!session) throw redirect({ to: "/sign-in", search: { next: location.href } });
     // Who comes from the provider has not been on a page of ours since they signed in.
     if (session.person && adoptLanguage(session.person.language)) window.location.reload();
-    // Whoever has a leader's link is in that room.
+    // A leader's link opens one room.
     const own = session.leader?.conference;
     if (own !== undefined && location.pathname !== `/rooms/${encodeURIComponent(own)}`) {
       throw redirect({ to: "/rooms/$name", params: { name: own }, search: {} });
@@ -179,6 +178,11 @@ interface FilterSearch {
   filter?: string | undefined;
 }
 
+/** So serious at least are the lines that are shown. */
+interface LogSearch extends FilterSearch {
+  level?: "warning" | "error" | undefined;
+}
+
 const log = createRoute({
   getParentRoute: () => shell,
   path: "/log",
@@ -186,7 +190,10 @@ const log = createRoute({
     withTexts(() => import("./operator/LogPage")),
     "LogPage",
   ),
-  validateSearch: (search): FilterSearch => ({ filter: text(search.filter) }),
+  validateSearch: (search): LogSearch => ({
+    filter: text(search.filter),
+    level: oneOf(search.level, ["warning", "error"]),
+  }),
 });
 
 const settings = createRoute({
@@ -330,6 +337,8 @@ const audit = createRoute({
   validateSearch: (search): { path?: string | undefined } => ({ path: text(search.path) }),
 });
 
+const nowhere = createRoute({ getParentRoute: () => shell, path: "$", component: NotFound });
+
 const tree = root.addChildren([
   signInRoute,
   welcome,
@@ -360,6 +369,7 @@ const tree = root.addChildren([
     people,
     keys,
     sessions,
+    nowhere,
   ]),
 ]);
 

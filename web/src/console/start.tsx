@@ -35,7 +35,7 @@ await Promise.all([loadCommon(language), loadConsole(language)]);
 document.documentElement.lang = language;
 
 onSignedOut(() => {
-  // Whoever was signed in is not any more: the pages ask again, and lead to the sign-in.
+  // The person is not signed in any more: the pages ask again, and lead to the sign-in.
   if (!queries.getQueryData(sessionQuery.queryKey)) return;
   queries.setQueryData(sessionQuery.queryKey, null);
   void router.invalidate();

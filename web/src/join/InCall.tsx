@@ -3,15 +3,17 @@ import { memo, useCallback, useEffect, useRef, useState } from "react";
 import { shownName } from "../sip/identity";
 import type { Roster, RosterUser } from "../sip/roster";
 import { t } from "../texts/join";
+import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { CheckField } from "../ui/Field";
+import { anew } from "../ui/liveText";
 import { Meter } from "../ui/Meter";
 import { useSingleKeys, useSingleKeysOn } from "../ui/singleKeys";
 import css from "./Join.module.css";
 import type { Invitation } from "./link";
 import { Microphone, Speaker } from "./Setup";
 import type { JoinSession, SessionView } from "./session";
-import { spoken, useAnnouncements } from "./useAnnouncements";
+import { useAnnouncements } from "./useAnnouncements";
 
 interface InCallProps {
   invitation: Invitation;
@@ -92,6 +94,14 @@ export function InCall({ invitation, session, view }: InCallProps) {
           {!isListening && isUp && <Meter read={session.readMeter} label={t("microphone.level")} slim />}
         </div>
       </section>
+      {view.soundHeld && (
+        <p className={`${css.speaks} ${css.held}`} role="alert">
+          {t("sound.held")}
+          <Button look="primary" onClick={() => session.turnSoundOn()}>
+            {t("sound.on")}
+          </Button>
+        </p>
+      )}
       {view.speaksMuted && (
         <p className={css.speaks} role="alert">
           {view.mutedByLeader && !view.muted ? t("muted.speaking.leader") : t("muted.speaking")}
@@ -301,7 +311,7 @@ function Keypad({ session, sent, onClose }: { session: JoinSession; sent: string
   const [last, setLast] = useState("");
   const press = useCallback(
     (key: string) => {
-      if (session.keys(key)) setLast((before) => spoken(said(key), before));
+      if (session.keys(key)) setLast((before) => anew(before, said(key)));
     },
     [session],
   );

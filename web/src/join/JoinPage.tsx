@@ -1,7 +1,7 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { t } from "../texts/join";
-import { chooseLanguage, type Language, languages, readLanguage } from "../texts/texts";
 import { Brand } from "../ui/Brand";
+import { LanguageChoice } from "../ui/LanguageChoice";
 import { InCall } from "./InCall";
 import css from "./Join.module.css";
 import type { Invitation } from "./link";
@@ -55,21 +55,5 @@ function Conference({ invitation, session }: { invitation: Invitation; session: 
     <InCall invitation={invitation} session={session} view={view} />
   ) : (
     <Setup invitation={invitation} session={session} view={view} isResuming={isResuming} />
-  );
-}
-
-function LanguageChoice() {
-  const names: Record<Language, string> = { en: "English", de: "Deutsch" };
-  return (
-    <label className={css.language}>
-      <span className="visually-hidden">{t("language")}</span>
-      <select value={readLanguage()} onChange={(event) => chooseLanguage(event.target.value as Language)}>
-        {languages.map((language) => (
-          <option key={language} value={language}>
-            {names[language]}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Roster, RosterUser } from "../sip/roster";
 import { reason, sentence } from "./Outcome";
-import { newsBetween, spoken } from "./useAnnouncements";
+import { newsBetween } from "./useAnnouncements";
 
 vi.stubGlobal("navigator", { languages: ["en"] });
 
@@ -55,13 +55,6 @@ describe("what is read out", () => {
     expect(newsBetween(own({ muted: true }), own({}))).toBe("You can be heard");
     expect(newsBetween(own({ handRaised: true }), own({}))).toBe("Your hand is lowered");
     expect(newsBetween(roster([person("1")]), roster([person("1", { muted: true })]))).toBe("");
-  });
-
-  test("is other text where it says the same again", () => {
-    const first = spoken("Ann left", "");
-    const second = spoken("Ann left", first);
-    expect(second).not.toBe(first);
-    expect(spoken("Ann left", second)).toBe(first);
   });
 });
 

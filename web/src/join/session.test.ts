@@ -8,6 +8,8 @@ const devices = vi.hoisted(() => ({
   /** What the browser says instead of giving a microphone. */
   refuses: null as string | null,
   db: -100,
+  /** Until a button is pressed. */
+  holdsSound: false,
   media: [] as unknown[],
 }));
 
@@ -84,7 +86,7 @@ let bridge: Bridge;
 beforeEach(() => {
   vi.useFakeTimers();
   bridge = new Bridge();
-  Object.assign(devices, { refuses: null, db: -100, media: [] });
+  Object.assign(devices, { refuses: null, db: -100, holdsSound: false, media: [] });
   vi.stubGlobal("localStorage", new Store());
   vi.stubGlobal("sessionStorage", new Store());
   vi.stubGlobal("location", { hostname: "bridge", host: "bridge", protocol: "https:" });
@@ -94,7 +96,11 @@ beforeEach(() => {
   vi.stubGlobal(
     "AudioContext",
     class {
-      resume = async () => undefined;
+      state = devices.holdsSound ? "suspended" : "running";
+      resume = async () => {
+        if (devices.holdsSound) return new Promise(() => undefined);
+        this.state = "running";
+      };
     },
   );
   vi.stubGlobal("WebSocket", function opened() {
@@ -189,7 +195,7 @@ describe("who has joined", () => {
     expect(media().track.kind).toBe("silence");
   });
 
-  test("has a hand that is up as the list of participants says, whoever moves it", async () => {
+  test("has a hand that is up as the list of participants says, also where others move it", async () => {
     const session = await joined();
     session.toggleHand();
     session.toggleHand();
@@ -241,6 +247,17 @@ describe("who has joined", () => {
     expect(session.snapshot().speaksMuted).toBe(false);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(session.snapshot().speaksMuted).toBe(false);
+  });
+
+  test("is told that the browser holds the sound back after a reload, until a button is pressed", async () => {
+    await joined();
+    Object.assign(devices, { refuses: "refused", holdsSound: true });
+    const session = await reloaded();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(session.snapshot().soundHeld).toBe(true);
+    devices.holdsSound = false;
+    session.turnSoundOn();
+    await vi.waitFor(() => expect(session.snapshot().soundHeld).toBe(false));
   });
 
   test("keeps nothing once it has left", async () => {

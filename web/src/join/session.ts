@@ -29,6 +29,8 @@ export interface SessionView extends PhoneView {
   speakerId: string;
   /** Speaks in vain. */
   speaksMuted: boolean;
+  /** The browser plays nothing, and sends no silence either, until a button is pressed. */
+  soundHeld: boolean;
   /** One's own name, as the others see it. */
   ownName: string;
   keysSent: string;
@@ -50,6 +52,7 @@ const SPEECH_READS = 4;
 const READ_MS = 100;
 const SPEAKS_MUTED_MS = 4_000;
 const KEY_EFFECT_MS = 1_500;
+const SOUND_MS = 500;
 
 const kept = {
   read: (key: string) => {
@@ -99,6 +102,7 @@ export class JoinSession {
     microphoneId: kept.read("microphone"),
     speakerId: kept.read("speaker"),
     speaksMuted: false,
+    soundHeld: false,
     ownName: kept.read("name"),
     keysSent: "",
     isLetIn: false,
@@ -134,7 +138,7 @@ export class JoinSession {
       const permission = await navigator.permissions.query({ name: "microphone" as PermissionName });
       if (permission.state === "granted") await this.openMicrophone();
     } catch {
-      // A browser that does not tell is asked when somebody presses the button.
+      // A browser that does not tell is asked when the button is pressed.
     }
   }
 
@@ -172,6 +176,24 @@ export class JoinSession {
     } catch {
       // The loudspeaker has gone meanwhile: the browser's choice stays.
     }
+  }
+
+  /** Plays what is held back: a browser allows it when a button is pressed. */
+  async #play(): Promise<void> {
+    const context = this.#audio();
+    const wait = new Promise((done) => setTimeout(done, SOUND_MS));
+    await Promise.race([context.resume(), wait]);
+    let soundHeld = context.state === "suspended";
+    try {
+      if (this.player.srcObject) await this.player.play();
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "NotAllowedError") soundHeld = true;
+    }
+    this.#change({ soundHeld });
+  }
+
+  turnSoundOn(): void {
+    void this.#play();
   }
 
   async playSample(): Promise<void> {
@@ -247,9 +269,11 @@ export class JoinSession {
     this.#change({ muted, ownName: name, keysSent: "", isLetIn });
     const media = new PeerMedia(track, (stream) => {
       this.player.srcObject = stream;
-      void this.player.play().catch(() => undefined);
+      void this.#play();
     });
     this.#media = media;
+    // What is silent is made by the browser's audio too: after a reload it waits for a press, where no microphone is open.
+    void this.#play();
     this.#keys = keys;
     let entering = keys;
     media.onheard = () => {
@@ -331,7 +355,7 @@ export class JoinSession {
     }
   }
 
-  /** Notices when somebody speaks who is not heard. */
+  /** Notices when the caller speaks and is not heard. */
   #listen(): void {
     const { state, muted, mutedByLeader, microphone, speaksMuted } = this.#view;
     const inVain = state.kind === "up" && microphone === "open" && (muted || mutedByLeader);

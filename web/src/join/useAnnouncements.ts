@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "react";
 import { shownName } from "../sip/identity";
 import type { Roster, RosterUser } from "../sip/roster";
 import { t } from "../texts/join";
+import { anew } from "../ui/liveText";
 
 /** What is to be read out of what has changed between two lists; several people become a number. `before`: null at the beginning. */
 export function newsBetween(before: Roster | null, after: Roster): string {
@@ -36,9 +37,6 @@ function words(users: RosterUser[], one: "people.entered" | "people.left"): stri
   return [t(one, { name: shownName(first.name) })];
 }
 
-/** Text for a live region: the same words once more are other text, or they would not be read again. */
-export const spoken = (words: string, before: string) => (words === before ? `${words}\u00a0` : words);
-
 /** For the live region: who enters and leaves, recording, and what a leader does with oneself. */
 export function useAnnouncements(roster: Roster | null): string {
   const before = useRef<Roster | null>(null);
@@ -47,7 +45,7 @@ export function useAnnouncements(roster: Roster | null): string {
     if (!roster) return;
     const words = newsBetween(before.current, roster);
     before.current = roster;
-    if (words) setNews((last) => spoken(words, last));
+    if (words) setNews((last) => anew(last, words));
   }, [roster]);
   return news;
 }

@@ -3,7 +3,7 @@ import { randomText } from "./message";
 /** After the name in the user part of a browser's address: two people of one name stay apart. */
 const SUFFIX = /^(.+)\+[0-9a-z]{5}$/;
 
-/** The user part of From for somebody's name: letters, digits and dots, and something of its own. */
+/** The user part of From for a caller's name: letters, digits and dots, and something of its own. */
 export function userPart(name: string): string {
   const plain = name
     .replace(/ß/g, "ss")
@@ -15,7 +15,7 @@ export function userPart(name: string): string {
   return `${plain || "guest"}+${randomText(5)}`;
 }
 
-/** The name to show for what a list of participants calls somebody. */
+/** The name to show for what a list of participants calls one of them. */
 export function shownName(user: string): string {
   const named = SUFFIX.exec(user)?.[1];
   return named ? named.replace(/\./g, " ") : user;

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { amount, dateTime, dayName, duration, measure, monthName, percent, period } from "./format";
+import { amount, dateTime, dayName, duration, measure, monthName, percent, period, soon } from "./format";
 
 vi.stubGlobal("navigator", { languages: ["en"] });
 
@@ -12,7 +12,7 @@ test("amounts are the same with and without a formatter", () => {
   expect([amount(999), amount(1_000), amount(-40), amount(0.6), amount(2.714, 2)]).toEqual([
     "999",
     "1,000",
-    "-40",
+    "−40",
     "1",
     "2.71",
   ]);
@@ -37,4 +37,10 @@ test("a period says a day once that both its ends have", () => {
   const days = (from: string, to: string) => period(from, to).match(/2030/g)?.length;
   expect(days("2030-06-20T11:00:00Z", "2030-06-20T11:30:00Z")).toBe(1);
   expect(days("2030-06-18T11:00:00Z", "2030-06-20T11:30:00Z")).toBe(2);
+});
+
+test("a time of today is said without its day", () => {
+  const now = new Date(2030, 5, 20, 12).getTime();
+  expect(soon(new Date(2030, 5, 20, 15, 30).toISOString(), now).replace(/\s/g, " ")).toBe("3:30 PM");
+  expect(soon(new Date(2030, 5, 21, 15, 30).toISOString(), now)).toContain("Jun");
 });

@@ -1,5 +1,5 @@
 /** Times, durations and amounts, as the reader's language writes them. */
-import { readLanguage } from "./texts";
+import { readLanguage, withMinus } from "./texts";
 
 /** Formatters take long to make: each is made once. A page that changes its language is loaded again. */
 const made = new Map<string, Intl.DateTimeFormat | Intl.NumberFormat>();
@@ -64,6 +64,11 @@ export function period(from: string, to: string): string {
   ).formatRange(new Date(from), new Date(to));
 }
 
+/** The time of day where it is today, with the day else. */
+export function soon(at: string, now = Date.now()): string {
+  return day(at) === day(now) ? minute(at) : dateTime(at);
+}
+
 /** In a narrow column it breaks between the two, and nowhere else. */
 export function dateTime(at: string | null | undefined, timeZone?: string): string {
   const whole = (text: string) => text.replace(/\s/g, "\u00a0");
@@ -90,9 +95,11 @@ export function duration(ms: number | null | undefined): string {
 export function amount(value: number | null | undefined, digits = 0): string {
   if (value === null || value === undefined) return "–";
   // Small whole numbers are written alike everywhere here, and formatters take long to make.
-  if (digits === 0 && Number.isInteger(value) && Math.abs(value) < 1_000) return String(value);
+  if (digits === 0 && Number.isInteger(value) && Math.abs(value) < 1_000) return withMinus(String(value));
   const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  return formatter(`amount ${digits}`, (language) => new Intl.NumberFormat(language, options)).format(value);
+  return withMinus(
+    formatter(`amount ${digits}`, (language) => new Intl.NumberFormat(language, options)).format(value),
+  );
 }
 
 /** With its unit; a dash alone where there is nothing. */
@@ -104,10 +111,4 @@ export function percent(share: number | null | undefined): string {
   if (share === null || share === undefined) return "–";
   const options = { style: "percent", maximumFractionDigits: 1 } as const;
   return formatter("percent", (language) => new Intl.NumberFormat(language, options)).format(share);
-}
-
-/** What an input of the kind `datetime-local` shows, in the browser's zone. */
-export function localInput(at: Date): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
 }

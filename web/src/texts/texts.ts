@@ -38,7 +38,7 @@ function findLanguage(): Language {
   return "en";
 }
 
-/** Takes somebody's own language where nothing else was chosen in this browser. True: the page has to be loaded again. */
+/** Takes a person's own language where nothing else was chosen in this browser. True: the page has to be loaded again. */
 export function adoptLanguage(wanted: string): boolean {
   const language = languages.find((one) => one === wanted);
   try {
@@ -76,17 +76,20 @@ export function format(messages: Messages, language: string, key: string, values
   });
 }
 
+/** A number with a minus sign, where it has a hyphen. */
+export const withMinus = (text: string): string => text.replace("-", "−");
+
 const formats = new Map<string, Intl.NumberFormat>();
 
 /** As the language writes it. Formatters take long to make, and small whole numbers are written alike everywhere here. */
 function numeral(value: number, language: string): string {
-  if (Number.isInteger(value) && Math.abs(value) < 1_000) return String(value);
+  if (Number.isInteger(value) && Math.abs(value) < 1_000) return withMinus(String(value));
   let found = formats.get(language);
   if (!found) {
     found = new Intl.NumberFormat(language);
     formats.set(language, found);
   }
-  return found.format(value);
+  return withMinus(found.format(value));
 }
 
 /** A set of texts: `load` once before the first `t`. English is there at once, other languages are fetched. */

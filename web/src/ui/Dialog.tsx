@@ -40,10 +40,12 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
       className={props.wide ? `${css.dialog} ${css.wide}` : css.dialog}
       aria-labelledby={heading}
       onCancel={(event) => {
+        // Those of what is in it come by here, too: a field for files has its own.
+        if (event.target !== element.current) return;
         event.preventDefault();
         props.onClose();
       }}
-      // Browsers close it without asking where nobody has clicked since it opened.
+      // Browsers close it without asking where nothing was pressed since it opened.
       onClose={() => {
         if (!element.current?.open) props.onClose();
       }}

@@ -28,7 +28,7 @@ const isGone = (error: unknown) =>
 
 /**
  * That it waits, what went wrong with another try, or what was found. What was found stays below a problem of reading it again, with
- * whatever is being entered there.
+ * what is being entered there.
  */
 export function Loaded<T>({ query, children }: { query: QueryState<T>; children: (data: T) => ReactNode }) {
   const { data, error } = query;
@@ -86,6 +86,8 @@ export function List<T>(props: {
   action?: ReactNode;
   head: ReactNode[];
   row: (one: T) => ReactNode;
+  /** A last row, of all together. */
+  total?: (all: T[]) => ReactNode;
 }) {
   const { query } = props;
   return (
@@ -97,6 +99,7 @@ export function List<T>(props: {
           ) : (
             <Table label={props.label} head={props.head}>
               {items.map(props.row)}
+              {props.total?.(items)}
             </Table>
           )
         }

@@ -1,5 +1,7 @@
-import { type ReactNode, useLayoutEffect, useRef } from "react";
+import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
+import { tc } from "../texts/common";
 import css from "./Page.module.css";
+import { useMedia } from "./useMedia";
 import { useRoving } from "./useRoving";
 
 /** The head of a page, and what belongs to it. */
@@ -81,6 +83,13 @@ export function Table({ label, head, children }: { label: string; head: ReactNod
   );
 }
 
+/** The head of a column of buttons: they say what they do, so it is read out only. */
+export const actionsColumn = (name: string): ReactNode => (
+  <span className="visually-hidden" data-actions="">
+    {name}
+  </span>
+);
+
 /** Tells each cell the name of its column. A table that is drawn as cards is none to screen readers: roles say that it is. */
 function nameCells(table: HTMLTableElement): void {
   const set = (element: Element, name: string, value: string) => {
@@ -94,24 +103,46 @@ function nameCells(table: HTMLTableElement): void {
   for (const body of table.tBodies) {
     for (const row of body.rows) {
       for (const cell of row.cells) {
+        const column = columns[cell.cellIndex];
+        const isOfActions = Boolean(column?.querySelector("[data-actions]"));
         set(cell, "role", "cell");
-        set(cell, "data-label", columns[cell.cellIndex]?.textContent ?? "");
+        set(cell, "data-label", (!isOfActions && column?.textContent) || "");
+        if (isOfActions) set(cell, "data-actions", "");
       }
     }
   }
 }
 
+/** What is waited for is said after a second: most waits are shorter. */
 export function Loading({ label }: { label: string }) {
   return (
     <div className={css.loading} role="status">
-      <span className="visually-hidden">{label}</span>
+      <span className={css.waits}>{label}</span>
     </div>
   );
 }
 
-/** What narrows down a list. */
-export function Filters({ children }: { children: ReactNode }) {
-  return <search className={css.filters}>{children}</search>;
+/** What narrows down a list. On telephones `more` is folded, unless one of it is set at first. */
+export function Filters(props: { children: ReactNode; more?: ReactNode; isMoreSet?: boolean }) {
+  const isNarrow = useMedia("(max-width: 560px)");
+  const [beginsOpen] = useState(Boolean(props.isMoreSet));
+  if (!props.more || !isNarrow) {
+    return (
+      <search className={css.filters}>
+        {props.children}
+        {props.more}
+      </search>
+    );
+  }
+  return (
+    <search>
+      <div className={css.filters}>{props.children}</div>
+      <details className={css.folded} open={beginsOpen}>
+        <summary>{tc("filters.more")}</summary>
+        <div className={css.filters}>{props.more}</div>
+      </details>
+    </search>
+  );
 }
 
 export function Panel({ children }: { children: ReactNode }) {

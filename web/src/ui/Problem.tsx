@@ -9,18 +9,25 @@ const CHANGED_MEANWHILE = "1213";
 
 function detailOf(error: unknown): string {
   if (!(error instanceof ApiProblem)) return error instanceof Error ? error.message : String(error);
-  return error.code === CHANGED_MEANWHILE ? tc("error.changed") : error.detail;
+  return error.code === CHANGED_MEANWHILE ? tc("error.changed") : sentence(error);
 }
 
-/** What went wrong: title, what it means, the request for whoever looks into it, and another try. */
+/** The detail of a problem as a sentence; where it only repeats the title, nothing. */
+function sentence({ title, detail }: ApiProblem): string {
+  const isTitle = detail.toLowerCase().replace(/\.$/, "") === title.toLowerCase();
+  return isTitle ? "" : detail.charAt(0).toUpperCase() + detail.slice(1);
+}
+
+/** What went wrong: title, what it means, the request for those who look into it, and another try. */
 export function ProblemBox({ error, onRetry }: { error: unknown; onRetry?: (() => void) | undefined }) {
   const problem = error instanceof ApiProblem ? error : null;
+  const detail = detailOf(error);
   return (
     <div className={css.box} role="alert">
       <TriangleAlert className={css.icon} aria-hidden="true" />
       <div className={css.text}>
         <strong>{problem?.title ?? tc("error")}</strong>
-        <span>{detailOf(error)}</span>
+        {detail && <span>{detail}</span>}
         {problem?.errors.map((one) => (
           <span key={`${one.pointer ?? one.parameter} ${one.detail}`}>
             <code>{one.pointer ?? one.parameter}</code> {one.detail}

@@ -8,7 +8,8 @@ import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
 import { CheckField, TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
-import { Badge, Page } from "../../ui/Page";
+import { actionsColumn, Badge, Page } from "../../ui/Page";
+import { ownZone, wallTime } from "../booking/zones";
 import { type Scope, useSession } from "../session";
 import { SecretDialog } from "./Secret";
 
@@ -28,20 +29,18 @@ export function KeysPage() {
   const [revoked, setRevoked] = useState<Key | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: keysKey });
   const nameOf = (key: Key) => key.label || `${key.prefix}…`;
+  const add = (
+    <Button look="primary" icon={<KeyRound />} onClick={() => setMaking(true)}>
+      {t("keys.new")}
+    </Button>
+  );
   return (
-    <Page
-      title={t("nav.keys")}
-      note={t("keys.note")}
-      actions={
-        <Button look="primary" icon={<KeyRound />} onClick={() => setMaking(true)}>
-          {t("keys.new")}
-        </Button>
-      }
-    >
+    <Page title={t("nav.keys")} note={t("keys.note")} actions={add}>
       <List
         query={keys}
         label={t("nav.keys")}
         none={t("keys.none")}
+        action={add}
         head={[
           t("keys.label"),
           t("keys.prefix"),
@@ -49,7 +48,7 @@ export function KeysPage() {
           t("booking.conference"),
           t("keys.used"),
           t("keys.expires"),
-          t("keys.revoke"),
+          actionsColumn(t("keys.revoke")),
         ]}
         row={(key) => (
           <tr key={key.id}>
@@ -109,11 +108,14 @@ export function KeysPage() {
   );
 }
 
+const today = () => wallTime(Date.now(), ownZone()).slice(0, 10);
+
 function NewKeyDialog({ onClose, onDone }: { onClose: () => void; onDone: (secret: string) => void }) {
   const session = useSession();
   const given = session?.scopes ?? [];
   const [label, setLabel] = useState("");
   const [conference, setConference] = useState("");
+  const [until, setUntil] = useState("");
   const [scopes, setScopes] = useState<Scope[]>(["read"]);
   const isBound = conference.trim() !== "";
   const offered = isBound ? given.filter((scope) => boundScopes.includes(scope)) : given;
@@ -122,6 +124,8 @@ function NewKeyDialog({ onClose, onDone }: { onClose: () => void; onDone: (secre
       scopes: scopes.filter((scope) => offered.includes(scope)),
       ...(label.trim() ? { label: label.trim() } : {}),
       ...(isBound ? { conference: conference.trim() } : {}),
+      // To the end of that day, as the reader's clocks show it.
+      ...(until ? { expires_at: new Date(`${until}T23:59:59`).toISOString() } : {}),
     };
     const made = await ok(client.POST("/v1/keys", { body }));
     onDone(made.secret);
@@ -140,6 +144,14 @@ function NewKeyDialog({ onClose, onDone }: { onClose: () => void; onDone: (secre
         hint={t("keys.conference.hint")}
         value={conference}
         onChange={(event) => setConference(event.target.value)}
+      />
+      <TextField
+        label={t("keys.expires")}
+        hint={t("keys.expires.hint")}
+        type="date"
+        min={today()}
+        value={until}
+        onChange={(event) => setUntil(event.target.value)}
       />
       <fieldset>
         <legend>{t("keys.scopes")}</legend>

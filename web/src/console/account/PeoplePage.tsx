@@ -9,7 +9,7 @@ import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Badge, Page } from "../../ui/Page";
+import { actionsColumn, Badge, Page } from "../../ui/Page";
 import { sessionQuery, useHasNoPasswords, useSession } from "../session";
 import { PersonDialog } from "./PersonDialog";
 import {
@@ -35,27 +35,25 @@ export function PeoplePage() {
   const [removed, setRemoved] = useState<Person | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: peopleQuery.queryKey });
   const accounts = new Map(session?.accounts.map((account) => [account.id, account.login]));
+  const add = (
+    <Button look="primary" icon={<UserPlus />} onClick={() => setEdited("new")}>
+      {t("people.invite")}
+    </Button>
+  );
   return (
-    <Page
-      title={t("nav.people")}
-      note={t("people.note")}
-      actions={
-        <Button look="primary" icon={<UserPlus />} onClick={() => setEdited("new")}>
-          {t("people.invite")}
-        </Button>
-      }
-    >
+    <Page title={t("nav.people")} note={t("people.note")} actions={add}>
       <List
         query={people}
         label={t("nav.people")}
         none={t("people.none")}
+        action={add}
         head={[
           t("people.name"),
           t("people.mail"),
           t("people.roles"),
           t("people.state"),
           t("people.signed_in"),
-          t("room.more"),
+          actionsColumn(t("room.more")),
         ]}
         row={(person) => (
           <tr key={person.id}>

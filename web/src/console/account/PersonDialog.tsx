@@ -13,7 +13,7 @@ import { changePerson, type Invitation, invite, type Person, type PersonRole, ty
 const ROLES: readonly Role[] = ["organiser", "auditor", "admin"];
 
 interface PersonDialogProps {
-  /** Null: somebody new. */
+  /** Null: a new one. */
   current: Versioned<Person> | null;
   onClose: () => void;
   onDone: (person: string, invitation: Invitation | null | undefined) => Promise<void>;
@@ -75,7 +75,11 @@ export function PersonDialog({ current, onClose, onDone }: PersonDialogProps) {
       {roles.map(({ account, role }) => (
         <SelectField
           key={account}
-          label={t("people.role.in", { account: nameOf(account) })}
+          label={
+            roles.length === 1 && account === session?.account?.id
+              ? t("history.role")
+              : t("people.role.in", { account: nameOf(account) })
+          }
           hint={t(`role.${role}.what`)}
           value={role}
           onChange={(event) => give(account, event.target.value as Role | "")}

@@ -9,7 +9,7 @@ import { Button } from "../../ui/Button";
 import { CheckField, SelectField, TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Badge, Page } from "../../ui/Page";
+import { actionsColumn, Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
 import { KeyCard } from "./KeyCard";
 
@@ -31,21 +31,24 @@ export function RoomsPage() {
   // Read anew: only the version that is shown is changed.
   const edit = async (number: string) =>
     setEdited(await versioned(client.GET("/v1/rooms/{number}", { params: { path: { number } } })));
+  const add = (
+    <Button look="primary" icon={<DoorOpen />} onClick={() => setEdited("new")}>
+      {t("rooms.new")}
+    </Button>
+  );
   return (
-    <Page
-      title={t("nav.rooms")}
-      note={t("rooms.note")}
-      actions={
-        <Button look="primary" icon={<DoorOpen />} onClick={() => setEdited("new")}>
-          {t("rooms.new")}
-        </Button>
-      }
-    >
+    <Page title={t("nav.rooms")} note={t("rooms.note")} actions={add}>
       <List
         query={rooms}
         label={t("nav.rooms")}
         none={t("rooms.none")}
-        head={[t("rooms.number"), t("booking.conference"), t("rooms.settings"), t("room.more")]}
+        action={add}
+        head={[
+          t("rooms.number"),
+          t("booking.conference"),
+          t("rooms.settings"),
+          actionsColumn(t("room.more")),
+        ]}
         row={(room) => (
           <tr key={room.number}>
             <td>{room.number}</td>

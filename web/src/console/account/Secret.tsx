@@ -1,6 +1,8 @@
+import { tc } from "../../texts/common";
 import { t } from "../../texts/pages";
+import { Button } from "../../ui/Button";
 import { CopyField } from "../../ui/CopyField";
-import { Dialog } from "../../ui/Dialog";
+import { Dialog, DialogActions } from "../../ui/Dialog";
 
 /** Something that is shown this once. */
 export function SecretDialog(props: {
@@ -13,6 +15,9 @@ export function SecretDialog(props: {
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <CopyField label={props.label} value={props.value} note={`${t("secret.once")} ${props.note}`} />
+      <DialogActions>
+        <Button onClick={props.onClose}>{tc("done")}</Button>
+      </DialogActions>
     </Dialog>
   );
 }

@@ -9,7 +9,7 @@ import { Button } from "../../ui/Button";
 import { CheckField, SelectField, TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Badge, Page } from "../../ui/Page";
+import { actionsColumn, Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
 import {
   bodyOf,
@@ -31,27 +31,25 @@ export function ServicesPage() {
   const [edited, setEdited] = useState<Versioned<InboundService> | "new" | null>(null);
   const [removed, setRemoved] = useState<string | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: servicesQuery.queryKey });
+  const add = (
+    <Button look="primary" icon={<Waypoints />} onClick={() => setEdited("new")}>
+      {t("services.new")}
+    </Button>
+  );
   return (
-    <Page
-      title={t("nav.services")}
-      note={t("services.note")}
-      actions={
-        <Button look="primary" icon={<Waypoints />} onClick={() => setEdited("new")}>
-          {t("services.new")}
-        </Button>
-      }
-    >
+    <Page title={t("nav.services")} note={t("services.note")} actions={add}>
       <List
         query={services}
         label={t("nav.services")}
         none={t("services.none")}
+        action={add}
         head={[
           t("services.name"),
           t("services.kind"),
           t("services.leads"),
           t("services.access"),
           t("statistics.srtp"),
-          t("room.more"),
+          actionsColumn(t("room.more")),
         ]}
         row={(service) => (
           <tr key={service.name}>

@@ -6,7 +6,7 @@ import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Badge, Page } from "../../ui/Page";
+import { actionsColumn, Badge, Page } from "../../ui/Page";
 import { useHasNoPasswords } from "../session";
 import { browserOf } from "./browserOf";
 import { PasswordDialog } from "./PasswordDialog";
@@ -45,7 +45,7 @@ export function SessionsPage() {
           t("sessions.begun"),
           t("sessions.used"),
           t("sessions.ends"),
-          t("sessions.end"),
+          actionsColumn(t("sessions.end")),
         ]}
         row={(one) => (
           <tr key={one.id}>

@@ -3,15 +3,16 @@ import { Phone } from "lucide-react";
 import { useState } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
 import { randomText } from "../../sip/message";
+import { tc } from "../../texts/common";
 import { dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
 import { CopyField } from "../../ui/CopyField";
-import { Dialog } from "../../ui/Dialog";
+import { Dialog, DialogActions } from "../../ui/Dialog";
 import { TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
-import { Page } from "../../ui/Page";
+import { actionsColumn, Page } from "../../ui/Page";
 
 type User = Schemas["User"];
 
@@ -28,21 +29,24 @@ export function TelephonesPage() {
   const [removed, setRemoved] = useState<string | null>(null);
   const [made, setMade] = useState<{ user: User; password: string } | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: usersKey });
+  const add = (
+    <Button look="primary" icon={<Phone />} onClick={() => setEdited("")}>
+      {t("telephones.new")}
+    </Button>
+  );
   return (
-    <Page
-      title={t("nav.telephones")}
-      note={t("telephones.note")}
-      actions={
-        <Button look="primary" icon={<Phone />} onClick={() => setEdited("")}>
-          {t("telephones.new")}
-        </Button>
-      }
-    >
+    <Page title={t("nav.telephones")} note={t("telephones.note")} actions={add}>
       <List
         query={users}
         label={t("nav.telephones")}
         none={t("telephones.none")}
-        head={[t("people.name"), t("telephones.realm"), t("telephones.changed"), t("room.more")]}
+        action={add}
+        head={[
+          t("people.name"),
+          t("telephones.realm"),
+          t("telephones.changed"),
+          actionsColumn(t("room.more")),
+        ]}
         row={(user) => (
           <tr key={user.name}>
             <td>
@@ -53,7 +57,7 @@ export function TelephonesPage() {
             <td>
               <Button size="small" onClick={() => setEdited(user.name)}>
                 {t("telephones.password.new")}
-              </Button>{" "}
+              </Button>
               <Button size="small" onClick={() => setRemoved(user.name)}>
                 {t("telephones.remove")}
               </Button>
@@ -78,6 +82,9 @@ export function TelephonesPage() {
           <CopyField label={t("people.name")} value={made.user.name} />
           <CopyField label={t("telephones.realm")} value={made.user.realm} />
           <CopyField label={t("telephones.password")} value={made.password} note={t("secret.once")} />
+          <DialogActions>
+            <Button onClick={() => setMade(null)}>{tc("done")}</Button>
+          </DialogActions>
         </Dialog>
       )}
       {removed !== null && (

@@ -10,8 +10,9 @@ import { Button } from "../../ui/Button";
 import { CheckField, TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Badge, Page } from "../../ui/Page";
+import { actionsColumn, Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
+import { listOf } from "./services";
 import { TrunkTestDialog } from "./TrunkTestDialog";
 import { type Trunk, trunksQuery, trunkTone } from "./trunks";
 
@@ -25,20 +26,18 @@ export function TrunksPage() {
   // Read anew: only the version that is shown is changed.
   const edit = async (name: string) =>
     setEdited(await versioned(client.GET("/v1/trunks/{name}", { params: { path: { name } } })));
+  const add = (
+    <Button look="primary" icon={<Cable />} onClick={() => setEdited("new")}>
+      {t("trunks.new")}
+    </Button>
+  );
   return (
-    <Page
-      title={t("nav.trunks")}
-      note={t("trunks.note")}
-      actions={
-        <Button look="primary" icon={<Cable />} onClick={() => setEdited("new")}>
-          {t("trunks.new")}
-        </Button>
-      }
-    >
+    <Page title={t("nav.trunks")} note={t("trunks.note")} actions={add}>
       <List
         query={trunks}
         label={t("nav.trunks")}
         none={t("trunks.none")}
+        action={add}
         head={[
           t("trunk.name"),
           t("trunk.uri"),
@@ -46,7 +45,7 @@ export function TrunksPage() {
           t("trunk.state"),
           t("health.calls"),
           t("trunk.error"),
-          t("room.more"),
+          actionsColumn(t("room.more")),
         ]}
         row={(trunk) => (
           <tr key={trunk.name}>
@@ -108,8 +107,6 @@ export function TrunksPage() {
     </Page>
   );
 }
-
-const listOf = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 
 function TrunkDialog(props: {
   current: Versioned<Trunk> | null;

@@ -57,7 +57,8 @@ export type ServiceForm = {
   srtp: Srtp | "";
 };
 
-const listOf = (text: string) => text.split(/[\s,]+/).filter(Boolean);
+/** What stands in a field with commas or spaces between. */
+export const listOf = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 const asText = (value: string | string[] | null | undefined) => [value ?? []].flat().join(", ");
 
 export const formOf = (service: InboundService | null): ServiceForm => ({

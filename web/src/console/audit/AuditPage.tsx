@@ -5,37 +5,73 @@ import { exactTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
-import { TextField } from "../../ui/Field";
+import { SelectField, TextField } from "../../ui/Field";
 import { List, usePages } from "../../ui/List";
-import { Badge, Filters, Page } from "../../ui/Page";
+import { actionsColumn, Badge, Filters, Page } from "../../ui/Page";
 import css from "../operator/Operator.module.css";
 import { useMay } from "../session";
-import { doingOf } from "./doing";
+import { doingOf, type Thing } from "./doing";
 
 type Entry = Schemas["AuditRecord"];
 
 const route = getRouteApi("/shell/audit");
 
+/** What the list can be narrowed down to, by the paths under which it is changed; of operators, what they alone change. */
+const FILTERS: readonly (readonly [Thing, string])[] = [
+  ["conferences", "/v1/conferences/"],
+  ["reservations", "/v1/reservations"],
+  ["series", "/v1/series"],
+  ["rooms", "/v1/rooms/"],
+  ["services", "/v1/services/"],
+  ["trunks", "/v1/trunks/"],
+  ["users", "/v1/users/"],
+  ["people", "/v1/people"],
+  ["keys", "/v1/keys"],
+  ["guest-links", "/v1/guest-links"],
+  ["leader-links", "/v1/leader-links"],
+  ["recordings", "/v1/recordings/"],
+  ["webhooks", "/v1/webhooks/"],
+  ["media", "/v1/media/"],
+];
+const OF_OPERATORS: typeof FILTERS = [
+  ["accounts", "/v1/operator/accounts"],
+  ["bans", "/v1/operator/bans"],
+];
+
 /** Operators see all accounts, others their own. */
 export function AuditPage() {
   const { path } = route.useSearch();
   const navigate = useNavigate();
-  const address = useMay("operator") ? "/v1/operator/audit" : "/v1/audit";
+  const mayOperate = useMay("operator");
+  const address = mayOperate ? "/v1/operator/audit" : "/v1/audit";
   const [open, setOpen] = useState<Entry | null>(null);
   const audit = usePages({
     queryKey: ["audit", address, path],
     page: (query) => ok(client.GET(address, { params: { query: { ...query, path } } })),
   });
+  const filter = (value: string) =>
+    void navigate({ to: "/audit", search: { path: value || undefined }, replace: true });
+  const filters = mayOperate ? [...FILTERS, ...OF_OPERATORS] : FILTERS;
   return (
     <Page title={t("nav.audit")} note={t("audit.note")}>
       <Filters>
+        <SelectField
+          label={t("audit.what")}
+          value={filters.some(([, under]) => under === path) ? path : ""}
+          onChange={(event) => filter(event.target.value)}
+        >
+          <option value="">{t("calls.all")}</option>
+          {filters.map(([thing, under]) => (
+            <option key={under} value={under}>
+              {t(`audit.thing.${thing}`)}
+            </option>
+          ))}
+        </SelectField>
         <TextField
           label={t("audit.path")}
           placeholder="/v1/rooms/"
           value={path ?? ""}
-          onChange={(event) =>
-            void navigate({ to: "/audit", search: { path: event.target.value || undefined }, replace: true })
-          }
+          onChange={(event) => filter(event.target.value)}
         />
       </Filters>
       <List
@@ -48,7 +84,7 @@ export function AuditPage() {
           t("audit.what"),
           t("audit.outcome"),
           t("audit.source"),
-          t("audit.details"),
+          actionsColumn(t("audit.details")),
         ]}
         row={(one) => (
           <tr key={one.id}>

@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import { Ellipsis } from "lucide-react";
 import { useState } from "react";
 import { client, ok, type Schemas } from "../../api/client";
@@ -10,7 +10,7 @@ import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { List, usePages } from "../../ui/List";
-import { Badge, Filters, Page, type Tone } from "../../ui/Page";
+import { actionsColumn, Badge, Filters, Page, type Tone } from "../../ui/Page";
 import { ConferenceFilter } from "../ConferenceFilter";
 import css from "../operator/Operator.module.css";
 import { useSession } from "../session";
@@ -52,11 +52,15 @@ export function RecordingsPage() {
           t("recordings.state"),
           t("recording.tracks"),
           t("recordings.size"),
-          t("room.more"),
+          actionsColumn(t("room.more")),
         ]}
         row={(one) => (
           <tr key={one.id}>
-            <td>{one.conference}</td>
+            <td>
+              <Link to="/history" search={{ conference: one.conference }}>
+                {one.conference}
+              </Link>
+            </td>
             <td>{dateTime(one.started_at)}</td>
             <td>{duration(one.duration_ms)}</td>
             <td>

@@ -9,6 +9,7 @@ import { SelectField, TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
 import { Filters, Page } from "../../ui/Page";
+import css from "../../ui/Page.module.css";
 import { saveFile } from "../../ui/save";
 import type { UsageSearch } from "../router";
 
@@ -16,6 +17,9 @@ const route = getRouteApi("/shell/usage");
 
 type By = NonNullable<UsageSearch["by"]>;
 type Line = Schemas["UsageLine"];
+
+/** The head of a column of numbers. */
+const number = (name: string) => <span className={css.number}>{name}</span>;
 
 const day = (at: number) => new Date(at).toISOString().slice(0, 10);
 
@@ -84,28 +88,50 @@ export function UsagePage() {
         none={t("usage.none")}
         head={[
           t(`usage.by.${by}`),
-          t("usage.conferences"),
-          t("usage.calls"),
-          t("usage.seat_minutes"),
-          t("usage.reserved"),
-          t("usage.incoming"),
-          t("usage.outgoing"),
-          t("usage.peak"),
+          number(t("usage.conferences")),
+          number(t("usage.calls")),
+          number(t("usage.seat_minutes")),
+          number(t("usage.reserved")),
+          number(t("usage.incoming")),
+          number(t("usage.outgoing")),
+          number(t("usage.peak")),
         ]}
         row={(line) => (
           <tr key={line[by]}>
             <td>{labelOf(line, by)}</td>
-            <td>{amount(line.conferences)}</td>
-            <td>{amount(line.calls)}</td>
-            <td>{amount(line.seat_minutes, 1)}</td>
-            <td>{amount(line.reserved_seat_minutes, 1)}</td>
-            <td>{amount(line.incoming_minutes, 1)}</td>
-            <td>{amount(line.outgoing_minutes, 1)}</td>
-            <td>{amount(line.peak_seats)}</td>
+            <td className={css.number}>{amount(line.conferences)}</td>
+            <td className={css.number}>{amount(line.calls)}</td>
+            <td className={css.number}>{amount(line.seat_minutes, 1)}</td>
+            <td className={css.number}>{amount(line.reserved_seat_minutes, 1)}</td>
+            <td className={css.number}>{amount(line.incoming_minutes, 1)}</td>
+            <td className={css.number}>{amount(line.outgoing_minutes, 1)}</td>
+            <td className={css.number}>{amount(line.peak_seats)}</td>
           </tr>
         )}
+        total={(lines) => lines.length > 1 && <Total lines={lines} />}
       />
     </Page>
+  );
+}
+
+/** Minutes add up; a conference or a call may be in several lines, and peaks are at different times. */
+function Total({ lines }: { lines: Line[] }) {
+  const sum = (read: (line: Line) => number | null | undefined) =>
+    amount(
+      lines.reduce((all, line) => all + (read(line) ?? 0), 0),
+      1,
+    );
+  return (
+    <tr className={css.total}>
+      <td>{t("usage.total")}</td>
+      <td />
+      <td />
+      <td className={css.number}>{sum((line) => line.seat_minutes)}</td>
+      <td className={css.number}>{sum((line) => line.reserved_seat_minutes)}</td>
+      <td className={css.number}>{sum((line) => line.incoming_minutes)}</td>
+      <td className={css.number}>{sum((line) => line.outgoing_minutes)}</td>
+      <td />
+    </tr>
   );
 }
 

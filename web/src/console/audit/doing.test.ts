@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { doingOf } from "./doing";
 
@@ -14,6 +15,10 @@ test("requests are told by what they do, to which thing", () => {
     ["POST", "/v1/trunks/provider/test"],
     ["PUT", "/v1/session/password"],
     ["PATCH", "/v1/people/7"],
+    ["POST", "/v1/guest-links"],
+    ["POST", "/v1/conferences/Board/participants"],
+    ["POST", "/v1/invitations/accept"],
+    ["POST", "/v1/leader-links/open"],
   ].map(([method, path]) => Object.values(doingOf(method ?? "", path ?? "") ?? {}));
   expect(told).toEqual([
     ["rooms", "1001", "saved"],
@@ -27,7 +32,24 @@ test("requests are told by what they do, to which thing", () => {
     ["trunks", "provider", "done"],
     ["session", null, "done"],
     ["people", null, "changed"],
+    ["guest-links", null, "made"],
+    ["participants", "Board", "called"],
+    ["invitations", null, "accepted"],
+    ["leader-links", null, "opened"],
   ]);
+});
+
+test("each request of the management API that changes something has words", () => {
+  const file = new URL("../../../../docs/openapi.json", import.meta.url);
+  const { paths } = JSON.parse(readFileSync(file, "utf8")) as { paths: Record<string, object> };
+  const changing = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods)
+      .filter((method) => ["post", "put", "patch", "delete"].includes(method))
+      .map((method): [string, string] => [method.toUpperCase(), path]),
+  );
+  const ofV1 = changing.filter(([, path]) => path.startsWith("/v1/"));
+  expect(ofV1.length).toBeGreaterThan(50);
+  expect(ofV1.filter(([method, path]) => doingOf(method, path) === null)).toEqual([]);
 });
 
 test("what has no words is shown as it is", () => {

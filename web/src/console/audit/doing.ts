@@ -18,12 +18,15 @@ export const THINGS = [
   "recordings",
   "tokens",
   "leader-links",
+  "guest-links",
   "session",
   "sessions",
   "webhooks",
   "media",
   "sound",
   "personal-data",
+  "webrtc_keys",
+  "invitations",
 ] as const;
 export type Thing = (typeof THINGS)[number];
 
@@ -31,7 +34,7 @@ export interface Doing {
   thing: Thing;
   /** Which one; null: it has no name, or one for programs only. */
   name: string | null;
-  verb: "made" | "saved" | "changed" | "removed" | "done";
+  verb: "made" | "saved" | "changed" | "removed" | "called" | "opened" | "accepted" | "done";
 }
 
 const VERBS: Record<string, Doing["verb"]> = {
@@ -53,6 +56,9 @@ const NAMED = new Set<Thing>([
   "media",
 ]);
 
+/** What is opened by those who have it. */
+const LINKS = new Set<Thing>(["leader-links", "guest-links"]);
+
 /** Null: it is none that has words, such as a command on the machine or one of the seven services. */
 export function doingOf(method: string, path: string): Doing | null {
   const [first, ...rest] = path.split(/[?#]/)[0]?.split("/").filter(Boolean) ?? [];
@@ -63,12 +69,17 @@ export function doingOf(method: string, path: string): Doing | null {
   if (first !== "v1" || !thing || !verb) return null;
   const named = name !== undefined && NAMED.has(thing) ? decode(name) : null;
   if (thing !== "conferences" || inner === undefined) {
+    if (name === "open" && LINKS.has(thing)) return { thing, name: null, verb: "opened" };
+    if (name === "accept" && thing === "invitations") return { thing, name: null, verb: "accepted" };
     // Beneath other things there are tests, links and passwords of theirs.
     const beneath = parts.length > 2 || (thing === "session" && parts.length > 1);
     return { thing, name: named, verb: beneath ? "done" : verb };
   }
   const part = (["participants", "playbacks", "recording"] as const).find((one) => one === inner);
   if (!part) return { thing, name: named, verb: "changed" };
+  if (part === "participants" && method === "POST" && action === undefined) {
+    return { thing: part, name: named, verb: "called" };
+  }
   return { thing: part, name: named, verb: action === undefined ? verb : "changed" };
 }
 

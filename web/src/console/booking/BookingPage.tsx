@@ -1,14 +1,14 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { CalendarArrowDown, DoorOpen, KeyRound, Link2 } from "lucide-react";
+import { CalendarArrowDown, Copy, DoorOpen, KeyRound, Link2 } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import type { Versioned } from "../../api/client";
 import { tc } from "../../texts/common";
 import { amount, dateTime, period } from "../../texts/format";
 import { t } from "../../texts/pages";
+import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
 import button from "../../ui/Button.module.css";
-import { Dialog, DialogActions } from "../../ui/Dialog";
 import { List } from "../../ui/List";
 import { LoadedPage } from "../../ui/LoadedPage";
 import { attempt } from "../../ui/notices";
@@ -112,7 +112,7 @@ function Shown({ current }: { current: Versioned<Booking> }) {
                     ],
                   ] satisfies [string, ReactNode][])
                 : []),
-              [t("booking.token"), <code key="token">{token}</code>],
+              [t("booking.token"), <Token key="token" token={token} />],
             ]}
           </Facts>
         </Panel>
@@ -137,17 +137,36 @@ function Shown({ current }: { current: Versioned<Booking> }) {
         />
       )}
       {open === "remove" && (
-        <Dialog title={t("booking.remove.ask", { name: title || conference })} onClose={() => setOpen(null)}>
+        <ActionDialog
+          title={t("booking.remove.ask", { name: title || conference })}
+          button={t("booking.remove")}
+          danger
+          act={remove}
+          onClose={() => setOpen(null)}
+        >
           <p>{t("booking.remove.text")}</p>
-          <DialogActions>
-            <Button onClick={() => setOpen(null)}>{tc("cancel")}</Button>
-            <Button look="danger" onClick={() => void attempt(remove).then(() => setOpen(null))}>
-              {t("booking.remove")}
-            </Button>
-          </DialogActions>
-        </Dialog>
+        </ActionDialog>
       )}
     </Page>
+  );
+}
+
+function Token({ token }: { token: string }) {
+  return (
+    <>
+      <code>{token}</code>{" "}
+      {navigator.clipboard && (
+        <Button
+          size="small"
+          look="quiet"
+          iconOnly
+          icon={<Copy />}
+          onClick={() => void attempt(() => navigator.clipboard.writeText(token), tc("copied"))}
+        >
+          {tc("copy")}
+        </Button>
+      )}
+    </>
   );
 }
 

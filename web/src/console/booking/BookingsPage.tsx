@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { CalendarPlus, CalendarSync } from "lucide-react";
+import { CalendarPlus, CalendarSync, Repeat } from "lucide-react";
 import { useState } from "react";
 import { amount, dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
@@ -60,8 +60,15 @@ export function BookingsPage() {
                 <Link to="/bookings/$token" params={{ token: one.token }}>
                   {one.title || one.conference}
                 </Link>
+                {one.series && (
+                  <>
+                    {" "}
+                    <Repeat aria-hidden="true" size={14} />
+                    <span className="visually-hidden">{t("bookings.of_series")}</span>
+                  </>
+                )}
               </td>
-              <td>{one.conference}</td>
+              <td>{one.title && one.title !== one.conference && one.conference}</td>
               <td>{t("minutes", { count: one.duration_min })}</td>
               <td>{amount(one.max_participants)}</td>
               <td>

@@ -28,11 +28,11 @@ interface ChangeProps {
   onRemove: () => void;
 }
 
-/** What is entered stays, also where somebody else changes the booking meanwhile: then it can be begun anew. */
+/** What is entered stays, also where another person changes the booking meanwhile: then it can be begun anew. */
 export function ChangeBooking({ current, onRemove }: ChangeProps) {
   const limits = useQuery(limitsQuery);
   const [begun, setBegun] = useState(current);
-  // What was just saved is no change of somebody else, also before the page has read it again.
+  // What was just saved is no change of another person, also before the page has read it again.
   const [replaced, setReplaced] = useState<string | null>(null);
   // The form is another one where it is begun anew; saved, it keeps the focus.
   const [round, setRound] = useState(0);

@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
+import { tc } from "../../texts/common";
 import { dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { readLanguage } from "../../texts/texts";
@@ -219,16 +220,16 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
             ))}
           </div>
         )}
-        <div>
+        <div className={css.buttons}>
           <GuardedButton
             type="submit"
             look="primary"
-            size="large"
             disabled={isBusy || seats.isFull || wrongGuests.length > 0}
             reason={seats.isFull ? t("booking.full") : null}
           >
             {t("booking.book")}
           </GuardedButton>
+          <Button onClick={() => void navigate({ to: "/bookings" })}>{tc("cancel")}</Button>
         </div>
       </form>
     </Page>

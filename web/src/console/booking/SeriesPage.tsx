@@ -1,9 +1,9 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { CalendarArrowDown, Ellipsis, Trash2 } from "lucide-react";
+import { CalendarArrowDown, DoorOpen, Ellipsis, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { Versioned } from "../../api/client";
-import { amount, dateTime, localInput } from "../../texts/format";
+import { amount, dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
@@ -12,7 +12,7 @@ import button from "../../ui/Button.module.css";
 import { TextField } from "../../ui/Field";
 import { LoadedPage } from "../../ui/LoadedPage";
 import { attempt } from "../../ui/notices";
-import { Badge, Facts, Page, Panel, Section, Table, type Tone } from "../../ui/Page";
+import { actionsColumn, Badge, Facts, Page, Panel, Section, Table, type Tone } from "../../ui/Page";
 import { useRefreshedBy } from "../conferences";
 import { useMay } from "../session";
 import {
@@ -26,6 +26,7 @@ import {
   type SeriesDate,
   seriesQuery,
 } from "./bookings";
+import { momentOf, ownZone, wallTime } from "./zones";
 
 const route = getRouteApi("/shell/bookings/series/$id");
 
@@ -60,6 +61,7 @@ function Dates({ series }: { series: Series }) {
   const [open, setOpen] = useState<Open | null>(null);
   const refused = queries.getQueryData<SeriesDate[]>(refusedKey(`${series.id}`));
   const dates = series.dates.map((date) => refused?.find((one) => one.date === date.date) ?? date);
+  const hasProblems = dates.some((date) => date.problem);
   const reload = async () => {
     await queries.invalidateQueries({ queryKey: ["series"] });
     await queries.invalidateQueries({ queryKey: ["reservations"] });
@@ -71,6 +73,15 @@ function Dates({ series }: { series: Series }) {
       note={t(`series.note.${series.repeat}`, { zone: series.time_zone })}
       actions={
         <>
+          <Link
+            to="/rooms/$name"
+            params={{ name: series.conference }}
+            search={{}}
+            className={`${button.button} ${button.plain} ${button.normal}`}
+          >
+            <DoorOpen aria-hidden="true" size={17} />
+            {t("home.open")}
+          </Link>
           <a
             href={`/v1/series/${series.id}/calendar`}
             download={`${series.conference}.ics`}
@@ -102,7 +113,12 @@ function Dates({ series }: { series: Series }) {
       <Section title={t("series.dates")} count={dates.length}>
         <Table
           label={t("series.dates")}
-          head={[t("booking.starts"), t("booking.state"), t("series.why"), t("room.more")]}
+          head={[
+            t("booking.starts"),
+            t("booking.state"),
+            ...(hasProblems ? [t("series.why")] : []),
+            actionsColumn(t("room.more")),
+          ]}
         >
           {dates.map((date) => (
             <tr key={date.date}>
@@ -118,7 +134,7 @@ function Dates({ series }: { series: Series }) {
               <td>
                 <Badge tone={tones[date.state]}>{t(`series.state.${date.state}`)}</Badge>
               </td>
-              <td>{date.problem?.detail ?? "–"}</td>
+              {hasProblems && <td>{date.problem?.detail ?? "–"}</td>}
               <td>
                 {mayBook && date.reservation && (
                   <ActionMenu
@@ -191,20 +207,23 @@ function MoveDialog({
   onClose: () => void;
   onDone: () => Promise<void>;
 }) {
-  const [start, setStart] = useState(() => localInput(new Date(booking.starts_at)));
+  const zone = ownZone();
+  const [start, setStart] = useState(() => wallTime(Date.parse(booking.starts_at), zone));
   return (
     <ActionDialog
       title={t("series.move.of", { time: dateTime(booking.starts_at) })}
       button={t("series.move")}
       act={async () => {
-        await changeBooking(booking.token, version, { starts_at: new Date(start).toISOString() });
+        await changeBooking(booking.token, version, {
+          starts_at: new Date(momentOf(start, zone)).toISOString(),
+        });
         await onDone();
       }}
       onClose={onClose}
     >
       <TextField
         label={t("booking.starts")}
-        hint={t("booking.zone", { zone: Intl.DateTimeFormat().resolvedOptions().timeZone })}
+        hint={t("booking.zone", { zone })}
         type="datetime-local"
         required
         value={start}

@@ -19,7 +19,7 @@ export function parseGuests(text: string, language: string): { guests: Guest[]; 
   return { guests, wrong };
 }
 
-/** As somebody would enter them. */
+/** As they are entered. */
 export const guestText = (guests: Guest[]): string =>
   guests.map(({ mail, name }) => (name ? `${name} <${mail}>` : mail)).join("\n");
 

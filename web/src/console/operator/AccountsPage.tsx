@@ -10,7 +10,7 @@ import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Badge, Page } from "../../ui/Page";
+import { actionsColumn, Badge, Page } from "../../ui/Page";
 import { useForm } from "../../ui/useForm";
 import { SecretDialog } from "../account/Secret";
 import { sessionQuery } from "../session";
@@ -51,7 +51,7 @@ export function AccountsPage() {
           t("accounts.requests"),
           t("accounts.recording_days"),
           t("accounts.made"),
-          t("room.more"),
+          actionsColumn(t("room.more")),
         ]}
         row={(account) => (
           <tr key={account.id}>

@@ -5,7 +5,7 @@ import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Badge, Page } from "../../ui/Page";
+import { actionsColumn, Badge, Page } from "../../ui/Page";
 
 export function BansPage() {
   const queries = useQueryClient();
@@ -31,7 +31,13 @@ export function BansPage() {
         query={bans}
         label={t("nav.bans")}
         none={t("bans.none")}
-        head={[t("bans.source"), t("bans.caller"), t("bans.why"), t("bans.until"), t("bans.lift")]}
+        head={[
+          t("bans.source"),
+          t("bans.caller"),
+          t("bans.why"),
+          t("bans.until"),
+          actionsColumn(t("bans.lift")),
+        ]}
         row={(ban) => (
           <tr key={`${ban.source} ${ban.caller}`}>
             <td>

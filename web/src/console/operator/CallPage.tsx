@@ -13,12 +13,11 @@ import { LoadedPage } from "../../ui/LoadedPage";
 import { attempt } from "../../ui/notices";
 import { Badge, Empty, Facts, Page, Panel, Section } from "../../ui/Page";
 import { saveFile } from "../../ui/save";
-import { useNow } from "../../ui/useNow";
 import { statisticsOf } from "../room/hints";
 import { StatisticsFacts } from "../room/StatisticsFacts";
 import { useMay } from "../session";
 import { CallMessages } from "./CallMessages";
-import { outcomeTone } from "./CallsPage";
+import { lasts, outcomeTone } from "./CallsPage";
 import { CallTimeline } from "./CallTimeline";
 import { QualityCharts } from "./QualityCharts";
 
@@ -123,11 +122,8 @@ function Live({ id, conference }: { id: string; conference: string }) {
 }
 
 function Record({ call }: { call: CallRecord }) {
-  const now = useNow(1_000);
   const { quality } = call;
   const endedBy = call.ended_by ? ` (${t(`calls.ended_by.${call.ended_by}`)})` : "";
-  const lasts =
-    isLive(call) && call.answered_at ? Math.max(0, now - Date.parse(call.answered_at)) : call.duration_ms;
   const facts: [name: string, value: ReactNode][] = [
     [
       t("calls.outcome"),
@@ -146,7 +142,7 @@ function Record({ call }: { call: CallRecord }) {
         "–"
       ),
     ],
-    [t("calls.duration"), duration(lasts)],
+    [t("calls.duration"), lasts(call)],
     [t("call.ended"), call.end_reason ? `${call.end_reason}${endedBy}` : "–"],
     [t("call.admitted"), admittedBy(call.admitted_by)],
     [t("call.service"), call.service ?? "–"],
@@ -170,7 +166,7 @@ function Record({ call }: { call: CallRecord }) {
   return <Facts>{isLive(call) ? facts.filter(([, value]) => value !== "–") : facts}</Facts>;
 }
 
-const ADMITTED_BY = ["network", "trunk", "user", "token", "webrtc"] as const;
+const ADMITTED_BY = ["network", "trunk", "user", "token", "guest", "webrtc"] as const;
 
 function admittedBy(what: string | null | undefined): string {
   const known = ADMITTED_BY.find((one) => one === what);

@@ -4,6 +4,7 @@ import { preciseTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Loaded } from "../../ui/List";
 import { Section, Table } from "../../ui/Page";
+import { reasonText } from "../reasons";
 import { type CallEvent, type Moment, timelineOf } from "./timeline";
 
 const READ_AGAIN_MS = 5_000;
@@ -82,30 +83,6 @@ function words({ type, data }: Moment): string {
   return known ? t(`timeline.${known}`) : type;
 }
 
-const REASONS = [
-  "hung_up",
-  "exit_key",
-  "ejected",
-  "removed_by_leader",
-  "leader_left",
-  "ended",
-  "ended_by_leader",
-  "alone",
-  "time_is_up",
-  "replaced",
-  "unreachable",
-  "failed",
-  "service_stopped",
-  "interrupted",
-  "denied",
-  "over",
-  "busy",
-  "no_answer",
-  "declined",
-  "unknown",
-  "given_up",
-] as const;
-
 function reason({ type, reason: said, data }: Moment): string {
   if (type === "participant.muted") {
     const by = (["self", "leader", "lecture"] as const).find((one) => one === data.by);
@@ -113,6 +90,5 @@ function reason({ type, reason: said, data }: Moment): string {
   }
   // The record has its reason in words.
   if (!said || type === "call.ended") return said ?? "–";
-  const known = REASONS.find((one) => one === said);
-  return known ? t(`timeline.reason.${known}`) : said;
+  return reasonText(said);
 }

@@ -1,4 +1,6 @@
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { PhoneIncoming, PhoneOutgoing } from "lucide-react";
+import type { ReactNode } from "react";
 import { client, ok, type Schemas } from "../../api/client";
 import { shownName } from "../../sip/identity";
 import { amount, duration, exactTime, percent } from "../../texts/format";
@@ -6,6 +8,7 @@ import { t } from "../../texts/pages";
 import { SelectField, TextField } from "../../ui/Field";
 import { List, usePages } from "../../ui/List";
 import { Badge, Filters, Page, type Tone } from "../../ui/Page";
+import { useNow } from "../../ui/useNow";
 import { ConferenceFilter } from "../ConferenceFilter";
 import { qualityOf, qualityTone } from "../room/hints";
 import type { CallSearch } from "../router";
@@ -16,6 +19,19 @@ const route = getRouteApi("/shell/calls");
 
 export function outcomeTone(outcome: CallRecord["outcome"]): Tone {
   return outcome === "in_progress" ? "accent" : outcome === "answered" ? "good" : "warn";
+}
+
+/** How long a call was, or how long it has been answered by now. */
+export function lasts(call: CallRecord): ReactNode {
+  return call.outcome === "in_progress" && call.answered_at ? (
+    <Since at={call.answered_at} />
+  ) : (
+    duration(call.duration_ms)
+  );
+}
+
+function Since({ at }: { at: string }) {
+  return duration(Math.max(0, useNow(1_000) - Date.parse(at)));
 }
 
 /** Calls, live and past: the filters are in the address. */
@@ -31,39 +47,47 @@ export function CallsPage() {
     void navigate({ to: "/calls", search: { ...search, ...change }, replace: true });
   return (
     <Page title={t("nav.calls")} note={t("calls.note")}>
-      <Filters>
+      <Filters
+        isMoreSet={Boolean(search.from || search.to || search.direction || search.outcome)}
+        more={
+          <>
+            <TextField
+              label={t("calls.from")}
+              value={search.from ?? ""}
+              onChange={(event) => set({ from: event.target.value || undefined })}
+            />
+            <TextField
+              label={t("calls.to")}
+              value={search.to ?? ""}
+              onChange={(event) => set({ to: event.target.value || undefined })}
+            />
+            <SelectField
+              label={t("calls.direction")}
+              value={search.direction ?? ""}
+              onChange={(event) =>
+                set({ direction: (event.target.value || undefined) as CallSearch["direction"] })
+              }
+            >
+              <option value="">{t("calls.all")}</option>
+              <option value="in">{t("calls.direction.in")}</option>
+              <option value="out">{t("calls.direction.out")}</option>
+            </SelectField>
+            <SelectField
+              label={t("calls.outcome")}
+              value={search.outcome ?? ""}
+              onChange={(event) =>
+                set({ outcome: (event.target.value || undefined) as CallSearch["outcome"] })
+              }
+            >
+              <option value="">{t("calls.all")}</option>
+              <option value="in_progress">{t("outcome.in_progress")}</option>
+              <option value="answered">{t("outcome.answered")}</option>
+              <option value="not_answered">{t("outcome.not_answered")}</option>
+            </SelectField>
+          </>
+        }
+      >
         <ConferenceFilter />
-        <TextField
-          label={t("calls.from")}
-          value={search.from ?? ""}
-          onChange={(event) => set({ from: event.target.value || undefined })}
-        />
-        <TextField
-          label={t("calls.to")}
-          value={search.to ?? ""}
-          onChange={(event) => set({ to: event.target.value || undefined })}
-        />
-        <SelectField
-          label={t("calls.direction")}
-          value={search.direction ?? ""}
-          onChange={(event) =>
-            set({ direction: (event.target.value || undefined) as CallSearch["direction"] })
-          }
-        >
-          <option value="">{t("calls.all")}</option>
-          <option value="in">{t("calls.direction.in")}</option>
-          <option value="out">{t("calls.direction.out")}</option>
-        </SelectField>
-        <SelectField
-          label={t("calls.outcome")}
-          value={search.outcome ?? ""}
-          onChange={(event) => set({ outcome: (event.target.value || undefined) as CallSearch["outcome"] })}
-        >
-          <option value="">{t("calls.all")}</option>
-          <option value="in_progress">{t("outcome.in_progress")}</option>
-          <option value="answered">{t("outcome.answered")}</option>
-          <option value="not_answered">{t("outcome.not_answered")}</option>
-        </SelectField>
       </Filters>
       <List
         query={calls}
@@ -94,13 +118,21 @@ function CallLine({ call }: { call: CallRecord }) {
           {exactTime(call.started_at)}
         </Link>
       </td>
-      <td>{call.from ? shownName(call.from) : "–"}</td>
+      <td>
+        {call.direction === "in" ? (
+          <PhoneIncoming aria-hidden="true" size={14} />
+        ) : (
+          <PhoneOutgoing aria-hidden="true" size={14} />
+        )}{" "}
+        <span className="visually-hidden">{t(`calls.direction.${call.direction}`)}</span>
+        {call.from ? shownName(call.from) : "–"}
+      </td>
       <td>{call.to ?? call.service ?? "–"}</td>
       <td>{call.conference ?? "–"}</td>
       <td>
         <Badge tone={outcomeTone(call.outcome)}>{t(`outcome.${call.outcome}`)}</Badge>
       </td>
-      <td>{duration(call.duration_ms)}</td>
+      <td>{lasts(call)}</td>
       <td>
         {quality === "unknown" ? (
           "–"

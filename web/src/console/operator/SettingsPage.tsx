@@ -6,6 +6,7 @@ import { TextField } from "../../ui/Field";
 import { List, withData } from "../../ui/List";
 import { Filters, Page } from "../../ui/Page";
 import { flatten } from "./flatten";
+import css from "./Operator.module.css";
 
 const route = getRouteApi("/shell/settings");
 
@@ -40,7 +41,7 @@ export function SettingsPage() {
         head={[t("settings.name"), t("settings.value")]}
         row={([name, value]) => (
           <tr key={name}>
-            <td>
+            <td className={css.name}>
               <code>{name}</code>
             </td>
             <td>

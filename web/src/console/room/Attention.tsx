@@ -5,6 +5,7 @@ import { Button } from "../../ui/Button";
 import { attempt } from "../../ui/notices";
 import { Badge, Section } from "../../ui/Page";
 import { useRoving } from "../../ui/useRoving";
+import { reasonText } from "../reasons";
 import { admit, admitAll, callBack, callOne, changeParticipant, removeParticipant } from "./actions";
 import type { Line, Remedy } from "./hints";
 import { RowShell } from "./ParticipantRow";
@@ -181,7 +182,7 @@ function Called({
       participant={participant}
       note={
         isFailed
-          ? t("called.failed", { reason: status ? `${reason ?? ""} ${status}`.trim() : (reason ?? "") })
+          ? t("called.failed", { reason: [reason && reasonText(reason), status].filter(Boolean).join(", ") })
           : t(state === "ringing" ? "called.ringing" : "called.calling")
       }
     >

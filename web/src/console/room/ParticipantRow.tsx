@@ -77,7 +77,7 @@ interface RowProps {
   onOpen: (dialog: OpenDialog) => void;
 }
 
-/** All that a row shows of somebody: statistics change every few seconds, what they mean seldom does. */
+/** All that a row shows of a participant: statistics change every few seconds, what they mean seldom does. */
 function shownOf({ participant: one, hints }: RowProps): string {
   const { statistics, ...fields } = one;
   return JSON.stringify([fields, qualityOf(statisticsOf(one).mos), hints]);
@@ -101,13 +101,15 @@ function Row({ name, participant: one, hints, levels, mayControl, isSelected, on
     <div className={talks ? `${css.row} ${css.talks}` : css.row}>
       {mayControl && (
         <Cell>
-          <input
-            type="checkbox"
-            className={css.select}
-            aria-label={t("room.select", { name: who })}
-            checked={isSelected}
-            onChange={(event) => onSelect(id, event.target.checked)}
-          />
+          <label className={css.pick}>
+            <input
+              type="checkbox"
+              className={css.select}
+              aria-label={t("room.select", { name: who })}
+              checked={isSelected}
+              onChange={(event) => onSelect(id, event.target.checked)}
+            />
+          </label>
         </Cell>
       )}
       <span className={css.way} aria-hidden="true">

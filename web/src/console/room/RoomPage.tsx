@@ -1,6 +1,7 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { KeyRound, Link2, Lock, LockOpen, Presentation, Search } from "lucide-react";
 import { memo, useCallback, useEffect, useMemo, useState } from "react";
+import { isMissing } from "../../api/problem";
 import { useFeedStatus } from "../../feed/useFeed";
 import { tc } from "../../texts/common";
 import { duration, measure } from "../../texts/format";
@@ -41,9 +42,7 @@ export function RoomPage() {
 
 function Missing({ room }: { room: RoomData }) {
   const { error } = room;
-  if (error && typeof error === "object" && "status" in error && error.status === 404) {
-    return <Empty>{t("room.missing")}</Empty>;
-  }
+  if (isMissing(error)) return <Empty>{t("room.missing")}</Empty>;
   return <ProblemBox error={error} onRetry={room.refresh} />;
 }
 

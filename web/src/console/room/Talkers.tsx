@@ -12,7 +12,7 @@ import { TalkerPlaces } from "./talkerPlaces";
 export const TALKERS_MAX = 5;
 const LOOK_MS = 500;
 
-/** Who talks: a click mutes. Nobody's place changes while they are shown. */
+/** Who talks: a click mutes. A place does not change while it is shown. */
 export const Talkers = memo(function Talkers({
   name,
   participants,
@@ -54,7 +54,8 @@ function Talker(props: { name: string; participant: Participant; levels: LevelSt
   const inside = (
     <>
       <span className={css.chipName}>
-        {props.mayControl && (one.muted ? <MicOff aria-hidden="true" /> : <Mic aria-hidden="true" />)}
+        {props.mayControl && !one.muted && <Mic className={css.open} aria-hidden="true" />}
+        {props.mayControl && <MicOff className={one.muted ? undefined : css.mutes} aria-hidden="true" />}
         <span>{nameOf(one)}</span>
       </span>
       <Meter slim read={levels.reader(id)} label={t("room.level.who", { name: nameOf(one) })} />

@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useId, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
+import { shownName } from "../../sip/identity";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
@@ -185,7 +186,7 @@ function RenameDialog({ name, participant, onClose }: Common & { participant: Pa
     >
       <TextField
         label={t("rename.name")}
-        hint={t("rename.hint", { from: participant.from })}
+        hint={t("rename.hint", { from: shownName(nameOf({ ...participant, display_name: null })) })}
         maxLength={100}
         value={shown}
         onChange={(event) => setShown(event.target.value)}
@@ -247,7 +248,7 @@ function CoachDialog({
       button={t("coach.button")}
       act={() =>
         changeParticipant(name, participant.participant_id, {
-          // Null, said explicitly, is everybody.
+          // Null, where it is named, is everybody.
           heard_by: (isAll ? null : ids) as string[],
         })
       }

@@ -1,6 +1,6 @@
 import { meterShare } from "../../sip/audio";
 
-/** Levels come five times a second; without a new one for this long somebody is silent. */
+/** Levels come five times a second; without a new one for this long a participant is silent. */
 const OLD_MS = 700;
 
 /** How loud each participant is, beside the state of the pages: meters read it when they draw. */

@@ -42,7 +42,7 @@ const entered = (id: string, name: string) =>
   });
 
 describe("a room", () => {
-  test("follows somebody from the lobby to the end", () => {
+  test("follows a caller from the lobby to the end", () => {
     let list = replay(
       event("participant.waiting", "1", { display_name: "Ann", from: "1001", to: "x", direction: "in" }),
     );
@@ -65,7 +65,7 @@ describe("a room", () => {
     expect(replay(...events, ...events.slice(1))).toEqual(replay(...events));
   });
 
-  test("shows who is being called, and why somebody did not come", () => {
+  test("shows who is being called, and why a called person did not come", () => {
     const calling = event("participant.calling", "2", {
       display_name: null,
       from: "x",
@@ -170,7 +170,7 @@ describe("hints", () => {
     expect(tracker.update(noisy, 13_000).size).toBe(0);
   });
 
-  test("do not name the noise of somebody who is muted", () => {
+  test("do not name the noise of those who are muted", () => {
     const tracker = new HintTracker();
     tracker.update([line({ noise_floor_dbov: -40 }, { muted: true })], 0);
     expect(tracker.update([line({ noise_floor_dbov: -40 }, { muted: true })], 20_000).size).toBe(0);
