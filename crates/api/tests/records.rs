@@ -308,7 +308,7 @@ async fn a_number_is_removed_from_calls_and_history_and_counted() {
     };
     let (status, body) = remove("number=").await;
     assert_eq!((status, &body["errors"][0]["parameter"]), (400, &json!("number")), "{body}");
-    let removed = |calls: u64, history: u64| json!({ "call_records": calls, "history": history, "events": 0, "audit": 0, "messages": 0, "recordings": 0 });
+    let removed = |calls: u64, history: u64| json!({ "call_records": calls, "history": history, "events": 0, "audit": 0, "messages": 0, "mails": 0, "guests": 0, "recordings": 0 });
     assert_eq!(remove("number=%2B4940").await, (200, removed(0, 0)));
     // A `+` that was not escaped arrives as a space.
     assert_eq!(remove("number=+49-30-123456&mask=true").await, (200, removed(2, 2)));

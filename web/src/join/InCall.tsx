@@ -94,19 +94,21 @@ export function InCall({ invitation, session, view }: InCallProps) {
           {!isListening && isUp && <Meter read={session.readMeter} label={t("microphone.level")} slim />}
         </div>
       </section>
-      {view.soundHeld && (
-        <p className={`${css.speaks} ${css.held}`} role="alert">
-          {t("sound.held")}
-          <Button look="primary" onClick={() => session.turnSoundOn()}>
-            {t("sound.on")}
-          </Button>
-        </p>
-      )}
-      {view.speaksMuted && (
-        <p className={css.speaks} role="alert">
-          {view.mutedByLeader && !view.muted ? t("muted.speaking.leader") : t("muted.speaking")}
-        </p>
-      )}
+      <div className={css.notices}>
+        {view.soundHeld && (
+          <p className={`${css.speaks} ${css.held}`} role="alert">
+            {t("sound.held")}
+            <Button look="primary" onClick={() => session.turnSoundOn()}>
+              {t("sound.on")}
+            </Button>
+          </p>
+        )}
+        {view.speaksMuted && (
+          <p className={css.speaks} role="alert">
+            {view.mutedByLeader && !view.muted ? t("muted.speaking.leader") : t("muted.speaking")}
+          </p>
+        )}
+      </div>
       {isUp && <Talking roster={roster} />}
       <section className={css.side} aria-label={t("people")}>
         <h2>{t("people")}</h2>
