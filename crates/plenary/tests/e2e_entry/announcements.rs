@@ -185,7 +185,10 @@ fn tones_or_nothing_are_heard_as_the_room_says_and_who_waits_hears_why() {
     let told_at = world.prompts.wait_since(&pupil, since, "time.leader-gone");
     let over_at = world.prompts.wait_since(&pupil, since, "time.over");
     let took_ms = (over_at - told_at) / 8;
-    assert!((1000..6000).contains(&took_ms), "three seconds from when the leader went, told once what is being said is over: {took_ms} ms");
+    assert!(
+        (1000..6000).contains(&took_ms),
+        "three seconds from when the leader went, told once what is being said is over: {took_ms} ms"
+    );
     world.assert_ended(&mut pupil, "The leader has ended the conference");
 
     // Reserved for later: told when, or held.
