@@ -522,7 +522,6 @@ async function refusals({ service, step, by, look, scene, newPage }, token) {
   await step("without a microphone people listen", async () => {
     const listener = await newPage();
     await listener.addInitScript(() => {
-      navigator.permissions.query = () => Promise.resolve({ state: "prompt" });
       navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
     });
     await listener.goto(`${service.base}/join/meet#token=${token}&room=${weekly.number}&pin=${weekly.pin}`);

@@ -63,6 +63,12 @@ async function newPage(more = {}) {
       }
     };
   });
+  // With devices that are made up the browser may say that all pages have leave.
+  if (!more.permissions?.includes("microphone")) {
+    await context.addInitScript(() => {
+      navigator.permissions.query = () => Promise.resolve({ state: "prompt" });
+    });
+  }
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error.message}`));

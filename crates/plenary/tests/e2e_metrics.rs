@@ -49,7 +49,7 @@ const NAMES: [(&str, &str); 35] = [
 ];
 
 /// The labels that docs/monitoring.md promises; families that are not here have none.
-static LABELS: [(&str, &[&str]); 19] = [
+static LABELS: [(&str, &[&str]); 20] = [
     ("plenary_build", &["version"]),
     ("plenary_conferences", &["state"]),
     ("plenary_participants", &["transport", "codec", "srtp"]),
@@ -63,6 +63,7 @@ static LABELS: [(&str, &[&str]); 19] = [
     ("plenary_tick_late_seconds", &["le"]),
     ("plenary_worker_busy_ratio", &["worker"]),
     ("plenary_engine_answer_seconds", &["le"]),
+    ("plenary_event_log_seconds", &["le"]),
     ("plenary_sip_requests", &["method", "transport"]),
     ("plenary_sip_responses", &["class"]),
     ("plenary_http_requests", &["route", "class"]),

@@ -157,6 +157,19 @@ describe("who has joined", () => {
     expect(media().did).toContain("keys 1001#4711#");
   });
 
+  test("keys them in also where the old place was just going while the new call came, and not in the room", async () => {
+    await joined();
+    await reloaded();
+    media().connect();
+    bridge.notify(roster(1, "sendrecv"));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(media().did).not.toContain("keys 1001#4711#");
+    await reloaded();
+    media().connect();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(media().did.filter((what) => what.startsWith("keys"))).toEqual(["keys 1001#4711#"]);
+  });
+
   test("and mutes, is muted after a reload; and heard again after one if unmuted before it", async () => {
     const session = await joined();
     expect(media().track.enabled).toBe(true);

@@ -53,6 +53,10 @@ const READ_MS = 100;
 const SPEAKS_MUTED_MS = 4_000;
 const KEY_EFFECT_MS = 1_500;
 const SOUND_MS = 500;
+/** After so long a browser is asked again whether keys can be sent. */
+const KEYS_READY_MS = 200;
+/** By then the list of participants is there, if a call has taken the place of another one. */
+const PLACE_TAKEN_MS = 4_000;
 
 const kept = {
   read: (key: string) => {
@@ -276,9 +280,17 @@ export class JoinSession {
     void this.#play();
     this.#keys = keys;
     let entering = keys;
+    const enter = () => {
+      const { kind } = this.#view.state;
+      if (!entering || this.#media !== media || kind === "ended" || kind === "failed") return;
+      // Those whose list of participants has come are in the room.
+      if (this.#view.roster || media.keys(entering)) entering = "";
+      else setTimeout(enter, KEYS_READY_MS);
+    };
     media.onheard = () => {
-      // Who has taken one's own place is in the room already.
-      if (entering && (this.#phone?.isReplacement || media.keys(entering))) entering = "";
+      // A call in the place of one that was just ending is a new call, which has to be let in.
+      if (this.#phone?.isReplacement) setTimeout(enter, PLACE_TAKEN_MS);
+      else enter();
     };
     const { uri, host } = addresses(this.#invitation, location.hostname);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
