@@ -53,8 +53,6 @@ const READ_MS = 100;
 const SPEAKS_MUTED_MS = 4_000;
 const KEY_EFFECT_MS = 1_500;
 const SOUND_MS = 500;
-/** After so long a browser is asked again whether keys can be sent. */
-const KEYS_READY_MS = 200;
 /** By then the list of participants is there, if a call has taken the place of another one. */
 const PLACE_TAKEN_MS = 4_000;
 
@@ -165,7 +163,7 @@ export class JoinSession {
     }
   }
 
-  /** What the page says is so: without a microphone nothing is heard of it but keys. */
+  /** What the page says is so: without a microphone nothing is heard of it. */
   async #loseMicrophone(why: MicrophoneFailure): Promise<void> {
     this.#silence();
     this.#change({ microphone: why });
@@ -227,7 +225,7 @@ export class JoinSession {
   }
 
   keys(text: string): boolean {
-    const sent = this.#media?.keys(text) ?? false;
+    const sent = this.#phone?.keys(text) ?? false;
     if (sent) this.#change({ keysSent: (this.#view.keysSent + text).slice(-24) });
     return sent;
   }
@@ -281,11 +279,9 @@ export class JoinSession {
     this.#keys = keys;
     let entering = keys;
     const enter = () => {
-      const { kind } = this.#view.state;
-      if (!entering || this.#media !== media || kind === "ended" || kind === "failed") return;
       // Those whose list of participants has come are in the room.
-      if (this.#view.roster || media.keys(entering)) entering = "";
-      else setTimeout(enter, KEYS_READY_MS);
+      if (!entering || this.#media !== media || this.#view.roster) return;
+      if (this.#phone?.keys(entering)) entering = "";
     };
     media.onheard = () => {
       // A call in the place of one that was just ending is a new call, which has to be let in.

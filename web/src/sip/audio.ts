@@ -42,7 +42,7 @@ export function meterShare(db: number): number {
 /** A track without sound: for listening only. Keys can be sent beside it, and a microphone can take its place. */
 export function silentTrack(context: AudioContext): MediaStreamTrack {
   const destination = context.createMediaStreamDestination();
-  // Without a source nothing would be sent at all, and no keys either.
+  // Without a source nothing would be sent at all.
   const source = context.createConstantSource();
   source.offset.value = 0;
   source.connect(destination);

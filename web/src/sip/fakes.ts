@@ -72,6 +72,13 @@ export class Bridge {
     this.sockets.at(-1)?.say(this.within(subscribe, "NOTIFY", headers, text));
   }
 
+  /** What was keyed in so far. */
+  get keyed(): string {
+    return this.of("INFO")
+      .map(({ body }) => /^Signal=(.)/.exec(body)?.[1])
+      .join("");
+  }
+
   of(method: string): SipMessage[] {
     return this.requests.filter((message) => message.method === method);
   }
@@ -120,10 +127,6 @@ export class FakeMedia implements CallMedia {
   accept = async (sdp: string) => {
     this.did.push(`accept ${sdp}`);
     return "mine";
-  };
-  keys = (text: string) => {
-    this.did.push(`keys ${text}`);
-    return true;
   };
   /** The network carries the audio. */
   connect(): void {

@@ -8,7 +8,6 @@ export interface CallMedia {
   accept(sdp: string): Promise<string>;
   /** Begins anew, for another call with the same microphone. */
   renew(iceServers: RTCIceServer[]): void;
-  keys(text: string): boolean;
   close(): void;
   /** The network carries audio now. */
   readonly isConnected: boolean;
@@ -16,7 +15,7 @@ export interface CallMedia {
   onconnected: (() => void) | null;
   /** It has carried nothing for a while, or found no way at all. */
   onlost: (() => void) | null;
-  /** The other side's audio arrives: keys are heard from now on. */
+  /** The other side's audio arrives: it listens from now on. */
   onheard: (() => void) | null;
 }
 
@@ -81,13 +80,6 @@ export class PeerMedia implements CallMedia {
     return peer.localDescription?.sdp ?? "";
   }
 
-  keys(text: string): boolean {
-    const dtmf = this.#sender?.dtmf;
-    if (!dtmf?.canInsertDTMF) return false;
-    dtmf.insertDTMF(dtmf.toneBuffer + text, 120, 80);
-    return true;
-  }
-
   close(): void {
     clearTimeout(this.#interrupted);
     const peer = this.#peer;
@@ -96,7 +88,7 @@ export class PeerMedia implements CallMedia {
     peer?.close();
   }
 
-  /** Keys that are sent before the other side is ready are lost: it is when its audio arrives. */
+  /** What comes before the other side is ready is lost: it is ready when its audio arrives. */
   async #untilHeard(peer: RTCPeerConnection): Promise<void> {
     for (let waited = 0; waited < HEARD_MS && peer.connectionState === "connected"; waited += HEARD_READ_MS) {
       const stats = await peer.getStats();

@@ -63,6 +63,8 @@ const SAME_DIALOG_MS = 10_000;
 const RECONNECT_MS = 90_000;
 const REINVITE_ANSWER_MS = 8_000;
 const SUBSCRIPTION_S = 600;
+/** So long a key is held. */
+const KEY_MS = 160;
 const SUBSCRIBE_AGAIN_MS = 3_000;
 const PAUSES_MS = [0, 500, 1_000, 2_000, 4_000];
 
@@ -79,6 +81,7 @@ export class Telephone {
   #inviting: { branch: string; cseq: number } | null = null;
   #subscribing: ReturnType<typeof setTimeout> | undefined;
   #iceServers: RTCIceServer[] = [];
+  #keyed: Promise<void> = Promise.resolve();
 
   constructor(options: PhoneOptions) {
     this.#options = options;
@@ -346,6 +349,28 @@ export class Telephone {
       this.#dialog = before;
       throw error;
     }
+  }
+
+  /**
+   * Presses keys, one after another, within the dialog (INFO): they arrive also while the browser holds its audio back. False: there
+   * is no call.
+   */
+  keys(text: string): boolean {
+    if (this.#view.state.kind !== "up") return false;
+    for (const key of text) this.#keyed = this.#keyed.then(() => this.#key(key));
+    return true;
+  }
+
+  async #key(key: string): Promise<void> {
+    if (this.#view.state.kind !== "up") return;
+    const { answer } = this.#agent.request(
+      "INFO",
+      this.#dialog.state.target,
+      [...this.#dialog.next("INFO"), ["Content-Type", "application/dtmf-relay"]],
+      { body: `Signal=${key}\r\nDuration=${KEY_MS}\r\n` },
+    );
+    // A key that is lost with its connection is not pressed again: what it was for may be over by then.
+    await answer.catch(() => undefined);
   }
 
   /** Follows who is in the conference; before that there is none, as while a PIN is asked for. */
