@@ -440,7 +440,11 @@ impl Store {
         if is_recent {
             return;
         }
-        self.note("UPDATE api_keys SET last_used_at = $1 WHERE id = $2", used_at, key.0);
+        self.note(
+            "UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND coalesce(last_used_at, 0) < $1",
+            used_at,
+            key.0,
+        );
     }
 
     /// Writes the time of a use into a row, with a statement that takes the time and the row's number, when the writing

@@ -337,7 +337,11 @@ impl Store {
             conference: Some(session.link.conference.clone()),
         };
         if !(0..USED_RESOLUTION_MS).contains(&now.0.saturating_sub(session.last_used_at.0)) {
-            self.note("UPDATE leader_sessions SET last_used_at = $1 WHERE id = $2", now, id);
+            self.note(
+                "UPDATE leader_sessions SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1",
+                now,
+                id,
+            );
         }
         Ok(Some((session, access)))
     }

@@ -9,6 +9,8 @@ export type LinkOf = { conference: string } | { reservation: string };
 export const leaderLinksQuery = (of: LinkOf) =>
   queryOptions({
     queryKey: ["leader-links", of],
+    // Others are made where nobody looks: with a mail, or a calendar file.
+    staleTime: 0,
     queryFn: () =>
       everyPage<Schemas["LeaderLink"]>((query) =>
         ok(client.GET("/v1/leader-links", { params: { query: { ...query, ...of } } })),
@@ -25,6 +27,8 @@ export const removeLeaderLink = (id: number) =>
 export const guestLinksQuery = (of: LinkOf) =>
   queryOptions({
     queryKey: ["guest-links", of],
+    // Others are made where nobody looks: with a mail, or a calendar file.
+    staleTime: 0,
     queryFn: () =>
       everyPage<Schemas["GuestLink"]>((query) =>
         ok(client.GET("/v1/guest-links", { params: { query: { ...query, ...of } } })),

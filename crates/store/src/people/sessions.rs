@@ -132,7 +132,11 @@ impl Store {
         .fetch_optional(on))?;
         let Some((session, person)) = self.counting(row, now).await? else { return Ok(None) };
         if !(0..USED_RESOLUTION_MS).contains(&now.0.saturating_sub(session.last_used_at.0)) {
-            self.note("UPDATE web_sessions SET last_used_at = $1 WHERE id = $2", now, session.id.0);
+            self.note(
+                "UPDATE web_sessions SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1",
+                now,
+                session.id.0,
+            );
         }
         Ok(Some((session, person)))
     }

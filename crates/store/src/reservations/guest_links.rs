@@ -469,7 +469,11 @@ impl Store {
         if !(0..USED_RESOLUTION_MS)
             .contains(&now.0.saturating_sub(found.last_used_at.map_or(i64::MIN / 2, |at| at.0)))
         {
-            self.note("UPDATE guest_links SET last_used_at = $1 WHERE id = $2", now, found.id);
+            self.note(
+                "UPDATE guest_links SET last_used_at = $1 WHERE id = $2 AND coalesce(last_used_at, 0) < $1",
+                now,
+                found.id,
+            );
         }
         let open = OpenGuestLink { account, conference: found.conference, reservation };
         Ok(Standing::Open(Box::new(open)))
