@@ -3,11 +3,12 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help run test build bench bench-signalling bench-events bench-recovery quality interop package package-test soak fuzz web web-bench need need-test clean
+.PHONY: help run test build bench bench-signalling bench-events bench-recovery test-busy quality interop package package-test soak fuzz web web-bench need need-test clean
 
 help:
 	@echo "make run    build Plenary and start it on 127.0.0.1 (console and web services 8080, SIP 5060), data in ./plenary-data"
 	@echo "make test   run all tests: of the crates and of the pages, and end to end with SIPp, baresip, curl and PostgreSQL, and what people do with the pages in Chromium"
+	@echo "make test-busy  run all tests five times beside a compile job on each core (two hours; RUNS=1 for one run)"
 	@echo "make bench  measure calls and web services beside a raw packet reflector (ten minutes)"
 	@echo "make bench-signalling  measure call set-ups a second, their delay, and memory over many calls (two minutes)"
 	@echo "make bench-events  measure the event log with 10,000 events a second, and 1,000 followers, beside a conference (three minutes)"
@@ -43,6 +44,9 @@ run: build
 
 test: need-test
 	@./scripts/test
+
+test-busy: need-test
+	@./scripts/busy $(or $(RUNS),5)
 
 bench: build
 	@./scripts/need bench

@@ -12,7 +12,7 @@ use std::{
     sync::mpsc::{Receiver, channel},
     time::Duration,
 };
-use support::{Server, talk::Talk, wait_for};
+use support::{Server, free_port, talk::Talk, wait_for};
 
 /// All of the log.
 fn log(server: &Server) -> Vec<Value> {
@@ -324,7 +324,7 @@ impl Drop for Hook {
 #[test]
 fn the_receiver_of_the_examples_gets_every_event_once_through_kills_of_either_side() {
     let mut server = Server::start("drain_seconds = 0\n[webhooks]\nallow = [\"127.0.0.1/32\"]\n");
-    let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let probe = free_port();
     let body = json!({"url": format!("http://127.0.0.1:{probe}/events"), "events": ["conference.*", "participant.*"]});
     let (status, made) = server.curl(&["-X", "PUT", "-d", &body.to_string()], "/v1/webhooks/hook");
     assert_eq!(status, 201, "{made}");

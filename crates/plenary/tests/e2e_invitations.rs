@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use support::{
-    Server, certificate,
+    Server, certificate, free_port,
     peer::{Peer, SDP},
     text, wait_for,
 };
@@ -309,10 +309,7 @@ fn who_opens_the_link_of_a_mail_is_let_in_while_the_conference_lasts_until_it_is
 #[test]
 fn a_mail_that_could_not_be_sent_is_sent_after_a_crash() {
     // Nobody listens there yet.
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let port = free_port();
     let mut server = Server::start(&configured(port));
     let token = book(&server, &json!([{"mail": "ann@example.com"}]));
     let mails = format!("/v1/reservations/{token}/mails");

@@ -3,14 +3,14 @@
 
 mod support;
 
-use std::{net::UdpSocket, path::Path, process::Command, time::Duration};
-use support::{plenary, run_within, text};
+use std::{path::Path, process::Command, time::Duration};
+use support::{free_port, plenary, run_within, text};
 
 /// A call by `plenary call` to a SIPp that plays this scenario; both have to be content.
 #[track_caller]
 fn call(scenario: &str, flags: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = free_port().to_string();
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp").join(scenario);
     std::thread::scope(|scope| {
         let server = scope.spawn(|| {

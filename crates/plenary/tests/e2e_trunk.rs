@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 use support::{
-    Phone, Server, assert_hears,
+    Phone, Server, assert_hears, free_port,
     peer::{Peer, SDP, header},
     wait_for,
 };
@@ -211,7 +211,7 @@ fn sipp_answers() -> (Child, String) {
 
 /// SIPp with a scenario in which it is called, at its address.
 fn sipp_plays(scenario: &[&str]) -> (Child, String) {
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let child = Command::new("sipp")
         .args(["-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-timeout", "60"])
         .args(scenario)

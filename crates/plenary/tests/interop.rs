@@ -254,7 +254,7 @@ fn a_telephone_transfers_its_place_to_another() {
     server.put_service("lead", r#"{"conference": {"name": "Tea", "refer": "all"}}"#);
     let ann = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
     server.wait_for_participants("Tea", 1);
-    let control = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let control = free_port();
     let lines = format!("module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}");
     let _boss = Phone::call_as(&server.uri("lead"), 1100, "PCMU", "", &lines);
     server.wait_for_participants("Tea", 2);

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ports;
 mod postgres;
 pub mod provider;
 

@@ -1,6 +1,6 @@
 //! A server with an entry, and callers who key in what they are asked for.
 
-use super::{Server, prompts::Prompts, wait_for};
+use super::{Server, look_for, prompts::Prompts, wait_for};
 use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig, KeyRoute, Speech};
 use serde_json::Value;
 use std::time::Duration;
@@ -43,8 +43,8 @@ impl World {
         self.runtime.block_on(async {
             let spec = CallSpec { speech: speech(hz), record_seconds: RECORDED_S, ..spec };
             let mut call = self.caller.dial(&uri, spec).await.unwrap();
-            let state = tokio::time::timeout(Duration::from_secs(40), call.answered()).await.unwrap();
-            assert_eq!(state, CallState::Up, "{}", self.server.log());
+            let state = tokio::time::timeout(Duration::from_secs(40), call.answered()).await;
+            assert_eq!(state, Ok(CallState::Up), "{}", self.server.log());
             call
         })
     }
@@ -60,7 +60,8 @@ impl World {
         let before = self.server.participants(conference).len();
         let call = self.call(hz);
         call.press(keys).unwrap();
-        self.server.wait_for_participants(conference, before + 1);
+        let is_in = look_for(|| (self.server.participants(conference).len() > before).then_some(()));
+        assert!(is_in.is_some(), "{keys} did not lead into {conference}:\n{}", self.server.log());
         call
     }
 

@@ -8,6 +8,7 @@ pub mod peer;
 pub mod prompts;
 pub mod talk;
 
+pub use plenary_testing::ports::free_port;
 use serde_json::Value;
 use std::{
     fs,
@@ -357,8 +358,7 @@ impl Phone {
     pub fn listen(account: &str, hz: u32) -> (Self, String) {
         let address = free_address();
         let phone = Self::start(&[], hz, "PCMU", &format!("{account};answermode=auto"), &address, "");
-        wait_for("the phone to be ready", || phone.log().contains("is ready").then_some(()));
-        (phone, address)
+        (phone.ready(), address)
     }
 
     /// One that is called at this address and obeys [`Self::command`]; `mode` is how it answers by itself, `auto` or `manual`.
@@ -367,8 +367,14 @@ impl Phone {
         let lines = format!("module_app ctrl_tcp.so\nctrl_tcp_listen {control}");
         let account = format!("{account};answermode={mode}");
         let phone = Self::start(&[], hz, "PCMU", &account, address, &lines);
-        wait_for("the phone to be ready", || phone.log().contains("is ready").then_some(()));
-        (phone, control)
+        (phone.ready(), control)
+    }
+
+    #[track_caller]
+    fn ready(self) -> Self {
+        let is_ready = look_for(|| self.log().contains("is ready").then_some(()));
+        assert!(is_ready.is_some(), "the phone did not get ready:\n{}", self.log());
+        self
     }
 
     /// Does what its user could do: `accept`, `hangup` (which refuses a call that rings), `sndcode` with a key.
@@ -441,19 +447,9 @@ pub fn read_wav(path: &Path) -> (Vec<i16>, u32) {
     (samples.step_by(channels).collect(), rate)
 }
 
-/// A port that nobody listens on, for programs that can't take a free one themselves.
-pub fn free_port() -> u16 {
-    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// An address of loopback with a port that is free for UDP and TCP, for programs that listen on both and do not start where
-/// one is taken. What is free for one may be taken for the other.
+/// An address of loopback with a port that is free for UDP and TCP, for programs that can't take one themselves.
 pub fn free_address() -> String {
-    wait_for("a port that is free for UDP and TCP", || {
-        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = udp.local_addr().unwrap();
-        std::net::TcpListener::bind(address).ok().map(|_| address.to_string())
-    })
+    format!("127.0.0.1:{}", free_port())
 }
 
 /// Ninety seconds of a tone at -16 dBov.
