@@ -143,12 +143,14 @@ export async function beginnings(world) {
 export async function leading(world) {
   const { service, step, by, look, scene, leader, caller } = world;
   const { board, guest, renamed } = scene;
-  service.call(`conf-${board}`, 440);
-  service.call(`conf-${board}`, 600);
-  if (world.isFirst) {
-    service.noisy(`conf-${board}`);
-    await service.name(board, "Grace Hall", "Omar Said", "Paula Reyes");
+  const telephones = [() => service.call(`conf-${board}`, 440), () => service.call(`conf-${board}`, 600)];
+  if (world.isFirst) telephones.push(() => service.noisy(`conf-${board}`));
+  // One after the other: names are given in the order in which they come.
+  for (const [before, call] of telephones.entries()) {
+    call();
+    await until("the telephone", async () => (await service.participants(board)).length > before);
   }
+  if (world.isFirst) await service.name(board, "Grace Hall", "Omar Said", "Paula Reyes");
   await step("an invitation from the room is joined by its link, with sound both ways", async () => {
     await accept(world, leader, await service.invite(...scene.leader, "--role", "organiser"));
     await leader.waitForSelector("h1:has-text('Conferences')");
