@@ -1,6 +1,6 @@
 //! What a provider says of a person, and what follows from it.
 
-use super::{OidcGrant, OidcSettings};
+use super::settings::{OidcGrant, OidcSettings};
 use openidconnect::{AdditionalClaims, LocalizedClaim};
 use plenary_model::{LanguageCode, PERSON_NAME_CHARS_MAX, Role};
 use serde::{Deserialize, Serialize};

@@ -12,14 +12,15 @@ mod claims;
 mod client;
 mod pending;
 mod provider;
+mod settings;
 
 pub use client::is_loopback;
 pub(crate) use pending::{PENDING_SECONDS, Pending};
 pub(crate) use provider::Failure;
+pub use settings::{OidcGrant, OidcRule, OidcSettings};
 
 use client::Client;
 use pending::Pendings;
-use plenary_model::Role;
 use provider::Provider;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::timeout};
@@ -32,63 +33,6 @@ pub const CALLBACK: &str = "/v1/session/oidc/callback";
 const ASKING_MAX: usize = 32;
 /// How long one may ask the provider in all: up to five answers.
 const ASKED_WITHIN: Duration = Duration::from_secs(20);
-
-/// A provider by which people sign in, as it is configured.
-#[derive(Clone)]
-pub struct OidcSettings {
-    /// What the button says.
-    pub name: String,
-    /// The provider, exactly as it names itself. https, or http on this machine.
-    pub issuer: String,
-    /// Who we are to it.
-    pub client_id: String,
-    /// The secret that goes with it; `None`: there is none, and PKCE alone protects the code.
-    pub client_secret: Option<String>,
-    /// What is asked for beside `openid`.
-    pub scopes: Vec<String>,
-    /// The claim that names a person's groups; with dots, a path into nested ones.
-    pub groups_claim: String,
-    /// What groups give, the first that applies to an account first.
-    pub rules: Vec<OidcRule>,
-    /// Its mail addresses count as verified where it does not say so.
-    pub trusts_mail: bool,
-    /// People may sign in by passwords too.
-    pub allows_passwords: bool,
-    /// How the network reaches [`CALLBACK`].
-    pub redirect_uri: String,
-}
-
-/// What a group gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OidcRule {
-    /// The group, as the provider writes it.
-    pub group: String,
-    /// What those in it get.
-    pub gives: OidcGrant,
-}
-
-/// What those in a group get.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OidcGrant {
-    /// A role in an account.
-    Role {
-        /// The account's login.
-        account: String,
-        /// The role.
-        role: Role,
-    },
-    /// They operate the installation.
-    Operator,
-}
-
-impl fmt::Debug for OidcSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OidcSettings")
-            .field("issuer", &self.issuer)
-            .field("client_id", &self.client_id)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A provider by which people sign in. Clones are the same one.
 #[derive(Clone)]

@@ -2,9 +2,10 @@
 //! checked by the crate `openidconnect`; which algorithms count, `azp`, and when keys are asked for again is decided here.
 
 use super::{
-    OidcSettings, Pending,
+    Pending,
     claims::{self, Claims},
     client::{AskError, Client},
+    settings::OidcSettings,
 };
 use openidconnect::{
     AccessTokenHash, AdditionalProviderMetadata, AuthType, AuthenticationFlow, AuthorizationCode,
