@@ -3,9 +3,12 @@
 use crate::{ControlError, error::ApiError};
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, StatusCode, header},
+    http::{HeaderName, HeaderValue, Response, StatusCode, header},
 };
 use tracing::Instrument;
+
+/// The answer is the one that was given to the first try.
+pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What a handler gives.
 pub(crate) type Answer = Result<Response<Body>, ApiError>;

@@ -19,7 +19,7 @@ use axum::{
 };
 use data_encoding::BASE64;
 use plenary_model::{Actor, ConferenceName};
-use plenary_store::{Access, Authenticated, LEADER_SECRET_PREFIX, LeaderSession, Person, Session};
+use plenary_store::{Access, LEADER_SECRET_PREFIX, LeaderSession, Person, Session};
 use std::{
     net::IpAddr,
     sync::{Arc, OnceLock},
@@ -225,14 +225,6 @@ pub(crate) fn bound_to(conference: &ConferenceName) -> ApiError {
 /// Whose request it turned out to be, for the audit log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AuthenticatedAs(pub(crate) Arc<OnceLock<Arc<Access>>>);
-
-/// The actor that events name.
-pub(crate) fn actor(access: &Access) -> Actor {
-    match &access.by {
-        Authenticated::Key(key) | Authenticated::Leader { link: key, .. } => Actor::key(key.0),
-        Authenticated::Person { person, .. } => Actor::person(person.0),
-    }
-}
 
 /// The secret by which a request was authenticated.
 pub(crate) fn secret(parts: &Parts, state: &App) -> String {

@@ -1,5 +1,7 @@
 //! Reservations as events of calendars: alone, as a date of a series, and whole series.
 
+pub use crate::ways::Invitations;
+
 use crate::ways::RoomWay;
 use data_encoding::HEXLOWER;
 use plenary_conference::{Reservation, Timestamp, reservation::SeriesDate};
@@ -10,17 +12,6 @@ use std::collections::BTreeMap;
 
 /// What stands for the code of a guest's link.
 const CODE: &str = "{code}";
-
-/// What guests are told of how they join.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Invitations {
-    /// The address that mails come from; `None`: mail is not configured.
-    pub mail_from: Option<String>,
-    /// The telephone number by which rooms are reached.
-    pub number: Option<String>,
-    /// The page by which browsers join; `{conference}` stands for the name, `{code}` for the code of a guest's link.
-    pub join: Option<String>,
-}
 
 /// For whom it is described how to join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

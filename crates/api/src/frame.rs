@@ -9,10 +9,9 @@ use crate::{
     cookie::ThroughProxy,
     error::{ApiError, platform::About},
     extract::RequestId,
-    oidc, origin,
+    media, oidc, origin,
     peer::{ConnectionSlot, Peer, Sources},
     state::{ApiState, App},
-    v1,
     web::seven::table,
 };
 use axum::{
@@ -38,8 +37,6 @@ use tracing::Instrument;
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What surrounds requests with what.
 #[derive(Clone)]
@@ -86,7 +83,7 @@ async fn answer(state: App, request: Request, next: Next, auditor: Option<Arc<Au
         let _slot = head.enter(&state, &mut parts)?;
         let answer = next.run(Request::from_parts(parts, body));
         // An upload may take longer, as long as data arrives: that is checked where it is read, after the key.
-        let within = match v1::media::is_upload(&head.method, head.uri.path()) {
+        let within = match media::is_upload(&head.method, head.uri.path()) {
             true => state.request_timeout.max(UPLOAD_TIMEOUT),
             false => state.request_timeout,
         };

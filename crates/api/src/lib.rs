@@ -22,6 +22,7 @@ pub mod fuzzing;
 mod home;
 mod json;
 mod limits;
+mod media;
 mod methods;
 mod metrics;
 mod oidc;
@@ -41,8 +42,7 @@ mod web;
 mod webhooks;
 
 pub use answer::to_the_end;
-pub use audit::AuditWriter;
-pub use calendar::Invitations;
+pub use audit::writer::AuditWriter;
 pub use caller::TrustedProxies;
 pub use control::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation, Participant,
@@ -63,4 +63,5 @@ pub use server::{ConnectionLimits, serve};
 pub use state::{ApiState, MediaLimits, Recordings};
 pub use time::with_seconds as platform_time;
 pub use v1::{DeleteRecordingError, delete_left_files, delete_recording};
+pub use ways::Invitations;
 pub use webhooks::{Running as RunningWebhooks, Webhooks};

@@ -1,13 +1,16 @@
 //! What the web services work with.
 
 use crate::{
-    AuditWriter, ConferenceControl, Invitations, OperatorControl,
+    audit::writer::AuditWriter,
     caller::TrustedProxies,
+    control::ConferenceControl,
     followers::Followers,
     limits::{Counters, WebLimits},
     oidc::Oidc,
+    operator::OperatorControl,
     origin::{self, AllowedOrigins},
     peer::OnWebSocket,
+    ways::Invitations,
     webhooks::Webhooks,
 };
 use plenary_model::RecordingSettings;

@@ -1,10 +1,20 @@
 //! How guests reach a conference.
 
-use crate::calendar::Invitations;
 use plenary_model::{AccountId, ConferenceName};
 use plenary_store::{Store, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// What guests are told of how they join.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Invitations {
+    /// The address that mails come from; `None`: mail is not configured.
+    pub mail_from: Option<String>,
+    /// The telephone number by which rooms are reached.
+    pub number: Option<String>,
+    /// The page by which browsers join; `{conference}` stands for the name, `{code}` for the code of a guest's link.
+    pub join: Option<String>,
+}
 
 /// How guests reach a conference.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]

@@ -3,13 +3,15 @@
 //! What was there is what GET answers at the same path. Secrets are write-only, so a new one is left out without being named
 //! here; what looks like one by its name is taken out on top of that. The entry of what is stored is written in the transaction of the
 //! change ([`acting`]), and completed when the request is answered; all others are written then. That is done by one task, in their order,
-//! and a request is answered when its own is on the disk, or after [`PATIENCE`] where the database does not answer: a leader who
+//! and a request is answered when its own is on the disk, or after a second where the database does not answer: a leader who
 //! mutes a participant does not wait for it longer.
 
+pub(crate) mod writer;
+
 use crate::{
-    auth, frame,
+    answer::IDEMPOTENCY_REPLAYED,
+    media,
     state::{ApiState, App},
-    v1::media,
 };
 use axum::{
     Router,
@@ -19,81 +21,21 @@ use axum::{
 };
 use http_body_util::{BodyExt, Limited};
 use plenary_model::{AccountId, Actor, AuditEntry, Scope, Timestamp, remove_secrets};
-use plenary_store::{
-    Access, Account, Authenticated, Doing, Journal, KeyId, Person, Store, StoreError, Visitor, VisitorEntry,
-    Writer, WriterBounds, WriterCounts,
-};
+use plenary_store::{Access, Account, Authenticated, Doing, KeyId, Person, Store, Visitor, VisitorEntry};
 use serde_json::Value;
 use std::{
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
 };
 use tower::ServiceExt;
-use tracing::warn;
 
-/// Entries beyond that are in the log of the service only.
-const BOUNDS: WriterBounds = WriterBounds { waiting: 10_000, batch: 256, gathered: Duration::ZERO };
-/// How long a request waits for its entry to be written.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// What is larger is left out.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 
-/// Where entries are written.
-#[derive(Debug)]
-struct AuditLog(Store);
-
-impl Journal for AuditLog {
-    type Entry = AuditEntry;
-    const ENTRIES: &'static str = "entries of the audit log";
-
-    // By its request an entry is known again: it does not matter whether an earlier try has succeeded.
-    async fn write(&self, entries: &[AuditEntry], _again: bool) -> Result<(), StoreError> {
-        self.0.write_audit(entries).await
-    }
-}
-
-/// Writes the audit log for the web services. Clones write the same one.
-#[derive(Clone)]
-pub struct AuditWriter(Arc<(Store, OnceLock<Writer<AuditLog>>)>);
-
-impl fmt::Debug for AuditWriter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuditWriter").finish_non_exhaustive()
-    }
-}
-
-impl AuditWriter {
-    /// Into this store. It begins with the first entry, for it needs a runtime.
-    #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self(Arc::new((store, OnceLock::new())))
-    }
-
-    /// Returns when it is written, or after a while.
-    async fn write(&self, entry: AuditEntry) {
-        let (store, writer) = &*self.0;
-        let start = || Writer::start(AuditLog(store.clone()), BOUNDS, Arc::<WriterCounts>::default());
-        match writer.get_or_init(start).write_and_tell(entry) {
-            Ok(written) => {
-                let _ = tokio::time::timeout(PATIENCE, written).await;
-            }
-            Err(entry) => warn!(?entry, "an entry of the audit log is in this log alone"),
-        }
-    }
-
-    /// Waits until everything is written.
-    pub async fn finish(&self) {
-        if let Some(writer) = self.0.1.get() {
-            writer.finish().await;
-        }
-    }
-}
-
 /// What is changed by this state is told by events as that actor's doing, and the entry of the audit log is written with it.
 pub(crate) fn acting(state: &App, access: &Access, audited: Option<&Audited>) -> App {
-    acting_as(state, auth::actor(access), audited.map(|audited| audited.begun(Doer::of(access))))
+    acting_as(state, actor(access), audited.map(|audited| audited.begun(Doer::of(access))))
 }
 
 /// The same of an actor who may have no account.
@@ -101,6 +43,14 @@ pub(crate) fn acting_as(state: &App, actor: Actor, entry: Option<AuditEntry>) ->
     let doing = Doing { entry: entry.map(Arc::new), ..Doing::from(actor) };
     let (control, store) = (state.control.acting(doing.clone()), state.store.acting(doing));
     Arc::new(ApiState { control, store, ..ApiState::clone(state) })
+}
+
+/// The actor that events name.
+fn actor(access: &Access) -> Actor {
+    match &access.by {
+        Authenticated::Key(key) | Authenticated::Leader { link: key, .. } => Actor::key(key.0),
+        Authenticated::Person { person, .. } => Actor::person(person.0),
+    }
 }
 
 /// The store for a visitor who signs in: once it is known who they are, their entry of the audit log is written with it.
@@ -166,7 +116,7 @@ impl Outcome {
         Self {
             status: response.status(),
             location: location.map(str::to_owned),
-            is_replayed: response.headers().contains_key(frame::IDEMPOTENCY_REPLAYED),
+            is_replayed: response.headers().contains_key(IDEMPOTENCY_REPLAYED),
         }
     }
 }

@@ -6,11 +6,10 @@
 
 use super::session;
 use crate::{
-    answer::to_the_end,
+    answer::{IDEMPOTENCY_REPLAYED, to_the_end},
     auth,
     error::{ApiError, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED},
     extract,
-    frame::IDEMPOTENCY_REPLAYED,
     json::parse,
     state::App,
 };

@@ -9,24 +9,20 @@ use crate::{
     answer::{Answer, no_content, to_the_end},
     error::{ApiError, BAD_AUDIO, MEDIA_FULL, TOO_MANY, UNKNOWN_MEDIA},
     extract::Segments,
-    params::percent_decode,
+    media::Media,
     state::{ApiState, App},
-    time,
 };
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request, State},
-    http::{HeaderValue, Method, Response, StatusCode, header, request::Parts},
+    http::{HeaderValue, Response, StatusCode, header, request::Parts},
 };
 use http_body_util::BodyExt;
-use plenary_model::{AccountId, ConferenceName, StoredMedia, check_media_name};
+use plenary_model::{ConferenceName, StoredMedia, check_media_name};
 use plenary_sounds::{Kind, Limits, Longer};
 use plenary_store::{Change, ChangeError, MediaError, NewMedia};
-use serde::Serialize;
-use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -34,42 +30,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list))
         .routes(routes!(one, put, delete))
         .routes(routes!(list_for_conference))
-}
-
-/// A sound, without its audio.
-#[derive(Debug, Serialize, ToSchema)]
-struct Media {
-    /// Its name, unique within the account.
-    #[schema(example = "welcome")]
-    name: String,
-    /// What the file is: `wav`, `flac`, `mp3`, `opus` or `vorbis`.
-    #[schema(example = "opus")]
-    format: String,
-    /// Octets of the file.
-    bytes: u64,
-    /// How long it plays.
-    duration_ms: u64,
-    /// When it was first uploaded.
-    #[schema(format = DateTime)]
-    created_at: String,
-    /// When it was last uploaded.
-    #[schema(format = DateTime)]
-    updated_at: String,
-}
-
-impl From<StoredMedia> for Media {
-    fn from(media: StoredMedia) -> Self {
-        let StoredMedia { name, format, bytes, duration_ms, version: _, created_at, updated_at } = media;
-        let (created_at, updated_at) = (time::rfc3339(created_at), time::rfc3339(updated_at));
-        Self { name, format, bytes, duration_ms, created_at, updated_at }
-    }
-}
-
-/// What the list shows of a sound.
-pub(crate) async fn shown(state: &App, account: AccountId, name: &str) -> Option<Value> {
-    let name = percent_decode(name.as_bytes())?;
-    let media = state.store.media(account, &name).await.ok()??;
-    serde_json::to_value(Media::from(media)).ok()
 }
 
 fn tag(media: &StoredMedia) -> Tag {
@@ -113,11 +73,6 @@ fn media_type(format: &str) -> &'static str {
         "opus" | "vorbis" => "audio/ogg",
         _ => "application/octet-stream",
     }
-}
-
-/// The request brings a sound: it may take longer than others, as long as something comes.
-pub(crate) fn is_upload(method: &Method, path: &str) -> bool {
-    *method == Method::PUT && path.starts_with("/v1/media/")
 }
 
 /// One of the sounds that are in memory at the same time.

@@ -22,7 +22,7 @@ mod leader_links;
 mod limits;
 mod links;
 mod list;
-pub(crate) mod media;
+mod media;
 mod messages;
 mod moment;
 mod oidc;
