@@ -1,6 +1,6 @@
 //! Events that are too old, or too many, go.
 
-use crate::{config::EventConfig, engine::wall_now};
+use crate::{clock::wall_now, config::EventConfig};
 use plenary_model::Timestamp;
 use plenary_store::{Store, StoreError};
 use std::time::Duration;

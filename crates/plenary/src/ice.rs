@@ -119,7 +119,7 @@ impl SharedIce {
         let shared = self.clone();
         IceServers(Arc::new(move |client| {
             let config = shared.0.read().unwrap_or_else(PoisonError::into_inner);
-            config.servers(client, crate::engine::wall_now())
+            config.servers(client, crate::clock::wall_now())
         }))
     }
 }

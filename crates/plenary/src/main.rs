@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod clock;
 mod command;
 mod config;
 mod engine;

@@ -11,7 +11,7 @@
 use crate::{
     engine::EngineHandle,
     forecast::{Admissions, BUSY_SHARE_MAX},
-    metrics::Meters,
+    metrics::meters::Meters,
 };
 use plenary_media::{MediaHandle, PlaneLoad, WorkerLoad};
 use plenary_sip::SipHandle;

@@ -1,8 +1,8 @@
 //! Deletes what is older than is kept, and takes numbers out of what stays.
 
 use crate::{
+    clock::wall_now,
     config::{AuditConfig, HistoryConfig},
-    engine::wall_now,
 };
 use plenary_model::{RecordedParticipant, Redaction, Timestamp};
 use plenary_recording::Archive;

@@ -1,13 +1,14 @@
 //! A running Plenary: every part started in order, and stopped in the reverse order.
 
 use crate::{
+    clock::wall_now,
     config::{CodecOrder, Config},
-    engine::{Engine, EngineHandle, Parts, Sampler, wall_now},
+    engine::{Engine, EngineHandle, Parts, Sampler},
     events,
     forecast::Admissions,
     ice::SharedIce,
     log, mail,
-    metrics::{Meters, Metrics},
+    metrics::{Metrics, meters::Meters},
     operator::{Door, Operator},
     overload,
     recordings::{Keeper, Recordings},

@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{Account, Key, WebRtcKey},
+    clock::wall_now,
     config::Config,
-    engine::wall_now,
     operator::{self, audit},
 };
 use anyhow::{anyhow, bail};

@@ -4,8 +4,8 @@
 //! callers dial over SIP and talk over RTP. Only the data folder is thrown away at the end.
 
 use crate::{
+    clock::wall_now,
     config::{Addresses, Config},
-    engine::wall_now,
     server::Server,
 };
 use anyhow::{Context, bail};

@@ -2,7 +2,7 @@
 //! so what is done here counts at once.
 
 use super::account::{find, text};
-use crate::{cli::Person as Command, config::Config, engine::wall_now, operator::audit};
+use crate::{cli::Person as Command, clock::wall_now, config::Config, operator::audit};
 use anyhow::{anyhow, bail};
 use plenary_model::{LanguageCode, PersonSettings, Role};
 use plenary_store::{ChangeError, Person, Store};

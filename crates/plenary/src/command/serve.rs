@@ -1,6 +1,6 @@
 //! `plenary serve`.
 
-use crate::{config::Config, engine::wall_now, server::Server};
+use crate::{clock::wall_now, config::Config, server::Server};
 use anyhow::{Context, bail};
 use plenary_api::platform_time;
 use plenary_model::{LanguageCode, PersonSettings, Role};

@@ -2,7 +2,7 @@
 //!
 //! What finds no room in its queue is counted, and the log says where and how many are missing (`events.lost`).
 
-use crate::metrics::Meters;
+use crate::{clock::wall_now, metrics::meters::Meters};
 use anyhow::Context;
 use plenary_api::Followers;
 use plenary_conference::{Conferences, Reservation, ReservationToken, Timestamp, recording::CutOffRecording};
@@ -50,7 +50,7 @@ impl Journal for EventLog {
 
     async fn write(&self, entries: &[AccountEvent], again: bool) -> Result<(), StoreError> {
         self.store.write_events(entries, again).await?;
-        self.meters.events_written(super::wall_now(), entries.iter().map(|entry| entry.event.at));
+        self.meters.events_written(wall_now(), entries.iter().map(|entry| entry.event.at));
         Ok(())
     }
 
@@ -66,7 +66,7 @@ impl Journal for EventLog {
 
     /// Where nothing more comes, a gap is told of all the same.
     fn left_over(&self) -> Vec<AccountEvent> {
-        let at = super::wall_now();
+        let at = wall_now();
         let lost = std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner));
         lost.into_iter().map(|(account, count)| lost_events(account, count, at)).collect()
     }

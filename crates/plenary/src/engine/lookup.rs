@@ -1,6 +1,7 @@
 //! Asking the store what the calls want to know.
 
-use super::{EngineHandle, failed, wall_now};
+use super::{EngineHandle, failed};
+use crate::clock::wall_now;
 use plenary_api::ConferenceControl;
 use plenary_calls::{
     ControlError,

@@ -1,6 +1,6 @@
 //! Counts the calls that end: which way they went, how it ended, how long they lasted and how they sounded.
 
-use crate::metrics::Meters;
+use crate::metrics::meters::Meters;
 use plenary_calls::{CallNumber, Input, Output, SipCommand};
 use plenary_model::CallEntry;
 use plenary_sip::{EndCause, Reason, SipEvent};

@@ -10,7 +10,6 @@
 //!                             └── time               └── Reply ─────────▶ the asker
 //! ```
 
-mod clock;
 mod events;
 mod handle;
 mod lookup;
@@ -22,10 +21,9 @@ mod rescue;
 mod samples;
 mod signalling;
 
-pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
 
-use crate::{forecast::Admissions, metrics::Meters, trace::Trace};
+use crate::{clock::Clock, forecast::Admissions, metrics::meters::Meters, trace::Trace};
 use events::{EventWriter, LastRun};
 use meter::CallMeter;
 use plenary_api::Followers;

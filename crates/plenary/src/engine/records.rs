@@ -1,7 +1,6 @@
 //! The writer of the records of calls and conferences.
 
-use super::wall_now;
-use crate::metrics::Meters;
+use crate::{clock::wall_now, metrics::meters::Meters};
 use plenary_model::RecordEntry;
 use plenary_store::{Journal, Store, StoreError, Writer, WriterBounds};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! How calls sound while they last: each is measured every ten seconds, a tenth of them each second. When a call is over, its
 //! samples are written into the database, behind the engine's back.
 
-use super::wall_now;
+use crate::clock::wall_now;
 use plenary_media::{CallStats, MediaCallId, MediaHandle};
 use plenary_model::{AccountId, CallEntry, CallSample, CallSamples, SAMPLE_INTERVAL_S, Timestamp};
 use plenary_store::Store;

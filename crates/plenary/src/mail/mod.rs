@@ -5,8 +5,8 @@
 
 mod text;
 
+use crate::clock::wall_now;
 use crate::config::{MailConfig, MailSecurity};
-use crate::engine::wall_now;
 use anyhow::Context;
 use lettre::{
     Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,

@@ -1,6 +1,6 @@
 //! What operators do on the machine, for the audit log.
 
-use crate::engine::wall_now;
+use crate::clock::wall_now;
 use anyhow::Context;
 use plenary_model::{AUDIT_COMMAND, Actor, AuditEntry, remove_secrets};
 use plenary_store::{Doing, Store};

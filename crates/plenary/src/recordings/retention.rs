@@ -17,7 +17,7 @@ const TOO_OLD: &str = "too_old";
 /// Deletes recordings when they have been kept as long as their account says, or as is configured: so many days, 0: for ever.
 pub(super) async fn prune(archive: Archive, store: Store, days: u32) {
     loop {
-        let now = crate::engine::wall_now();
+        let now = crate::clock::wall_now();
         if let Err(error) = plenary_api::delete_left_files(&store, &archive).await {
             warn!(%error, "the files of deleted recordings cannot be looked for; trying again later");
         }

@@ -3,7 +3,8 @@
 mod control;
 mod sound;
 
-use super::{EngineCommand, clock::Clock, media_plane};
+use super::{EngineCommand, media_plane};
+use crate::clock::Clock;
 use plenary_api::{AskHome, ControlError, HomeClient, Participant, ParticipantReport};
 use plenary_calls::{
     Settings, Totals,
