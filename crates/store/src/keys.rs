@@ -10,6 +10,7 @@ use crate::{
     named::at_most,
 };
 use data_encoding::BASE32_NOPAD;
+use hmac::{Hmac, Mac};
 use plenary_model::{AccountId, ConferenceName, KeySettings, Scopes, Timestamp, UnknownScope};
 use sha2::{Digest, Sha256};
 use std::{convert::Infallible, fmt, sync::Arc, time::Instant};
@@ -97,6 +98,13 @@ pub(crate) fn random_text() -> String {
 /// Keys have 256 random bits, so a fast hash is enough: there is nothing to guess from.
 pub(crate) fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
+}
+
+/// What only who has the key could have said.
+pub(crate) fn mac(key: &[u8], said: &str) -> Hmac<Sha256> {
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(said.as_bytes());
+    mac
 }
 
 /// The columns of a [`KeyRow`].

@@ -8,13 +8,13 @@
 use crate::{
     Store, StoreError,
     database::{execute, random_bytes, read, within},
+    keys::mac,
     reservations::guest_links::is_code,
 };
 use data_encoding::BASE64URL_NOPAD;
-use hmac::{Hmac, Mac};
+use hmac::Mac;
 use plenary_model::{AccountId, CallToken, ClientToken, Timestamp, Token};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 const KEY_NAME: &str = "call_tokens";
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
@@ -135,12 +135,6 @@ impl Store {
         transaction.commit(doing).await?;
         Ok(key)
     }
-}
-
-pub(crate) fn mac(key: &[u8], said: &str) -> Hmac<Sha256> {
-    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(said.as_bytes());
-    mac
 }
 
 fn sign(key: &[u8], claims: &Claims) -> String {

@@ -6,11 +6,10 @@ use super::statements::{ReservationRow, reservation_columns, stored_reservation}
 use crate::{
     Store, StoreError,
     database::{Write, execute, is_storable, random_bytes, read, storable, within},
-    keys::hash,
+    keys::{hash, mac},
     links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, link_end},
     named::at_most,
     people::sessions::USED_RESOLUTION_MS,
-    tokens::mac,
 };
 use data_encoding::BASE32_NOPAD;
 use hmac::Mac;

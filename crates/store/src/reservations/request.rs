@@ -1,12 +1,19 @@
 //! Requests to make, change and remove reservations, and why they are refused.
 
-use crate::StoreError;
+use crate::{StoreError, audit::Doing};
 use plenary_conference::{
     AccountId, ConferenceName, Reservation, ReservationToken, ServiceName, Timestamp, reservation::SeriesDate,
 };
 use plenary_model::Guest;
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 use thiserror::Error;
+
+/// A request, and whose it is.
+#[derive(Debug)]
+pub(super) struct Booking {
+    pub(super) request: BookingRequest,
+    pub(super) doing: Arc<Doing>,
+}
 
 /// A change of the reservations.
 #[derive(Debug)]

@@ -1,6 +1,10 @@
 //! The events that tell of bookings: of each that a transaction writes, in the same transaction.
 
-use super::{ledger::LedgerChanges, request::StoredReservation, statements, worker::Booking};
+use super::{
+    ledger::LedgerChanges,
+    request::{Booking, StoredReservation},
+    statements,
+};
 use crate::{
     StoreError,
     database::{Write, now},

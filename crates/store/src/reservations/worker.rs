@@ -16,7 +16,7 @@
 use super::{
     ledger::Ledger,
     mails,
-    request::{BookingRequest, ReserveError, StoredReservation},
+    request::{Booking, BookingRequest, ReserveError, StoredReservation},
     series,
     statements::{self, DOING},
     told,
@@ -100,13 +100,6 @@ struct SeatCache {
     /// The time that the cache covers.
     time: Range<Timestamp>,
     seats: SeatCalendar,
-}
-
-/// A request, and whose it is.
-#[derive(Debug)]
-pub(super) struct Booking {
-    pub(super) request: BookingRequest,
-    pub(super) doing: Arc<Doing>,
 }
 
 /// Changes that were answered with an error although their commit may have succeeded.
