@@ -1,6 +1,6 @@
 //! The load of the media plane: counted by its workers, read by other threads.
 
-use crate::room::FRAME_NS;
+use crate::room::tick::FRAME_NS;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A tick that starts later than this after its time counts as late.

@@ -1,7 +1,7 @@
 //! Handshakes of DTLS 1.2 (RFC 6347) with telephones, whose certificates are RSA as often as ECDSA.
 
-use super::{Outcome, Suite};
-use crate::params::DtlsIdentity;
+use super::outcome::Outcome;
+use crate::{Suite, params::DtlsIdentity};
 use bytes::BytesMut;
 use rtc_dtls::{
     cipher_suite::CipherSuiteId,

@@ -6,6 +6,7 @@
 
 mod classic;
 mod modern;
+mod outcome;
 
 use crate::{
     MasterKey, MediaCallId, Suite, command::WorkerCommand, params::DtlsIdentity, ports::Channel,
@@ -14,6 +15,7 @@ use crate::{
 use classic::Classic;
 use dimpl::{Config, DtlsCertificate};
 use modern::Modern;
+use outcome::Outcome;
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -28,7 +30,6 @@ use tracing::{debug, info, warn};
 
 /// Sessions are checked at least this often.
 const CHECK_AT_LEAST: Duration = Duration::from_secs(1);
-const DATAGRAM_BYTES: usize = 2048;
 /// Datagrams that wait for the thread; beyond this number they are dropped, and the handshakes retransmit them.
 const DATAGRAMS_WAITING_MAX: usize = 4096;
 /// Sessions at a time: each holds about 20 kB.
@@ -109,16 +110,6 @@ impl HandshakeJobs {
 
 /// Identifies a session: RTP and RTCP have one each if they have a port each.
 type Key = (MediaCallId, Channel);
-
-/// An output of a handshake.
-enum Outcome {
-    /// A datagram for the other side.
-    Send(Vec<u8>),
-    /// The handshake is complete, with the announced peer: keying material, and the SRTP suite.
-    Keys(Vec<u8>, Suite),
-    /// The other side has closed the session.
-    Closed,
-}
 
 enum Engine {
     /// No ClientHello has arrived yet, which decides between the other two.

@@ -1,6 +1,7 @@
 //! Handshakes with peers that offer DTLS 1.3 (RFC 9147), as browsers do; the crate falls back to 1.2 by itself.
 
-use super::{DATAGRAM_BYTES, Outcome, Suite};
+use super::outcome::Outcome;
+use crate::Suite;
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Instant};

@@ -40,7 +40,7 @@ mod silence_fast_path;
 mod srtp_context;
 mod stream;
 mod tap;
-mod tick;
+pub(crate) mod tick;
 
 pub(crate) use coaching::Coaching;
 pub(crate) use key::MemberKey;
