@@ -20,6 +20,7 @@ pub mod level;
 pub mod limit;
 pub mod opus;
 pub mod plc;
+mod rate;
 pub mod repair;
 pub mod resample;
 pub mod spoken;

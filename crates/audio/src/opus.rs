@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::codec::Rate;
+use crate::rate::Rate;
 use opusic_sys as sys;
 use std::{ffi::c_int, fmt};
 
