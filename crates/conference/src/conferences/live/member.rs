@@ -59,6 +59,25 @@ struct Voice {
     listens: bool,
 }
 
+impl Guest {
+    /// Takes over what `other` is and what was set for it: it takes the place of that one.
+    pub(in crate::conferences) fn inherit(&mut self, other: &Member) {
+        let preset = &mut self.preset;
+        preset.leader = preset.leader.or(other.made_leader);
+        preset.muting = Some(other.muting);
+        preset.dtmf_enabled = preset.dtmf_enabled.or(Some(other.dtmf_enabled));
+        preset.self_unmute = preset.self_unmute.or(other.self_unmute);
+        preset.held |= other.is_held;
+        preset.has_hand_up = other.hand_raised_at.is_some();
+        if preset.heard_by.is_none() {
+            preset.heard_by.clone_from(&other.heard_by);
+        }
+        if self.via.is_none() {
+            self.via.clone_from(&other.via);
+        }
+    }
+}
+
 impl Member {
     pub(super) fn new(id: ParticipantId, guest: Guest, muting: Muting, at: Timestamp) -> Self {
         let Guest { options, via, in_place_of: _, preset, who, is_called: _, has_failed: _ } = guest;
