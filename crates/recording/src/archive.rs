@@ -4,13 +4,15 @@
 //!   recordings/ACCOUNT/ID/manifest.json, mixed.opus or track-1.opus, track-2.opus …, transcript.vtt
 //! ```
 
-use crate::{Keys, StoredFile, manifest, session, wall_ms};
+use crate::{Keys, StoredFile, manifest, repair, wall_ms};
 use plenary_model::{
     RecordedTrack, RecordingEnd as EndReason, RecordingFormat, RecordingManifest, RecordingState,
+    TranscriptState,
 };
+use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::UNIX_EPOCH,
@@ -175,7 +177,7 @@ fn repair_one(folder: &Path, archive: &Archive) -> io::Result<Option<RecordingMa
         manifest.end_reason = Some(EndReason::Interrupted);
         manifest.ended_at_ms = Some(last_change_ms(folder, &manifest));
     }
-    session::settle(folder, &mut manifest, true, archive)?;
+    settle(folder, &mut manifest, true, archive)?;
     Ok(Some(manifest))
 }
 
@@ -214,4 +216,64 @@ fn last_change_ms(folder: &Path, manifest: &RecordingManifest) -> i64 {
     };
     let last = manifest.tracks.iter().filter_map(modified).max().unwrap_or(manifest.started_at_ms);
     last.clamp(manifest.started_at_ms, wall_ms().max(manifest.started_at_ms))
+}
+
+/// How a recording does whose files are complete.
+fn state_after(reason: EndReason) -> RecordingState {
+    match reason {
+        EndReason::Stopped => RecordingState::Finished,
+        EndReason::Interrupted => RecordingState::Interrupted,
+        EndReason::StorageFull | EndReason::StorageFailed | EndReason::TooLong => RecordingState::Failed,
+    }
+}
+
+/// Completes the files of a recording that is over, and its manifest, which has the end already.
+pub(crate) fn settle(
+    folder: &Path,
+    manifest: &mut RecordingManifest,
+    needs_repair: bool,
+    archive: &Archive,
+) -> io::Result<()> {
+    let mut duration_ms = 0;
+    for track in &mut manifest.tracks {
+        let path = folder.join(&track.file);
+        if needs_repair {
+            let repaired = match repair::repair(&path, manifest.format, archive.keys()) {
+                Ok(repaired) => repaired,
+                // It was about to be created.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            duration_ms = duration_ms.max(repaired.duration_ms);
+        }
+        let file = StoredFile::open(&path, archive.keys())?;
+        if !needs_repair {
+            file.on_disk().sync_all()?;
+        }
+        let (bytes, sha256) = sha256(&file)?;
+        (track.bytes, track.sha256) = (bytes, Some(sha256));
+    }
+    manifest.tracks.retain(|track| track.sha256.is_some());
+    if needs_repair {
+        manifest.duration_ms = duration_ms;
+    }
+    manifest.state = state_after(manifest.end_reason.unwrap_or(EndReason::Interrupted));
+    manifest.transcript = archive.transcribes(manifest).then_some(TranscriptState::Waiting);
+    manifest::release(folder);
+    manifest::write(folder, &manifest::to_bytes(manifest)?)
+}
+
+fn sha256(file: &StoredFile) -> io::Result<(u64, String)> {
+    let mut file = file.reader();
+    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 64 * 1024]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            count => {
+                hash.update(&buffer[..count]);
+                bytes += count as u64;
+            }
+        }
+    }
+    Ok((bytes, data_encoding::HEXLOWER.encode(&hash.finalize())))
 }

@@ -11,7 +11,7 @@ use crate::{
     Archive, Keys, StoredFile, archive,
     feed::{Feed, FeedKind, feed},
     manifest,
-    session::{Ended, Note, Pumped, Session, UnwrittenManifest},
+    session::{Ended, Note, Pumped, Session, UnwrittenManifest, failure_of},
     track, wall_ms,
 };
 use plenary_audio::opus;
@@ -103,14 +103,6 @@ impl OpenError {
             Self::Io(error) => failure_of(error),
             Self::Ended => RecordingFailure::StorageFailed,
         }
-    }
-}
-
-/// Why a disk does not take something.
-pub(crate) fn failure_of(error: &io::Error) -> RecordingFailure {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RecordingFailure::StorageFull,
-        _ => RecordingFailure::StorageFailed,
     }
 }
 

@@ -1,26 +1,19 @@
 //! A recording that is being written: its folder, its tracks, and the feed that brings the audio.
 
 use crate::{
-    Archive, StoredFile,
+    Archive, StoredFile, archive,
     feed::{FeedReader, Frame, NoFrame, TrackSource},
     manifest,
-    recorder::failure_of,
-    repair,
     track::{Track, TrackError},
     wall_ms,
 };
 use plenary_audio::opus;
 use plenary_model::{
-    RecordedParticipant, RecordedTrack, RecordedTracks, RecordingEnd as EndReason, RecordingManifest,
-    RecordingPause, RecordingState, TranscriptState,
+    RecordedParticipant, RecordedTrack, RecordedTracks, RecordingEnd as EndReason, RecordingFailure,
+    RecordingManifest, RecordingPause, RecordingState,
 };
 use sha2::{Digest, Sha256};
-use std::{
-    collections::BTreeMap,
-    io::{self, Read},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 use tracing::{debug, warn};
 
 /// Length of a tick.
@@ -318,7 +311,7 @@ impl Ended {
 
     /// Has the files on the disk, takes their hashes, and says so in the manifest.
     pub(crate) fn settle(mut self) -> RecordingManifest {
-        if let Err(error) = settle(&self.folder, &mut self.manifest, !self.is_whole, &self.archive) {
+        if let Err(error) = archive::settle(&self.folder, &mut self.manifest, !self.is_whole, &self.archive) {
             warn!(recording = %self.manifest.id, %error, "a recording could not be completed; the next start repairs it");
             self.manifest.end_reason = Some(failure_of(&error).into());
             self.manifest.state = RecordingState::Failed;
@@ -327,64 +320,12 @@ impl Ended {
     }
 }
 
-/// How a recording does whose files are complete.
-fn state_after(reason: EndReason) -> RecordingState {
-    match reason {
-        EndReason::Stopped => RecordingState::Finished,
-        EndReason::Interrupted => RecordingState::Interrupted,
-        EndReason::StorageFull | EndReason::StorageFailed | EndReason::TooLong => RecordingState::Failed,
+/// Why a disk does not take something.
+pub(crate) fn failure_of(error: &io::Error) -> RecordingFailure {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RecordingFailure::StorageFull,
+        _ => RecordingFailure::StorageFailed,
     }
-}
-
-/// Completes the files of a recording that is over, and its manifest, which has the end already.
-pub(crate) fn settle(
-    folder: &Path,
-    manifest: &mut RecordingManifest,
-    needs_repair: bool,
-    archive: &Archive,
-) -> io::Result<()> {
-    let mut duration_ms = 0;
-    for track in &mut manifest.tracks {
-        let path = folder.join(&track.file);
-        if needs_repair {
-            let repaired = match repair::repair(&path, manifest.format, archive.keys()) {
-                Ok(repaired) => repaired,
-                // It was about to be created.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            duration_ms = duration_ms.max(repaired.duration_ms);
-        }
-        let file = StoredFile::open(&path, archive.keys())?;
-        if !needs_repair {
-            file.on_disk().sync_all()?;
-        }
-        let (bytes, sha256) = sha256(&file)?;
-        (track.bytes, track.sha256) = (bytes, Some(sha256));
-    }
-    manifest.tracks.retain(|track| track.sha256.is_some());
-    if needs_repair {
-        manifest.duration_ms = duration_ms;
-    }
-    manifest.state = state_after(manifest.end_reason.unwrap_or(EndReason::Interrupted));
-    manifest.transcript = archive.transcribes(manifest).then_some(TranscriptState::Waiting);
-    manifest::release(folder);
-    manifest::write(folder, &manifest::to_bytes(manifest)?)
-}
-
-fn sha256(file: &StoredFile) -> io::Result<(u64, String)> {
-    let mut file = file.reader();
-    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 64 * 1024]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            count => {
-                hash.update(&buffer[..count]);
-                bytes += count as u64;
-            }
-        }
-    }
-    Ok((bytes, data_encoding::HEXLOWER.encode(&hash.finalize())))
 }
 
 /// The serial number of a stream: the same in all pages of a file, and different in the files of a recording.
