@@ -12,7 +12,6 @@
 //! there was permitted recently: there each further name is blocked for a moment after one failure. A ban does not apply
 //! to requests whose only credentials are tokens, which cannot be guessed.
 
-use crate::ua::Flow;
 use ipnet::IpNet;
 use std::{
     collections::BTreeMap,
@@ -88,20 +87,14 @@ pub(crate) enum Admission {
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Whence {
-    source: IpAddr,
+    pub(crate) source: IpAddr,
     /// From a page of another site: exemptions of networks do not apply to it.
-    is_foreign: bool,
+    pub(crate) is_foreign: bool,
 }
 
 impl From<IpAddr> for Whence {
     fn from(source: IpAddr) -> Self {
         Self { source, is_foreign: false }
-    }
-}
-
-impl From<Flow> for Whence {
-    fn from(flow: Flow) -> Self {
-        Self { source: flow.remote.ip(), is_foreign: flow.is_foreign }
     }
 }
 

@@ -6,10 +6,16 @@ use super::{
     message, requests,
     types::SipEvent,
 };
-use crate::guard::{self, Admission, Ban, BanReason, Caller, Consequence, Guard, GuardConfig, Proof};
+use crate::guard::{self, Admission, Ban, BanReason, Caller, Consequence, Guard, GuardConfig, Proof, Whence};
 use ipnet::IpNet;
 use sipx_sip::{HeaderName, Message, Method, Request};
 use std::{net::IpAddr, time::Duration};
+
+impl From<Flow> for Whence {
+    fn from(flow: Flow) -> Self {
+        Self { source: flow.remote.ip(), is_foreign: flow.is_foreign }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Gate {
