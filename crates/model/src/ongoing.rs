@@ -100,3 +100,83 @@ impl Ongoing {
         })
     }
 }
+
+impl EventRecord {
+    /// What goes on from now on, and what does not any more: `true` for what has begun.
+    #[must_use]
+    pub fn changes(&self) -> Vec<(Ongoing, bool)> {
+        let conference = self.conference.as_ref().map(ToString::to_string).unwrap_or_default();
+        let one = |kind, id: &str| Ongoing { conference: conference.clone(), kind, id: id.to_owned() };
+        let who = self.participant_id.as_ref().map(ParticipantId::as_str).unwrap_or_default();
+        use OngoingKind as Kind;
+        match &self.kind {
+            EventKind::ReservationStarted(data) => vec![(one(Kind::Reservation, data.token.as_str()), true)],
+            EventKind::ReservationCompleted(data) | EventKind::ReservationRemoved(data) => {
+                vec![(one(Kind::Reservation, data.token.as_str()), false)]
+            }
+            EventKind::ConferenceCreated { .. } => vec![(one(Kind::Conference, ""), true)],
+            EventKind::ConferenceEnded {} => vec![(one(Kind::Conference, ""), false)],
+            EventKind::ConferenceStarted {} => vec![(one(Kind::Started, ""), true)],
+            EventKind::ConferenceStopped {} => vec![(one(Kind::Started, ""), false)],
+            EventKind::ParticipantCalling(_) => vec![(one(Kind::Call, who), true)],
+            EventKind::CallFailed { .. } => vec![(one(Kind::Call, who), false)],
+            EventKind::ParticipantWaiting(_) => vec![(one(Kind::Waiting, who), true)],
+            // One who was admitted may hang up before it enters.
+            EventKind::ParticipantAdmitted {} | EventKind::ParticipantRefused {} => {
+                vec![(one(Kind::Waiting, who), false)]
+            }
+            EventKind::ParticipantEntered(_) => vec![
+                (one(Kind::Call, who), false),
+                (one(Kind::Waiting, who), false),
+                (one(Kind::Participant, who), true),
+            ],
+            EventKind::ParticipantMoved { from_conference, .. } => {
+                let before = Ongoing {
+                    conference: from_conference.to_string(),
+                    kind: Kind::Participant,
+                    id: who.to_owned(),
+                };
+                vec![(before, false), (one(Kind::Participant, who), true)]
+            }
+            EventKind::ParticipantLeft {} => vec![(one(Kind::Participant, who), false)],
+            EventKind::RecordingStarted { recording_id, .. } => {
+                vec![(one(Kind::Recording, &recording_id.0), true)]
+            }
+            EventKind::RecordingPaused { recording_id } => vec![(one(Kind::Pause, &recording_id.0), true)],
+            EventKind::RecordingResumed { recording_id } => vec![(one(Kind::Pause, &recording_id.0), false)],
+            EventKind::RecordingStopped { recording_id }
+            | EventKind::RecordingFailed { recording_id: Some(recording_id) } => {
+                vec![
+                    (one(Kind::Pause, &recording_id.0), false),
+                    (one(Kind::Recording, &recording_id.0), false),
+                ]
+            }
+            EventKind::PlaybackStarted { playback_id } => vec![(one(Kind::Playback, playback_id), true)],
+            EventKind::PlaybackEnded { playback_id } => vec![(one(Kind::Playback, playback_id), false)],
+            EventKind::ReservationCreated(_)
+            | EventKind::ReservationChanged(_)
+            | EventKind::ReservationExtended(_)
+            | EventKind::ConferenceLocked {}
+            | EventKind::ConferenceUnlocked {}
+            | EventKind::ConferenceLecture { .. }
+            | EventKind::ConferenceChanged { .. }
+            | EventKind::ParticipantRinging {}
+            | EventKind::ParticipantMuted { .. }
+            | EventKind::ParticipantUnmuted {}
+            | EventKind::ParticipantHandRaised {}
+            | EventKind::ParticipantHandLowered {}
+            | EventKind::ParticipantTalking {}
+            | EventKind::ParticipantSilent {}
+            | EventKind::ParticipantHeld {}
+            | EventKind::ParticipantResumed {}
+            | EventKind::ParticipantChanged(_)
+            | EventKind::KeyPressed { .. }
+            | EventKind::RecordingThinned { .. }
+            | EventKind::RecordingFailed { recording_id: None }
+            | EventKind::RecordingDeleted { .. }
+            | EventKind::RoomGuessing { .. }
+            | EventKind::EventsLost { .. }
+            | EventKind::WebhookTest {} => Vec::new(),
+        }
+    }
+}
