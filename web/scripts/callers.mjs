@@ -1,5 +1,5 @@
 // What callers do on the join page by themselves, and what they see of what a leader does.
-import { inConference, isHeard } from "./flows.mjs";
+import { inConference, isHeard } from "./heard.mjs";
 import { until } from "./service.mjs";
 
 const narrow = { width: 375, height: 812 };

@@ -1,6 +1,7 @@
 // What people do with the pages, step by step. `by` is how they press and enter (hands.mjs), `scene` the names that are used, and `look`
 // looks at a page when it shows what its name says.
 import { handAndKeys, muteAndReload, refusedLater } from "./callers.mjs";
+import { inConference, isHeard } from "./heard.mjs";
 import { until } from "./service.mjs";
 
 export const password = "correct horse battery";
@@ -12,29 +13,9 @@ export async function accept({ service, by }, page, link) {
   await by.press(page, "button[type=submit]");
 }
 
-/** A participant by name, as the service sees it. */
-export const inConference = async (service, conference, name) =>
-  (await service.participants(conference)).find(
-    (one) => one.display_name === name && (one.state === "in" || one.state === "waiting"),
-  );
-
 /** Waits until the focus is on what is called so. */
 const hasFocus = (page, text) =>
   page.waitForFunction((wanted) => document.activeElement?.textContent?.includes(wanted), text);
-
-/** Waits until the page hears something, and the service hears the page. */
-export async function isHeard(service, page, conference, name) {
-  await until(`sound at ${name}`, () =>
-    page.evaluate(async () => {
-      const stats = await window.peers.at(-1).getStats();
-      return [...stats.values()].some((one) => one.type === "inbound-rtp" && one.totalAudioEnergy > 0.001);
-    }),
-  );
-  await until(`sound from ${name}`, async () => {
-    const { statistics } = await inConference(service, conference, name);
-    return statistics.packets_received > 50 && statistics.level_dbov > -60;
-  });
-}
 
 /** An operator is invited, signs out and in, and books. */
 export async function beginnings(world) {

@@ -7,7 +7,6 @@ import {
   Outlet,
   redirect,
 } from "@tanstack/react-router";
-import type { Schemas } from "../api/client";
 import { adoptLanguage } from "../texts/texts";
 import { conferenceQuery, participantsQuery } from "./conferences";
 import { Home } from "./Home";
@@ -15,6 +14,7 @@ import { Leader } from "./Leader";
 import { NotFound, RouteProblem, ShellProblem } from "./RouteProblem";
 import { Shell } from "./Shell";
 import { SignIn } from "./SignIn";
+import type { CallSearch, UsageSearch } from "./searches";
 import { sessionQuery, signInWaysQuery } from "./session";
 import { Welcome } from "./Welcome";
 import { withTexts } from "./withTexts";
@@ -128,14 +128,6 @@ const health = createRoute({
   ),
 });
 
-export interface CallSearch {
-  conference?: string | undefined;
-  from?: string | undefined;
-  to?: string | undefined;
-  direction?: Schemas["CallDirection"] | undefined;
-  outcome?: Schemas["CallOutcome"] | undefined;
-}
-
 const oneOf = <T extends string>(value: unknown, known: readonly T[]): T | undefined =>
   known.find((one) => one === value);
 
@@ -224,12 +216,6 @@ const past = createRoute({
     "PastConferencePage",
   ),
 });
-
-export interface UsageSearch {
-  from?: string | undefined;
-  to?: string | undefined;
-  by?: Schemas["UsageBy"] | undefined;
-}
 
 const usage = createRoute({
   getParentRoute: () => shell,

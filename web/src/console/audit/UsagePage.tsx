@@ -11,7 +11,7 @@ import { attempt } from "../../ui/notices";
 import { Filters, Page } from "../../ui/Page";
 import css from "../../ui/Page.module.css";
 import { saveFile } from "../../ui/save";
-import type { UsageSearch } from "../router";
+import type { UsageSearch } from "../searches";
 
 const route = getRouteApi("/shell/usage");
 

@@ -11,7 +11,7 @@ import { Badge, Filters, Page, type Tone } from "../../ui/Page";
 import { useNow } from "../../ui/useNow";
 import { ConferenceFilter } from "../ConferenceFilter";
 import { qualityOf, qualityTone } from "../room/hints";
-import type { CallSearch } from "../router";
+import type { CallSearch } from "../searches";
 
 type CallRecord = Schemas["CallRecord"];
 
