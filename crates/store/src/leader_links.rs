@@ -10,7 +10,7 @@ use crate::{
     keys::{ApiKey, hash, insert_key, random_text, scopes},
     links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, link_end},
     named::at_most,
-    people::sessions::{USED_RESOLUTION_MS, kept_user_agent},
+    people::sessions::{USED_RESOLUTION_MS, deletes_sessions, kept_user_agent, make_room},
 };
 use plenary_model::{AccountId, ConferenceName, ReservationToken, Timestamp};
 
@@ -237,27 +237,8 @@ impl Store {
                 .bind(&hash(code)[..])
                 .fetch_optional(on))?;
         let Some(found) = found.map(link) else { return Ok(None) };
-        execute!(
-            transaction,
-            doing,
-            sqlx::query(
-                "DELETE FROM leader_sessions WHERE id IN
-                 (SELECT id FROM leader_sessions WHERE created_at <= $1 OR last_used_at <= $2 ORDER BY id LIMIT $3)"
-            )
-            .bind(now.0.saturating_sub(SESSION_MS))
-            .bind(now.0.saturating_sub(SESSION_IDLE_MS))
-            .bind(DELETED_AT_ONCE)
-        )?;
-        execute!(
-            transaction,
-            doing,
-            sqlx::query(
-                "DELETE FROM leader_sessions WHERE key_id = $1 AND id NOT IN
-                 (SELECT id FROM leader_sessions WHERE key_id = $1 ORDER BY id DESC LIMIT $2)"
-            )
-            .bind(found.id.0)
-            .bind(at_most(SESSIONS_MAX - 1))
-        )?;
+        let deletes = deletes_sessions!("leader_sessions", "key_id");
+        make_room(&mut transaction, doing, deletes, found.id.0, SESSIONS_MAX, now).await?;
         let secret = SessionSecret(format!("{LEADER_SECRET_PREFIX}{}", random_text()));
         execute!(
             transaction,

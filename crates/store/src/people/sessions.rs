@@ -249,6 +249,54 @@ impl Store {
     }
 }
 
+/// What deletes sessions from this table: those that are over, and all but the latest of the one whom the column names.
+macro_rules! deletes_sessions {
+    ($table:literal, $of:literal) => {
+        [
+            concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE id IN (SELECT id FROM ",
+                $table,
+                " WHERE created_at <= $1 OR last_used_at <= $2 ORDER BY id LIMIT $3)"
+            ),
+            concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE ",
+                $of,
+                " = $1 AND id NOT IN (SELECT id FROM ",
+                $table,
+                " WHERE ",
+                $of,
+                " = $1 ORDER BY id DESC LIMIT $2)"
+            ),
+        ]
+    };
+}
+pub(crate) use deletes_sessions;
+
+/// Before a further session of `whose` begins, of which there may be `most`: deletes those that are over, and the oldest.
+pub(crate) async fn make_room(
+    transaction: &mut Write,
+    doing: &'static str,
+    [over, oldest]: [&'static str; 2],
+    whose: i64,
+    most: usize,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    execute!(
+        transaction,
+        doing,
+        sqlx::query(over)
+            .bind(now.0.saturating_sub(SESSION_MS))
+            .bind(now.0.saturating_sub(SESSION_IDLE_MS))
+            .bind(DELETED_AT_ONCE)
+    )?;
+    execute!(transaction, doing, sqlx::query(oldest).bind(whose).bind(at_most(most - 1)))?;
+    Ok(())
+}
+
 /// Begins a session, and deletes what is over and the oldest of a person who has too many.
 pub(super) async fn begin(
     transaction: &mut Write,
@@ -258,27 +306,8 @@ pub(super) async fn begin(
     now: Timestamp,
 ) -> Result<(SessionSecret, Session), StoreError> {
     let doing = "beginning a session";
-    execute!(
-        transaction,
-        doing,
-        sqlx::query(
-            "DELETE FROM web_sessions WHERE id IN
-             (SELECT id FROM web_sessions WHERE created_at <= $1 OR last_used_at <= $2 ORDER BY id LIMIT $3)"
-        )
-        .bind(now.0.saturating_sub(SESSION_MS))
-        .bind(now.0.saturating_sub(SESSION_IDLE_MS))
-        .bind(DELETED_AT_ONCE)
-    )?;
-    execute!(
-        transaction,
-        doing,
-        sqlx::query(
-            "DELETE FROM web_sessions WHERE person_id = $1 AND id NOT IN
-             (SELECT id FROM web_sessions WHERE person_id = $1 ORDER BY id DESC LIMIT $2)"
-        )
-        .bind(person.0)
-        .bind(at_most(SESSIONS_MAX - 1))
-    )?;
+    let deletes = deletes_sessions!("web_sessions", "person_id");
+    make_room(transaction, doing, deletes, person.0, SESSIONS_MAX, now).await?;
     let secret = SessionSecret(random_text());
     let hashed = hash(&secret.0);
     let address = address.map(|address| address.to_canonical().to_string());
