@@ -8,7 +8,7 @@ use crate::{
     audit::Visitor,
     database::{execute, read, storable, within},
     keys::{ApiKey, hash, insert_key, random_text, scopes},
-    links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, link_end},
+    links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, asked_links, find_links, link_end},
     named::at_most,
     people::sessions::{USED_RESOLUTION_MS, deletes_sessions, kept_user_agent, make_room},
 };
@@ -177,19 +177,9 @@ impl Store {
         query: &LinksQuery,
         now: Timestamp,
     ) -> Result<Vec<LeaderLink>, StoreError> {
-        let conference = query.conference.as_ref().map(|name| storable(name.as_str()).into_owned());
-        let reservation = query.reservation.as_ref().map(|token| storable(token.as_str()).into_owned());
-        let rows: Vec<LinkRow> = read!(self.base, "listing leaders' links", |on| sqlx::query_as(links!(
-            "api_keys.account_id = $2 AND api_keys.id > $3 AND ($4 IS NULL OR api_keys.conference = $4)
-             AND ($5 IS NULL OR api_keys.reservation = $5) ORDER BY api_keys.id LIMIT $6"
-        ))
-        .bind(now.0)
-        .bind(account.0)
-        .bind(query.after.unwrap_or(i64::MIN))
-        .bind(conference.as_deref())
-        .bind(reservation.as_deref())
-        .bind(at_most(query.limit))
-        .fetch_all(on))?;
+        let select = links!(asked_links!("api_keys", ""));
+        let rows: Vec<LinkRow> =
+            find_links!(self.base, "listing leaders' links", select, account, query, now)?;
         Ok(rows.into_iter().map(link).collect())
     }
 

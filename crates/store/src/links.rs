@@ -73,3 +73,42 @@ macro_rules! link_end {
     };
 }
 pub(crate) use link_end;
+
+/// The links of an account in this table that a [`LinksQuery`] finds: what is asked after the condition that they count at `$1`.
+/// `$also`: which ones are of the reservation `$5` beside its own.
+macro_rules! asked_links {
+    ($table:literal, $also:literal) => {
+        concat!(
+            $table,
+            ".account_id = $2 AND ",
+            $table,
+            ".id > $3 AND ($4 IS NULL OR ",
+            $table,
+            ".conference = $4) AND ($5 IS NULL OR ",
+            $table,
+            ".reservation = $5",
+            $also,
+            ") ORDER BY ",
+            $table,
+            ".id LIMIT $6"
+        )
+    };
+}
+pub(crate) use asked_links;
+
+/// The rows that a statement with [`asked_links`] finds.
+macro_rules! find_links {
+    ($base:expr, $doing:expr, $select:expr, $account:expr, $query:expr, $now:expr) => {{
+        let conference = $query.conference.as_ref().map(|name| storable(name.as_str()).into_owned());
+        let reservation = $query.reservation.as_ref().map(|token| storable(token.as_str()).into_owned());
+        read!($base, $doing, |on| sqlx::query_as($select)
+            .bind($now.0)
+            .bind($account.0)
+            .bind($query.after.unwrap_or(i64::MIN))
+            .bind(conference.as_deref())
+            .bind(reservation.as_deref())
+            .bind(at_most($query.limit))
+            .fetch_all(on))
+    }};
+}
+pub(crate) use find_links;

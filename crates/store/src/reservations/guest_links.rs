@@ -7,7 +7,7 @@ use crate::{
     Store, StoreError,
     database::{Write, execute, is_storable, random_bytes, read, storable, within},
     keys::{hash, mac},
-    links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, link_end},
+    links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, asked_links, find_links, link_end},
     named::at_most,
     people::sessions::USED_RESOLUTION_MS,
 };
@@ -302,27 +302,19 @@ impl Store {
         query: &LinksQuery,
         now: Timestamp,
     ) -> Result<Vec<GuestLink>, StoreError> {
-        let conference = query.conference.as_ref().map(|name| storable(name.as_str()).into_owned());
-        let reservation = query.reservation.as_ref().map(|token| storable(token.as_str()).into_owned());
         let select = concat!(
             "SELECT ",
             columns!(),
             " FROM guest_links WHERE guest_links.revoked_at IS NULL AND (",
             end!(),
-            " > $1 OR (guest_links.reservation IS NULL AND guest_links.series IS NULL AND guest_links.expires_at IS NULL))
-             AND guest_links.account_id = $2 AND guest_links.id > $3 AND ($4 IS NULL OR guest_links.conference = $4)
-             AND ($5 IS NULL OR guest_links.reservation = $5 OR guest_links.series =
-                 (SELECT reservations.series FROM reservations WHERE reservations.token = $5))
-             ORDER BY guest_links.id LIMIT $6"
+            " > $1 OR (guest_links.reservation IS NULL AND guest_links.series IS NULL AND guest_links.expires_at IS NULL)) AND ",
+            asked_links!(
+                "guest_links",
+                " OR guest_links.series = (SELECT reservations.series FROM reservations WHERE reservations.token = $5)"
+            )
         );
-        let rows: Vec<LinkRow> = read!(self.base, "listing guests' links", |on| sqlx::query_as(select)
-            .bind(now.0)
-            .bind(account.0)
-            .bind(query.after.unwrap_or(i64::MIN))
-            .bind(conference.as_deref())
-            .bind(reservation.as_deref())
-            .bind(at_most(query.limit))
-            .fetch_all(on))?;
+        let rows: Vec<LinkRow> =
+            find_links!(self.base, "listing guests' links", select, account, query, now)?;
         Ok(rows.into_iter().map(link).collect())
     }
 
