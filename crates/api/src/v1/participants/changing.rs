@@ -3,7 +3,7 @@
 use super::shown::{Participant, check_display_name, show};
 use crate::{
     answer::{Answer, no_content, to_the_end},
-    control::{ConferenceChange, ParticipantChange, SoundChange},
+    control::{ConferenceChange, ConferenceControl, ControlError, ParticipantChange, SoundChange},
     error::ApiError,
     extract::Segments,
     json::{given, json, present},
@@ -20,11 +20,12 @@ use axum::{
     http::{Response, StatusCode},
 };
 use plenary_conference::{
-    ConferenceName, ParticipantChange as HomeChange, ParticipantId, reservation::is_conference_name,
+    AccountId, ConferenceName, ParticipantChange as HomeChange, ParticipantId,
+    reservation::is_conference_name,
 };
 use plenary_model::{FieldError, InbandDtmf};
 use serde::Deserialize;
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::Arc};
 use utoipa::ToSchema;
 
 const GAIN_DB: RangeInclusive<f32> = -40.0..=20.0;
@@ -95,10 +96,9 @@ pub(super) struct ParticipantPatch {
 pub(super) async fn change(
     caller: Caller<Control>,
     State(state): State<App>,
-    Segments([name, id]): Segments<2>,
+    Segments(ids): Segments<2>,
     Body(patch): Body<ParticipantPatch>,
 ) -> Answer {
-    let state = caller.acting(state);
     let ParticipantPatch {
         muted,
         self_unmute,
@@ -133,10 +133,29 @@ pub(super) async fn change(
     let home = HomeChange { muted, dtmf_enabled, self_unmute, lower_hand, held, leader, heard_by };
     let sound = SoundChange { gain_db, ..sound.map(SoundChange::from).unwrap_or_default() };
     let change = ParticipantChange { home, display_name, inband_dtmf, sound };
+    change_and_show(&caller, state, ids, StatusCode::OK, |control, account, name, id| async move {
+        control.change_participant(account, name, id, change).await
+    })
+    .await
+}
+
+/// Makes a change of a participant, to its end whatever becomes of the request, and answers with the participant as it is then.
+async fn change_and_show<F>(
+    caller: &Caller<Control>,
+    state: App,
+    [name, id]: [String; 2],
+    status: StatusCode,
+    change: impl FnOnce(Arc<dyn ConferenceControl>, AccountId, ConferenceName, ParticipantId) -> F,
+) -> Answer
+where
+    F: Future<Output = Result<(), ControlError>> + Send + 'static,
+{
+    let state = caller.acting(state);
     let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
+    let change = change(state.control.clone(), account, name.clone(), id.clone());
     to_the_end(async move {
-        state.control.change_participant(account, name.clone(), id.clone(), change).await?;
-        Ok(json(StatusCode::OK, &show(&state, account, name, id).await?))
+        change.await?;
+        Ok(json(status, &show(&state, account, name, id).await?))
     })
     .await
 }
@@ -174,14 +193,10 @@ pub(super) async fn remove(
 pub(super) async fn admit(
     caller: Caller<Control>,
     State(state): State<App>,
-    Segments([name, id]): Segments<2>,
+    Segments(ids): Segments<2>,
 ) -> Answer {
-    let state = caller.acting(state);
-    let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
-    to_the_end(async move {
-        let change = ConferenceChange::Admit(Some(id.clone()));
-        state.control.change_conference(account, name.clone(), change).await?;
-        Ok(json(StatusCode::OK, &show(&state, account, name, id).await?))
+    change_and_show(&caller, state, ids, StatusCode::OK, |control, account, name, id| async move {
+        control.change_conference(account, name, ConferenceChange::Admit(Some(id))).await
     })
     .await
 }
@@ -199,13 +214,10 @@ pub(super) async fn admit(
 pub(super) async fn ask_to_unmute(
     caller: Caller<Control>,
     State(state): State<App>,
-    Segments([name, id]): Segments<2>,
+    Segments(ids): Segments<2>,
 ) -> Answer {
-    let state = caller.acting(state);
-    let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
-    to_the_end(async move {
-        state.control.ask_to_unmute(account, name.clone(), id.clone()).await?;
-        Ok(json(StatusCode::OK, &show(&state, account, name, id).await?))
+    change_and_show(&caller, state, ids, StatusCode::OK, |control, account, name, id| async move {
+        control.ask_to_unmute(account, name, id).await
     })
     .await
 }
@@ -276,14 +288,11 @@ pub(super) struct TransferTo {
 pub(super) async fn transfer(
     caller: Caller<Control>,
     State(state): State<App>,
-    Segments([name, id]): Segments<2>,
+    Segments(ids): Segments<2>,
     Body(TransferTo { to }): Body<TransferTo>,
 ) -> Answer {
-    let state = caller.acting(state);
-    let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
-    to_the_end(async move {
-        state.control.transfer(account, name.clone(), id.clone(), to).await?;
-        Ok(json(StatusCode::ACCEPTED, &show(&state, account, name, id).await?))
+    change_and_show(&caller, state, ids, StatusCode::ACCEPTED, |control, account, name, id| async move {
+        control.transfer(account, name, id, to).await
     })
     .await
 }
