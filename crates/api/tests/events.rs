@@ -267,7 +267,7 @@ fn told(block: &str) -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn who_comes_while_somebody_talks_is_told_at_once() {
+async fn one_who_comes_while_another_talks_is_told_at_once() {
     let world = World::new().await;
     let talker = |conference: &str, id: &str| (ConferenceName::new(conference), ParticipantId::new(id));
     *world.talkers.0.lock().unwrap() = vec![talker("Board", "a.1"), talker("Tea", "a.2")];

@@ -619,7 +619,7 @@ async fn over_a_network_without_tls_nobody_signs_in_and_on_loopback_the_cookies_
 }
 
 #[tokio::test]
-async fn where_passwords_are_off_they_are_refused_and_only_the_machine_lets_somebody_in() {
+async fn where_passwords_are_off_they_are_refused_and_only_the_machine_lets_people_in() {
     let provider = eve();
     let world = World::with_oidc(OidcSettings { allows_passwords: false, ..settings(&provider) }).await;
     let mut browser = Browser::new(&world);

@@ -380,7 +380,7 @@ async fn who_is_disabled_or_removed_is_out_at_once_and_the_audit_log_says_by_who
 }
 
 #[tokio::test]
-async fn somebody_in_several_accounts_works_in_one_at_a_time() {
+async fn a_person_in_several_accounts_works_in_one_at_a_time() {
     let world = World::new().await;
     let ann = operator(&world).await;
     let (other, _) = world.store.create_account_login("3-4-5/ann@example.com").await.unwrap();

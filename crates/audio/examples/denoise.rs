@@ -1,5 +1,5 @@
 //! Suppresses noise in 16-bit raw samples: `denoise 8000|16000|48000 <in >out`. Prints its cost to standard error, in
-//! percent of a core while someone speaks.
+//! percent of a core during speech.
 #![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "an example measures time and says so")]
 
 use plenary_audio::{codec::Rate, denoise::Denoiser};

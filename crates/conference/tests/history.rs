@@ -64,7 +64,7 @@ fn who_never_enters_is_not_in_it() {
 }
 
 #[test]
-fn a_reserved_conference_is_in_it_from_start_to_end_whoever_comes() {
+fn a_reserved_conference_is_in_it_from_its_start_to_its_end() {
     let mut world = World::new();
     world.reserve(reservation("Board", 10, 30));
     assert!(told(&mut world).is_empty());

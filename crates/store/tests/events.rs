@@ -1,4 +1,4 @@
-//! The event log: numbered without gaps whoever writes, written with the booking that it tells of, closed after a kill.
+//! The event log: numbered without gaps over all writers, written with the booking that it tells of, closed after a kill.
 #![allow(missing_docs)]
 
 #[macro_use]
@@ -13,7 +13,7 @@ use plenary_store::{EventBounds, NameRule, Store, StoredEvent};
 use support::Database;
 
 on_both![
-    events_are_numbered_without_gaps_whoever_writes,
+    events_of_all_writers_are_numbered_without_gaps,
     an_event_that_may_be_written_already_is_not_written_twice,
     a_booking_and_its_event_are_written_together,
     that_a_reservation_has_begun_says_what_holds_by_then_and_nothing_where_it_is_removed,
@@ -47,7 +47,7 @@ async fn log(store: &Store, account: AccountId) -> Vec<StoredEvent> {
     store.events_after(account, 0, 10_000).await.unwrap()
 }
 
-async fn events_are_numbered_without_gaps_whoever_writes(database: &Database) {
+async fn events_of_all_writers_are_numbered_without_gaps(database: &Database) {
     let store = database.open().await;
     let (bob, eve) = (account(&store, "bob").await, account(&store, "eve").await);
     let mut writers = tokio::task::JoinSet::new();

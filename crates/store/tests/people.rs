@@ -56,7 +56,7 @@ async fn account(store: &Store) -> AccountId {
     store.create_account_login("1-2-0/bob@example.com").await.unwrap().0.id
 }
 
-/// Somebody with a password.
+/// A person with a password.
 async fn made(store: &Store) -> Person {
     let account = account(store).await;
     let person = store.person_new(&eve(account), NOW).await.unwrap();
@@ -169,7 +169,7 @@ async fn what_ends_a_session_ends_it_at_once_in_every_process(database: &Databas
     }
     let (session, _) = other.session(secrets[0].as_str(), NOW).await.unwrap().unwrap();
     assert!(other.session_access(session.id, NOW).await.unwrap().is_some());
-    assert!(!store.end_session(PersonId(99), session.id).await.unwrap(), "somebody else's");
+    assert!(!store.end_session(PersonId(99), session.id).await.unwrap(), "it is another person's");
     assert!(store.end_session(person.id, session.id).await.unwrap());
     assert!(!store.end_session(person.id, session.id).await.unwrap());
     assert!(!is_valid(&other, &secrets[0], NOW).await && is_valid(&other, &secrets[1], NOW).await);
@@ -464,7 +464,7 @@ async fn what_groups_give_is_renewed_and_what_hands_gave_stays(database: &Databa
 
 async fn who_signs_in_at_a_provider_has_no_password(database: &Database) {
     let store = database.open().await;
-    // Somebody makes a person by the address of another, sets the password, and keeps a further link.
+    // A stranger makes a person by the address of another, sets the password, and keeps a further link.
     let person = made(&store).await;
     let theirs = right(store.sign_in(MAIL, PASSWORD, from(HOME), NOW).await.unwrap());
     let (code, _) = store.invite(person.id, NOW).await.unwrap().unwrap();

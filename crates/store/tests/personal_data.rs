@@ -114,8 +114,8 @@ async fn a_person_is_taken_out_of_events_with_the_names_they_were_shown_by(datab
     assert!(told[0].contains("+493012****") && told[0].contains("\"display_name\":\"****\""), "{}", told[0]);
     assert!(told[1].contains("****") && !told[1].contains("Alice"), "{}", told[1]);
     assert!(told[3].contains("+493012****") && told[3].contains("+441908"), "{}", told[3]);
-    assert!(told[5].contains("+4930999") && told[5].contains("Alice"), "somebody else: {}", told[5]);
-    assert!(told[6].contains("Alice B"), "somebody else: {}", told[6]);
+    assert!(told[5].contains("+4930999") && told[5].contains("Alice"), "another person: {}", told[5]);
+    assert!(told[6].contains("Alice B"), "another person: {}", told[6]);
     assert!(told[8].contains(NUMBER), "they are in: {}", told[8]);
     assert!(log(&store, eve).await[0].contains(NUMBER), "of another account");
     let numbers: Vec<_> = store.events_after(bob, 0, 100).await.unwrap().iter().map(|one| one.seq).collect();
@@ -184,7 +184,7 @@ async fn a_person_is_taken_out_of_what_the_audit_log_tells_of_conferences(databa
     assert_eq!(all[0].after, Some(json!({ "to": "+493012****", "trunk": "p" })));
     assert_eq!(all[1].request, Some(json!({ "display_name": "****" })));
     assert_eq!(all[2].request, Some(json!({ "of": { "from": "+493012****" } })));
-    assert_eq!(all[3..], entries[3..], "who may call is configured, and eve is somebody else");
+    assert_eq!(all[3..], entries[3..], "who may call is configured, and eve is another person");
     let again = redact(&store, sought(bob)).await;
     assert_eq!(again, Redacted::default());
 }

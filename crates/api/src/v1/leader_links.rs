@@ -117,7 +117,7 @@ async fn list(caller: Caller<Control>, State(state): State<App>, Query(filter): 
 
 /// Makes a leader's link
 ///
-/// Whoever has it opens the conference with the rights of its leader, and no other: `read` and `control`. A link of a
+/// Its holder opens the conference with the rights of its leader, and no other: `read` and `control`. A link of a
 /// reservation counts from now until the reservation ends, also if it is extended or removed. The code is in this answer alone.
 #[utoipa::path(post, path = "/v1/leader-links", operation_id = "make_leader_link", tag = "conferences",
     request_body(content = LinkBody, example = json!({"conference": "Board", "label": "Ann"})),

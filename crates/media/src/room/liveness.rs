@@ -373,7 +373,7 @@ mod tests {
             }
         });
         assert_eq!(is_over(&refreshed), [100]);
-        // One packet, also of comfort noise, one report or one ICE check shows that there is someone.
+        // One packet, also of comfort noise, one report or one ICE check shows that the other side is there.
         for signs in 0..3 {
             let found = live_with(BOTH, limits, 1000, |liveness, now| match signs {
                 _ if now != 90.0 => {}

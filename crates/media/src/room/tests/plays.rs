@@ -112,7 +112,7 @@ fn a_beep_is_heard_at_once_over_speech_and_background_is_lowered_under_it() {
 }
 
 #[test]
-fn while_somebody_talks_the_announcement_or_the_talkers_are_lowered() {
+fn while_participants_talk_the_announcement_or_the_talkers_are_lowered() {
     for (ducking, talker_dbov, announcement_dbov) in [
         (None, -12.0, -32.0),
         (Some(Ducking::Playback), -12.0, -32.0),

@@ -35,7 +35,7 @@ fn samples(frames: &BTreeMap<u64, Vec<i16>>, ticks: std::ops::Range<u64>) -> Vec
 }
 
 #[test]
-fn the_mix_is_what_a_listener_hears_bit_for_bit_whoever_else_listens() {
+fn the_mix_is_what_a_listener_hears_bit_for_bit_also_with_others_who_listen() {
     for has_listener in [true, false] {
         let mut world = World::with([tone(400.0), tone(930.0)]);
         let listener = has_listener.then(|| world.enter(Says::Nothing, Codec::Pcmu));
