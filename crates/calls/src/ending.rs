@@ -2,7 +2,7 @@
 
 use crate::{
     Calls,
-    call::{CallRequest, Stage},
+    call::{Call, CallRequest, OutgoingCall, Stage},
     number::CallNumber,
     reasons::reasons,
     records::{self, Ending},
@@ -23,6 +23,9 @@ impl Calls {
     pub fn abandon(&mut self, number: CallNumber) {
         if let Some(call) = self.calls.remove(&number) {
             self.participants.remove(&call.participant);
+            if let Some(request) = call.outgoing.and_then(|outgoing| outgoing.request.referral) {
+                self.out.report_referral(request, 500, "The call failed");
+            }
         }
         self.key_calls.end(number);
         self.out.close(number);
@@ -156,21 +159,30 @@ impl Calls {
         self.out.home(ToHome::Report { conference, participant, report });
     }
 
+    /// Those who are being called to the place of this call.
+    fn on_the_way_to(&self, number: CallNumber, conference: &ConferenceKey) -> Vec<ParticipantId> {
+        let is_coming = |other: &&Call| {
+            let is_placed = matches!(other.stage, Stage::Preparing { .. } | Stage::Calling(_) | Stage::Up(_));
+            let is_for = |outgoing: &OutgoingCall| {
+                let CallRequest { in_place_of, again_for, .. } = &outgoing.request;
+                [in_place_of, again_for].contains(&&Some(number))
+            };
+            is_placed
+                && other.seat.as_ref() == Some(conference)
+                && other.outgoing.as_deref().is_some_and(is_for)
+        };
+        self.calls.values().filter(is_coming).map(|other| other.participant.clone()).collect()
+    }
+
     pub(crate) fn leave_conference(&mut self, number: CallNumber) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let (participant, seat, key) =
             (call.participant.clone(), call.seat.take(), call.conference().cloned());
         if let Some(conference) = seat {
-            // Another participant is being called in its place: then nothing ends with it.
-            let is_followed = self.calls.values().any(|other| {
-                matches!(other.stage, Stage::Preparing { .. } | Stage::Calling(_) | Stage::Up(_))
-                    && other.outgoing.as_ref().is_some_and(|outgoing| {
-                        let CallRequest { in_place_of, again_for, .. } = &outgoing.request;
-                        [in_place_of, again_for].contains(&&Some(number))
-                    })
-            }) || self.successor_in(&conference, number).is_some();
+            let by = self.on_the_way_to(number, &conference);
+            let is_followed = !by.is_empty() || self.successor_in(&conference, number).is_some();
             self.out.home(match is_followed {
-                true => ToHome::TakenOver { conference, participant },
+                true => ToHome::TakenOver { conference, participant, by },
                 false => ToHome::Gone { conference, participant },
             });
         }

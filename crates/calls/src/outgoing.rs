@@ -369,10 +369,8 @@ impl Calls {
             call.stage = stage;
             return;
         };
-        let (until, request, early) = match &mut call.outgoing {
-            Some(outgoing) => {
-                (outgoing.ring_until, outgoing.request.referral.take(), outgoing.early.remove(&fork))
-            }
+        let (until, early) = match &mut call.outgoing {
+            Some(outgoing) => (outgoing.ring_until, outgoing.early.remove(&fork)),
             None => return,
         };
         self.ringing.remove(&(until, number));
@@ -394,7 +392,7 @@ impl Calls {
         session.stream = Some(stream);
         call.stage = Stage::Up(session);
         records::call_answered(call, self.now.wall, dialog, &mut self.out);
-        if let Some(request) = request {
+        if let Some(request) = call.outgoing.as_mut().and_then(|outgoing| outgoing.request.referral.take()) {
             self.out.report_referral(request, 200, "OK");
         }
         // It counts from now on: it cannot be refused any more.
@@ -566,7 +564,7 @@ impl Calls {
             && let Some(conference) = call.seat.take()
         {
             let participant = call.participant.clone();
-            self.out.home(ToHome::TakenOver { conference, participant });
+            self.out.home(ToHome::TakenOver { conference, participant, by: Vec::new() });
         }
         self.end_call(old, reasons(200, text));
     }

@@ -89,6 +89,177 @@ fn a_transfer_that_fails_leaves_all_where_they_are() {
     assert_eq!(world.roster("Tea"), [a, b]);
 }
 
+/// RFC 3515, section 2.4.5: the sender hears how it ended, once.
+#[test]
+fn however_a_referral_fails_its_sender_hears_it_once_and_all_stay_where_they_are() {
+    type Fail = fn(&mut World, u64);
+    let failures: [(u16, Fail); 4] = [
+        (486, |world, new| world.rejected(new, 486)),
+        (603, |world, new| {
+            world.progress(new, 180);
+            world.rejected(new, 603);
+        }),
+        (408, |world, new| {
+            world.progress(new, 180);
+            world.pass_ms(44_999);
+            assert!(!world.sip.iter().any(|line| line.starts_with("hang up")), "it rings for 45 s");
+            world.pass_ms(1);
+            assert_eq!(world.sip.last(), Some(&format!("hang up {new}: No answer")));
+            world.ended(new);
+        }),
+        // It answers with something that cannot be used.
+        (488, |world, new| {
+            let (call, dialog) = (CallId(new), format!("d{new}"));
+            world.sip_event(SipEvent::Answered { call, sdp: None, fork: 0, dialog });
+            world.ended(new);
+        }),
+    ];
+    for (status, fail) in failures {
+        let (mut world, a, b) = with_two();
+        let request = world.refer(Some(a), NUMBER, |_| {});
+        let new = called(&world);
+        world.said();
+        fail(&mut world, new);
+        let mut said = world.said();
+        said.retain(|line| line.starts_with("report") && !line.ends_with("180"));
+        assert_eq!(said, [format!("report referral {request} {status}")]);
+        assert_eq!(world.roster("Tea"), [a, b], "{status}");
+        world.pass_ms(600_000);
+        assert_eq!(world.said(), [""; 0], "{status}");
+        world.bye(a);
+        world.bye(b);
+        world.assert_clean();
+    }
+}
+
+#[test]
+fn a_referral_that_the_end_of_the_conference_cuts_off_is_reported_as_such() {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1)]);
+    world.reserve("Tea", 0, None);
+    let (a, b) = (world.enter("conf-Tea"), world.enter("conf-Tea"));
+    world.pass_ms(30 * 60_000 - 10_000);
+    let request = world.refer(Some(a), NUMBER, |_| {});
+    let new = called(&world);
+    world.progress(new, 180);
+    world.said();
+    world.pass_ms(10_000);
+    let said = world.said();
+    let reports: Vec<_> = said.iter().filter(|line| line.starts_with("report")).collect();
+    assert_eq!(reports, [&format!("report referral {request} 487")]);
+    for call in [a, b, new] {
+        assert!(said.iter().any(|line| line.starts_with(&format!("hang up {call}:"))), "{said:?}");
+        world.ended(call);
+    }
+    world.assert_clean();
+}
+
+#[test]
+fn a_referrer_who_hangs_up_hears_the_outcome_all_the_same() {
+    for (is_answered, status) in [(true, 200), (false, 486)] {
+        let (mut world, a, b) = with_two();
+        let request = world.refer(Some(a), NUMBER, |_| {});
+        let new = called(&world);
+        world.progress(new, 180);
+        world.bye(a);
+        world.said();
+        match is_answered {
+            true => world.answered(new),
+            false => world.rejected(new, status),
+        }
+        assert_eq!(world.said(), [format!("report referral {request} {status}")]);
+        assert_eq!(world.roster("Tea"), if is_answered { vec![b, new] } else { vec![b] });
+        world.bye(b);
+        if is_answered {
+            world.bye(new);
+        }
+        world.assert_clean();
+    }
+}
+
+/// The called side hangs up as soon as it is in: the referrer has left by then, as it wanted.
+#[test]
+fn one_who_answers_a_referral_and_hangs_up_at_once_is_gone_like_any_participant() {
+    let (mut world, a, b) = with_two();
+    let request = world.refer(Some(a), NUMBER, |_| {});
+    let new = called(&world);
+    world.said();
+    world.answered(new);
+    world.bye(new);
+    world.ended(a);
+    let reports: Vec<_> = world.said().into_iter().filter(|line| line.starts_with("report")).collect();
+    assert_eq!(reports, [format!("report referral {request} 200")]);
+    assert_eq!(world.roster("Tea"), [b]);
+    world.bye(b);
+    world.assert_clean();
+}
+
+/// Two are being called in the place of one who is in with another.
+fn with_two_referrals(dialled: &str) -> (World, [u64; 2], [u64; 2], [u64; 2]) {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1)]);
+    world.store.services.push(chair());
+    world.reserve("Tea", 0, None);
+    let (a, b) = (world.enter(dialled), world.enter("conf-Tea"));
+    let mut refer = |to: &str| (world.refer(Some(a), to, |_| {}), called(&world));
+    let ((first, x), (second, y)) = (refer("tel:+441908273801"), refer("tel:+441908273802"));
+    world.said();
+    (world, [a, b], [first, second], [x, y])
+}
+
+#[test]
+fn two_referrals_in_one_dialog_go_on_each_for_itself() {
+    for is_second_answered in [true, false] {
+        let (mut world, [a, b], [first, second], [x, y]) = with_two_referrals("conf-Tea");
+        world.progress(y, 180);
+        world.answered(x);
+        assert_eq!(
+            world.said(),
+            [
+                format!("report referral {second} 180"),
+                format!("report referral {first} 200"),
+                format!("hang up {a}: Another call has taken the place of this one")
+            ]
+        );
+        world.ended(a);
+        let status = if is_second_answered { 200 } else { 486 };
+        match is_second_answered {
+            true => world.answered(y),
+            false => world.rejected(y, status),
+        }
+        assert_eq!(world.said(), [format!("report referral {second} {status}")]);
+        assert_eq!(world.roster("Tea"), if is_second_answered { vec![b, x, y] } else { vec![b, x] });
+        for call in world.roster("Tea") {
+            world.bye(call);
+        }
+        world.assert_clean();
+    }
+}
+
+/// What a leader's leaving means waits for the last call that is on the way to its place.
+#[test]
+fn a_leader_who_hangs_up_has_left_once_nobody_comes_in_its_place() {
+    let (mut world, [a, b], [first, second], [x, y]) = with_two_referrals("chair-Tea");
+    world.bye(a);
+    assert_eq!((world.said(), world.roster("Tea")), (vec![], vec![b]));
+    world.rejected(x, 486);
+    assert_eq!(world.said(), [format!("report referral {first} 486")], "another one is on its way");
+    world.rejected(y, 603);
+    let over = format!("hang up {b}: The leader has ended the conference");
+    assert_eq!(world.said(), [format!("report referral {second} 603"), over]);
+    world.ended(b);
+    world.assert_clean();
+    // One of two comes: with that the place is taken, whatever becomes of the other.
+    let (mut world, [a, b], _, [x, y]) = with_two_referrals("chair-Tea");
+    world.bye(a);
+    world.answered(x);
+    world.rejected(y, 486);
+    assert_eq!(world.roster("Tea"), [b, x]);
+    world.bye(x);
+    world.ended(b);
+    world.assert_clean();
+}
+
 #[test]
 fn an_attended_transfer_takes_the_dialog_along() {
     let (mut world, a, _) = with_two();

@@ -67,11 +67,13 @@ pub enum Event {
         /// Who.
         participant: ParticipantId,
     },
-    /// Another call of the same person has entered in place of this one (RFC 3891), which is about to end: its leaving
-    /// ends nothing for the other participants.
+    /// Another call has entered in place of this one (RFC 3891), which is about to end, or is on its way there: its leaving ends
+    /// nothing for the other participants, unless no other call comes.
     TakenOver {
         /// Who.
         participant: ParticipantId,
+        /// Calls that have been admitted and are on their way, where a telephone hands its place to others (RFC 3515).
+        by: Vec<ParticipantId>,
     },
     /// A telephone key was pressed.
     KeyPressed {

@@ -149,7 +149,7 @@ impl Home {
                 Event::Reported { conference, participant, report }
             }
             ToHome::Gone { participant, .. } => Event::Gone { participant },
-            ToHome::TakenOver { participant, .. } => Event::TakenOver { participant },
+            ToHome::TakenOver { participant, by, .. } => Event::TakenOver { participant, by },
             ToHome::Key { participant, key, .. } => Event::KeyPressed { participant, key },
             ToHome::Guessing { conference, room, wrong } => {
                 self.conferences.tell_of_guessing(&conference, room, wrong, now);

@@ -85,12 +85,15 @@ pub enum ToHome {
         /// The call's participant id.
         participant: ParticipantId,
     },
-    /// Another call has entered in place of this one, whose leaving ends nothing for the others. Not answered.
+    /// Another call has entered in place of this one, or is on its way there. This one's leaving ends nothing for the others, unless no
+    /// other call comes. Not answered.
     TakenOver {
         /// Where it was admitted.
         conference: ConferenceKey,
         /// The participant id of the call that leaves.
         participant: ParticipantId,
+        /// Those of the calls that have been admitted and are on their way to its place.
+        by: Vec<ParticipantId>,
     },
     /// A telephone key was pressed. Not answered.
     Key {

@@ -274,7 +274,7 @@ fn a_leader_who_changes_telephones_stays_the_leader_and_nothing_ends() {
         })
         .unwrap();
     world.connect("boss2");
-    world.handle(Event::TakenOver { participant: participant_id("boss") }).unwrap();
+    world.handle(Event::TakenOver { participant: participant_id("boss"), by: Vec::new() }).unwrap();
     assert_eq!(world.announced(), [], "nobody has come and nobody has gone");
     assert!(world.conferences.is_leader(&participant_id("boss2")));
     world.pass_minutes(2);
@@ -366,7 +366,7 @@ fn follow(world: &mut World, conference: &str, name: &str, of: &str) {
         of: participant_id(of),
     };
     world.handle(admit).unwrap();
-    world.handle(Event::TakenOver { participant: participant_id(of) }).unwrap();
+    world.handle(Event::TakenOver { participant: participant_id(of), by: Vec::new() }).unwrap();
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn admit_in_place(world: &mut World) {
 }
 
 fn old_leaves(world: &mut World) {
-    world.handle(Event::TakenOver { participant: participant_id("old") }).unwrap();
+    world.handle(Event::TakenOver { participant: participant_id("old"), by: Vec::new() }).unwrap();
 }
 
 /// In either order: the new one enters and the old one leaves.

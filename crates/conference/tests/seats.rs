@@ -108,7 +108,7 @@ fn a_call_that_replaces_another_takes_its_seat_and_no_other_call_gets_it() {
     world.leave("a2");
     assert_eq!(world.handle(in_place("a3", "a")), Ok(()));
     world.handle(Event::Connected { participant: participant_id("a3") }).unwrap();
-    world.handle(Event::TakenOver { participant: participant_id("a") }).unwrap();
+    world.handle(Event::TakenOver { participant: participant_id("a"), by: Vec::new() }).unwrap();
     assert_eq!(world.admit("c", "Tea", plain()), Err(Refused::Full), "there are as many as before");
     world.leave("b");
     assert_eq!(world.admit("c", "Tea", plain()), Ok(()));
@@ -135,7 +135,7 @@ fn a_call_that_replaces_another_is_as_muted_as_that_one() {
         };
         world.handle(place).unwrap();
         world.handle(Event::Connected { participant: participant_id(new) }).unwrap();
-        world.handle(Event::TakenOver { participant: participant_id(of) }).unwrap();
+        world.handle(Event::TakenOver { participant: participant_id(of), by: Vec::new() }).unwrap();
         let summary = world.summary("Tea", new);
         assert_eq!((summary.muted, summary.muted_by), (is_muted, is_muted.then_some(MutedBy::Leader)));
     }

@@ -113,7 +113,7 @@ fn a_leader_who_changes_telephones_does_not_end_the_conference() {
     world.enter("m1", "Tea", member());
     world.enter("boss2", "Tea", leader());
     world.effects();
-    world.handle(Event::TakenOver { participant: participant_id("boss") }).unwrap();
+    world.handle(Event::TakenOver { participant: participant_id("boss"), by: Vec::new() }).unwrap();
     world.assert_deeds(&[]);
     assert_eq!(world.names("Tea"), ["m1", "boss2"]);
     world.leave("boss2");

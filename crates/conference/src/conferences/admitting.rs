@@ -116,8 +116,8 @@ impl Conferences {
         self.seats.values().any(follows)
     }
 
-    /// A participant leaves to another call, which is in already or is still on its way.
-    pub(super) fn on_taken_over(&mut self, participant: &ParticipantId, now: Now) {
+    /// A participant leaves to another call, which is in already or is still on its way. `by`: calls to others that are on their way.
+    pub(super) fn on_taken_over(&mut self, participant: &ParticipantId, by: &[ParticipantId], now: Now) {
         if let Some((key, order)) = self.place_of(participant) {
             let successor = self.seats.values_mut().find_map(|seat| match seat {
                 Seat::Admitted { guest, .. } if guest.in_place_of.as_ref() == Some(participant) => {
@@ -130,6 +130,14 @@ impl Conferences {
                     live.hand_over(order, guest);
                 }
                 live.mark_replaced(order);
+            }
+            // Others come as themselves, with nothing of this one's standing; but with the last of them that fails, it has left.
+            for id in by {
+                if let Some(Seat::Admitted { conference, guest }) = self.seats.get_mut(id)
+                    && *conference == key
+                {
+                    guest.in_place_of.get_or_insert_with(|| participant.clone());
+                }
             }
         }
         self.remove_participant(participant, None, now);
@@ -184,6 +192,11 @@ impl Conferences {
         let Some(seat) = self.seats.remove(participant) else { return };
         let key = seat.conference().clone();
         let is_followed = self.is_followed(participant);
+        // It was the last call on the way to that one's place.
+        let abandoned = match &seat {
+            Seat::Admitted { guest, .. } => guest.in_place_of.as_ref().filter(|of| !self.is_followed(of)),
+            Seat::Waiting { .. } | Seat::Entered { .. } => None,
+        };
         let Some((live, mut turn)) = self.open(&key, now) else { return };
         let ends_for_all = match &seat {
             Seat::Waiting { .. } => {
@@ -192,8 +205,7 @@ impl Conferences {
             }
             Seat::Admitted { guest, .. } => {
                 live.withdraw(participant);
-                let ends_for_all =
-                    guest.in_place_of.as_ref().is_some_and(|of| live.has_left_for_good(of, &mut turn));
+                let ends_for_all = abandoned.is_some_and(|of| live.has_left_for_good(of, &mut turn));
                 self.publish_not_reached(&key, participant, guest, GIVEN_UP, now);
                 ends_for_all
             }

@@ -238,8 +238,8 @@ impl Conferences {
                 self.remove_participant(&participant, None, now);
                 Ok(())
             }
-            Event::TakenOver { participant } => {
-                self.on_taken_over(&participant, now);
+            Event::TakenOver { participant, by } => {
+                self.on_taken_over(&participant, &by, now);
                 Ok(())
             }
             Event::KeyPressed { participant, key } => {

@@ -53,7 +53,7 @@ impl Conferences {
             Event::Admit { participant, is_called: false, .. }
             | Event::AdmitInPlace { participant, .. }
             | Event::Connected { participant }
-            | Event::TakenOver { participant }
+            | Event::TakenOver { participant, .. }
             | Event::KeyPressed { participant, .. } => self.as_participant(participant),
             Event::Reported { participant, report, .. } => match (report, participant) {
                 (EdgeReport::Talking(_) | EdgeReport::Held(_), Some(participant)) => {

@@ -232,7 +232,9 @@ fn apply(world: &mut World, step: &Step) {
         }),
         Step::Connect { who } => world.handle(Event::Connected { participant: participant(who) }),
         Step::Gone { who } => world.handle(Event::Gone { participant: participant(who) }),
-        Step::TakenOver { who } => world.handle(Event::TakenOver { participant: participant(who) }),
+        Step::TakenOver { who } => {
+            world.handle(Event::TakenOver { participant: participant(who), by: Vec::new() })
+        }
         Step::Press { who, key } => {
             world.press(&name(*who), *key);
             Ok(())

@@ -47,8 +47,16 @@ struct Subscription {
 /// The dialog of its requests.
 #[derive(Debug)]
 enum Path {
-    Own { dialog: Box<Dialog>, contact_user: String },
+    Own(Box<OwnDialog>),
+    /// That of a call, also when the call is over.
     Of(CallId),
+}
+
+/// A dialog that is no call's, or is none's any more.
+#[derive(Debug)]
+struct OwnDialog {
+    dialog: Dialog,
+    contact_user: String,
 }
 
 /// The dialog of a call, as far as it matters to subscriptions within it.
@@ -65,12 +73,15 @@ pub(super) struct CallDialog {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     open: BTreeMap<SubscriptionId, Subscription>,
+    /// Dialogs of calls that are over, as long as a referrer waits for an outcome in them. Those of one call share one: their
+    /// requests are counted together (RFC 3261, section 12.2.1.1).
+    left_over: BTreeMap<CallId, OwnDialog>,
     timers: Timers<SubscriptionId>,
 }
 
 impl Subscriptions {
     pub(super) fn is_idle(&self) -> bool {
-        self.open.is_empty()
+        self.open.is_empty() && self.left_over.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -106,7 +117,7 @@ impl Subscriptions {
         let path = match &call {
             Some(call) => Path::Of(call.call),
             None => match Dialog::of_server(request, &local_tag, received.flow) {
-                Some(dialog) => Path::Own { dialog: Box::new(dialog), contact_user: contact_user.clone() },
+                Some(dialog) => Path::own(dialog, &contact_user),
                 None => {
                     cx.respond_plain(received, 400);
                     return None;
@@ -159,7 +170,7 @@ impl Subscriptions {
         let path = match call {
             Some(call) => Path::Of(call.call),
             None => match Dialog::of_server(request, &tag, flow) {
-                Some(dialog) => Path::Own { dialog: Box::new(dialog), contact_user: user },
+                Some(dialog) => Path::own(dialog, &user),
                 None => return,
             },
         };
@@ -202,9 +213,12 @@ impl Subscriptions {
                     package == "refer" && number.is_none_or(|number| number == cseq)
                 }
             })
-            .find(|(_, subscription)| match &subscription.dialog {
-                Path::Own { dialog, .. } => dialog.call_id == call_id && dialog.local_tag == tag,
-                Path::Of(of) => call == Some(*of),
+            .find(|(_, subscription)| {
+                let is_in = |own: &OwnDialog| own.dialog.call_id == call_id && own.dialog.local_tag == tag;
+                match &subscription.dialog {
+                    Path::Own(own) => is_in(own),
+                    Path::Of(of) => call == Some(*of) || self.left_over.get(of).is_some_and(is_in),
+                }
             })
             .map(|(id, _)| *id)
     }
@@ -223,13 +237,17 @@ impl Subscriptions {
         self.timers.clear(subscription.ticket);
         subscription.expires_at = cx.now + Duration::from_secs(u64::from(expires));
         subscription.ticket = self.timers.set(subscription.expires_at, id);
-        let (tag, user) = match (&mut subscription.dialog, call) {
-            (Path::Own { dialog, contact_user }, _) => {
-                dialog.refresh(&received.request, received.flow);
-                (dialog.local_tag.clone(), contact_user.clone())
+        let own = match &mut subscription.dialog {
+            Path::Own(own) => Some(&mut **own),
+            Path::Of(of) => self.left_over.get_mut(of),
+        };
+        let (tag, user) = match (own, call) {
+            (Some(own), _) => {
+                own.dialog.refresh(&received.request, received.flow);
+                (own.dialog.local_tag.clone(), own.contact_user.clone())
             }
-            (Path::Of(_), Some(call)) => (call.local_tag, call.contact_user),
-            (Path::Of(_), None) => return,
+            (None, Some(call)) => (call.local_tag, call.contact_user),
+            (None, None) => return,
         };
         answer_subscribe(cx, received, received.flow, &tag, &user, expires);
         // One that ends is told so by its timer.
@@ -279,17 +297,19 @@ impl Subscriptions {
             body: body.map(|body| (content, body)),
             is_focus: is_conference,
         };
-        match &mut subscription.dialog {
-            Path::Own { dialog, contact_user } => {
-                let flow = dialog.next_hop();
-                let notify = notice.into_request(cx, dialog, flow, contact_user);
-                cx.send_request(notify, flow, Owner::Subscription(id));
-            }
-            Path::Of(call) => {
-                let notice = Box::new(notice);
-                cx.push(Action::NotifyInCall { call: *call, subscription: id, notice });
-            }
-        }
+        let own = match &mut subscription.dialog {
+            Path::Own(own) => &mut **own,
+            Path::Of(call) => match self.left_over.get_mut(call) {
+                Some(own) => own,
+                None => {
+                    let (call, notice) = (*call, Box::new(notice));
+                    return cx.push(Action::NotifyInCall { call, subscription: id, notice });
+                }
+            },
+        };
+        let flow = own.dialog.next_hop();
+        let notify = notice.into_request(cx, &mut own.dialog, flow, &own.contact_user);
+        cx.send_request(notify, flow, Owner::Subscription(id));
     }
 
     /// A subscriber that no longer knows its subscription, or cannot be reached, has none (RFC 6665, section 4.2.2).
@@ -303,6 +323,12 @@ impl Subscriptions {
     pub(super) fn forget(&mut self, cx: &mut Context, id: SubscriptionId) {
         if let Some(subscription) = self.open.remove(&id) {
             self.timers.clear(subscription.ticket);
+            if let Path::Of(call) = subscription.dialog
+                && self.left_over.contains_key(&call)
+                && !self.open.values().any(|other| other.is_of(call))
+            {
+                self.left_over.remove(&call);
+            }
             if subscription.package == Package::Conference {
                 cx.event(SipEvent::Unsubscribed(id));
             }
@@ -318,20 +344,29 @@ impl Subscriptions {
         of: &Dialog,
         contact_user: &str,
     ) {
-        let mut over = Vec::new();
-        for (subscription, entry) in &mut self.open {
-            if !matches!(entry.dialog, Path::Of(of) if of == call) {
-                continue;
-            }
-            match entry.package {
-                Package::Conference => over.push(*subscription),
-                Package::Referral { .. } => {
-                    let dialog = Box::new(of.clone());
-                    entry.dialog = Path::Own { dialog, contact_user: contact_user.to_owned() };
-                }
-            }
+        let (referrals, over): (Vec<_>, Vec<_>) = self
+            .open
+            .iter()
+            .filter(|(_, one)| one.is_of(call))
+            .map(|(id, one)| (*id, one.package))
+            .partition(|(_, package)| *package != Package::Conference);
+        if !referrals.is_empty() {
+            let contact_user = contact_user.to_owned();
+            self.left_over.insert(call, OwnDialog { dialog: of.clone(), contact_user });
         }
-        over.into_iter().for_each(|subscription| self.forget(cx, subscription));
+        over.into_iter().for_each(|(id, _)| self.forget(cx, id));
+    }
+}
+
+impl Path {
+    fn own(dialog: Dialog, contact_user: &str) -> Self {
+        Self::Own(Box::new(OwnDialog { dialog, contact_user: contact_user.to_owned() }))
+    }
+}
+
+impl Subscription {
+    fn is_of(&self, call: CallId) -> bool {
+        matches!(self.dialog, Path::Of(of) if of == call)
     }
 }
 

@@ -1,4 +1,4 @@
-//! REFER: received ones, which ask to call someone, and sent ones, which transfer a participant away.
+//! REFER: received ones, which ask us to place a call, and sent ones, which transfer a participant away.
 
 use super::line::{Line, assert_sent, flow_to, header, to};
 use super::*;
@@ -62,6 +62,46 @@ fn who_asks_for_a_call_is_told_how_it_goes() {
     assert_sent(&sent, &[(A, "NOTIFY")]);
     assert_eq!(body(&sent[0].1), "SIP/2.0 486 Busy Here\r\n");
     line.reply(&sent[0], "them", "481 Gone", "");
+    line.events.clear();
+    line.assert_clean();
+}
+
+/// Who is sent two outcomes in one dialog takes a request that counts no higher than the one before as out of order (RFC 3261,
+/// section 12.2.2).
+#[test]
+fn outcomes_of_two_referrals_are_counted_on_in_one_dialog_when_its_call_is_over() {
+    let mut line = Line::new();
+    let call = line.up(1, to("127.0.0.2"));
+    let mut counts = Vec::new();
+    let mut notified = |line: &mut Line, notify: &(Flow, String), event: &str, status: &str| {
+        assert_eq!((header(&notify.1, "Event"), body(&notify.1).trim()), (event, status));
+        let count = header(&notify.1, "CSeq").split(' ').next().unwrap().parse::<u32>().unwrap();
+        counts.push(count);
+        assert!(counts.is_sorted_by(|before, after| before < after), "{counts:?}");
+        assert!(header(&notify.1, "To").ends_with(";tag=them"), "{}", notify.1);
+        line.reply(notify, "them", "200 OK", "");
+        header(&notify.1, "Subscription-State").to_owned()
+    };
+    let mut asked = Vec::new();
+    for (cseq, event) in [(5, "refer"), (6, "refer;id=6")] {
+        line.ask(&call, "them", "REFER", cseq, &format!("Refer-To: <sip:b{cseq}@b.example>\r\n"), "");
+        let request = referred(&mut line).request;
+        let sent = line.act(|ua, now| ua.accept_referral(request, now));
+        notified(&mut line, &sent[1], event, "SIP/2.0 100 Trying");
+        asked.push(request);
+    }
+    line.ask(&call, "them", "BYE", 7, "", "");
+    let over = "terminated;reason=noresource";
+    for (which, status, phrase, event, state) in [
+        (0, 180, "Ringing", "refer", "active;expires="),
+        (1, 180, "Ringing", "refer;id=6", "active;expires="),
+        (0, 408, "No answer", "refer", over),
+        (1, 486, "Busy Here", "refer;id=6", over),
+    ] {
+        let sent = line.act(|ua, now| ua.report_referral(asked[which], status, phrase, now));
+        let said = notified(&mut line, &sent[0], event, &format!("SIP/2.0 {status} {phrase}"));
+        assert!(said.starts_with(state), "{said}");
+    }
     line.events.clear();
     line.assert_clean();
 }
@@ -139,7 +179,7 @@ fn a_referral_outside_of_a_call_has_a_dialog_of_its_own() {
 }
 
 #[test]
-fn a_participant_is_sent_to_somebody_else_and_tells_how_that_goes() {
+fn a_participant_is_asked_to_call_another_target_and_reports_how_that_goes() {
     let mut line = Line::new();
     let call = line.up(1, to("127.0.0.2"));
     let bob = ReferTo::Uri { uri: "sip:bob@b.example".into(), replaces: None };
