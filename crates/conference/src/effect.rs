@@ -143,26 +143,6 @@ pub enum Effect {
     Notify(Notice),
 }
 
-impl Announcement {
-    /// It is for those only who hear the conference ([`Effect::SetVoice`]).
-    #[must_use]
-    pub fn is_for_listeners(&self) -> bool {
-        match self {
-            Self::Joined { .. } | Self::Left { .. } => true,
-            Self::EndsIn { .. }
-            | Self::LeaderLeft { .. }
-            | Self::AloneEndsIn { .. }
-            | Self::ExtendedBy { .. }
-            | Self::RecordingOn
-            | Self::RecordingPaused
-            | Self::RecordingResumed
-            | Self::RecordingOff
-            | Self::RecordingFull
-            | Self::RecordingTone => false,
-        }
-    }
-}
-
 impl Effect {
     /// The conference that decided it.
     #[must_use]

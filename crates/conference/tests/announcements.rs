@@ -47,7 +47,7 @@ fn by_name_where_there_is_one_and_by_a_tone_otherwise() {
     world.leave("b");
     assert_eq!(world.announced(), [left("b", name("bob"))]);
     world.eject("Board", "c").unwrap();
-    assert_eq!(world.announced(), [], "the only one left hears nothing more");
+    assert_eq!(world.announced(), [left("c", None)], "the last one who stays hears it too");
 }
 
 #[test]
@@ -156,18 +156,86 @@ fn without_a_room_nothing_is_announced() {
     assert_eq!(world.announced(), []);
 }
 
+/// The conference stops with one participant, who waits with music from then on.
 #[test]
-fn who_hears_nothing_is_not_meant_by_entry_and_exit() {
-    use Announcement::{AloneEndsIn, EndsIn, ExtendedBy, Joined, LeaderLeft, Left};
-    for what in [Joined { name: None }, Left { name: name("ann") }] {
-        assert!(what.is_for_listeners());
-    }
-    let seconds = 60;
-    for what in
-        [EndsIn { seconds }, LeaderLeft { ends_in_s: None }, AloneEndsIn { seconds }, ExtendedBy { seconds }]
+fn the_last_one_who_stays_hears_who_has_left_and_then_music() {
+    let music = || ParticipantOptions { while_stopped_media: Some(list(&["music.wav"])), ..plain() };
+    let silent_with_music = [
+        voice("Board", "a", false, false),
+        Effect::StartLoop {
+            conference: key("Board"),
+            participant: participant_id("a"),
+            what: list(&["music.wav"]),
+        },
+    ];
+    let announced = |who: Option<NameId>| {
+        let (to, what) = left("b", who);
+        Some(Effect::Announce { to, what })
+    };
+    for (announce, first) in
+        [(Announce::Name, announced(name("bob"))), (Announce::Tone, announced(None)), (Announce::None, None)]
     {
-        assert!(!what.is_for_listeners());
+        let rules = with(announce);
+        let mut world = World::new();
+        world.admit_by("a", "Board", music(), by(&rules)).unwrap();
+        world.connect("a");
+        world.enter_by("b", "Board", named("bob", by(&rules)));
+        world.effects();
+        world.leave("b");
+        let expected: Vec<Effect> = first.into_iter().chain(silent_with_music.clone()).collect();
+        world.assert_deeds(&expected);
     }
+    // The same of messages, which callers have who come otherwise.
+    let mut world = World::new();
+    world.enter("a", "Board", music());
+    let message = Some(list(&["left.wav"]));
+    world.enter("b", "Board", ParticipantOptions { has_left_message: message, ..plain() });
+    world.effects();
+    world.leave("b");
+    let left = Effect::Play { to: Audience::All(key("Board")), what: list(&["left.wav"]) };
+    let expected: Vec<Effect> = std::iter::once(left).chain(silent_with_music).collect();
+    world.assert_deeds(&expected);
+}
+
+#[test]
+fn who_leaves_while_the_conference_waits_to_start_is_not_announced() {
+    let rules = RoomRules { wait_for_leader: true, ..with(Announce::Tone) };
+    let mut world = World::new();
+    for who in ["a", "b"] {
+        world.enter_by(who, "Board", by(&rules));
+    }
+    world.leave("b");
+    assert_eq!(world.announced(), [], "nor was that it came");
+}
+
+/// One of two changes telephones, and the new one does not come up.
+#[test]
+fn the_last_one_hears_late_that_a_call_has_left_whose_successor_does_not_come() {
+    let rules = with(Announce::Name);
+    let mut world = World::new();
+    world.enter_by("a", "Board", by(&rules));
+    let message = ParticipantOptions { has_left_message: Some(list(&["left.wav"])), ..plain() };
+    world.admit_by("old", "Board", message, named("bob", by(&rules))).unwrap();
+    world.connect("old");
+    let event = Event::AdmitInPlace {
+        participant: participant_id("new"),
+        conference: key("Board"),
+        options: plain(),
+        of: participant_id("old"),
+    };
+    world.handle(event).unwrap();
+    world.effects();
+    let sounds = |world: &mut World| {
+        let is_sound = |effect: &Effect| matches!(effect, Effect::Play { .. } | Effect::Announce { .. });
+        world.effects().into_iter().filter(is_sound).collect::<Vec<_>>()
+    };
+    world.handle(Event::TakenOver { participant: participant_id("old"), by: Vec::new() }).unwrap();
+    // Its own message goes with the call; the participant is announced once it is sure that it has left.
+    let played = Effect::Play { to: Audience::All(key("Board")), what: list(&["left.wav"]) };
+    assert_eq!(sounds(&mut world), [played]);
+    world.leave("new");
+    let (to, what) = left("old", name("bob"));
+    assert_eq!(sounds(&mut world), [Effect::Announce { to, what }]);
 }
 
 #[test]

@@ -333,12 +333,13 @@ impl Model {
                 by.retain(|id| *id != who);
             }
         }
-        let left = self.inside(room).len();
-        self.rooms[room].started &= left >= 2;
-        self.rooms[room].all_muted &= left > 0;
+        // The last one who stays hears it too.
         if let Some(name) = self.name_to_play(gone).filter(|_| !replaced) {
             self.announce(room, Some(who), Announcement::Left { name });
         }
+        let left = self.inside(room).len();
+        self.rooms[room].started &= left >= 2;
+        self.rooms[room].all_muted &= left > 0;
         if !gone.leads() || replaced || self.has_leader(room) || left == 0 {
             return false;
         }

@@ -161,6 +161,11 @@ fn tones_or_nothing_are_heard_as_the_room_says_and_who_waits_hears_why() {
     third.hang_up();
     world.prompts.wait_since(&first, since, "tone.left");
     world.prompts.wait_since(&second, 0, "tone.left");
+    // The last one who stays hears it too, and waits with music again.
+    let since = first.position();
+    second.hang_up();
+    let since = world.prompts.wait_since(&first, since, "tone.left");
+    world.prompts.wait_since(&first, since, "music.hold");
 
     // Nothing at all.
     let one = world.enter("Quiet", 0, "2002#");

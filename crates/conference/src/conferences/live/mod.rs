@@ -62,8 +62,8 @@ pub(super) struct LiveConference {
     /// Calls that have a seat but are not up yet: they count, and nothing else.
     admitted: BTreeSet<ParticipantId>,
     members: BTreeMap<EntryOrder, Member>,
-    /// They have left while another call is on the way to their place: what follows from their leaving waits for that.
-    followed: Vec<Member>,
+    /// What follows from their leaving waits for the calls that are on the way to their places.
+    followed: Vec<Followed>,
     next_order: u64,
     pub(super) lobby: Lobby,
     timers: Timers,
@@ -73,6 +73,14 @@ pub(super) struct LiveConference {
     playbacks: BTreeSet<String>,
     /// Why all were sent away.
     pub(super) closed_for: Option<EndReason>,
+}
+
+/// One who has left while another call is on the way to its place.
+#[derive(Debug)]
+struct Followed {
+    member: Member,
+    /// The others heard it until then.
+    was_started: bool,
 }
 
 /// What a key press means to the participant who pressed it.
@@ -360,9 +368,10 @@ impl LiveConference {
             (None, None) => "hung_up",
         };
         turn.publish_of(&member.id, EventKind::ParticipantLeft {}, Some(reason));
+        let was_started = self.is_started();
         let ends_for_all = member.ends_when_it_leaves() || self.after_one_left(&member, turn);
         match is_followed && member.is_replaced {
-            true => self.followed.push(member),
+            true => self.followed.push(Followed { member, was_started }),
             false => self.forget_name_later(member.name().cloned(), turn),
         }
         ends_for_all
@@ -372,17 +381,17 @@ impl LiveConference {
     /// ends for all.
     pub(super) fn has_left_for_good(&mut self, of: &ParticipantId, turn: &mut Turn<'_>) -> bool {
         let Some(mut gone) = self.forget_followed(of, turn) else { return false };
-        gone.is_replaced = false;
-        gone.ends_when_it_leaves() || {
-            self.sound_exit(&gone, turn);
-            self.leader_left(&gone, turn)
+        gone.member.is_replaced = false;
+        gone.member.ends_when_it_leaves() || {
+            self.sound_late_exit(&gone, turn);
+            self.leader_left(&gone.member, turn)
         }
     }
 
-    fn forget_followed(&mut self, of: &ParticipantId, turn: &Turn<'_>) -> Option<Member> {
-        let place = self.followed.iter().position(|member| member.id == *of)?;
+    fn forget_followed(&mut self, of: &ParticipantId, turn: &Turn<'_>) -> Option<Followed> {
+        let place = self.followed.iter().position(|gone| gone.member.id == *of)?;
         let gone = self.followed.swap_remove(place);
-        self.forget_name_later(gone.name().cloned(), turn);
+        self.forget_name_later(gone.member.name().cloned(), turn);
         Some(gone)
     }
 
@@ -405,6 +414,7 @@ impl LiveConference {
             publish_heard_by(&member.id, &by, turn);
             turn.effect(Effect::HeardBy { conference: turn.key.clone(), participant: member.id.clone(), by });
         }
+        self.sound_exit(gone, turn);
         if self.is_started() && self.members.len() < 2 {
             self.started_at = None;
             turn.notify(|conference| Notice::ConferenceStopped { conference });
@@ -415,7 +425,6 @@ impl LiveConference {
         if self.members.is_empty() {
             self.end_recording(false, turn);
         }
-        self.sound_exit(gone, turn);
         self.leader_left(gone, turn)
     }
 
@@ -457,8 +466,8 @@ impl LiveConference {
             turn.notify(|conference| Notice::ConferenceStopped { conference });
             turn.publish_because(EventKind::ConferenceStopped {}, reason.name());
         }
-        for member in std::mem::take(&mut self.followed) {
-            self.forget_name_later(member.name().cloned(), turn);
+        for gone in std::mem::take(&mut self.followed) {
+            self.forget_name_later(gone.member.name().cloned(), turn);
         }
         self.end_playbacks(turn);
         self.closed_for = Some(reason);

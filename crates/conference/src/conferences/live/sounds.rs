@@ -1,6 +1,6 @@
 //! What the others hear when a participant comes or goes: its own sounds, and what the rules of a room say.
 
-use super::{EntryOrder, LiveConference, member::Member};
+use super::{EntryOrder, Followed, LiveConference, member::Member};
 use crate::{
     conferences::turn::Turn,
     effect::{Announcement, Effect},
@@ -31,6 +31,7 @@ impl LiveConference {
         }
     }
 
+    /// One has left a conference that has not stopped yet: the last one who stays hears it too, and then the conference falls silent.
     pub(super) fn sound_exit(&self, gone: &Member, turn: &mut Turn<'_>) {
         if !self.has_sounds() {
             return;
@@ -38,7 +39,20 @@ impl LiveConference {
         if let Some(list) = message(&gone.options, &gone.options.has_left_message) {
             turn.play(turn.all(), list);
         }
-        if self.announces() && !gone.is_replaced {
+        if !gone.is_replaced {
+            self.announce_exit(gone, turn);
+        }
+    }
+
+    /// The call that was to take the place of this one has not come. Those who heard it until it left hear now that it has.
+    pub(super) fn sound_late_exit(&self, gone: &Followed, turn: &mut Turn<'_>) {
+        if gone.was_started && !self.is_quiet && self.has_members() {
+            self.announce_exit(&gone.member, turn);
+        }
+    }
+
+    fn announce_exit(&self, gone: &Member, turn: &mut Turn<'_>) {
+        if self.announces() {
             let name = self.announced_name(gone, self.members.len() + 1);
             turn.announce_to_others(&gone.id, Announcement::Left { name });
         }
