@@ -475,6 +475,7 @@ async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, si
             | SipEvent::RegistrationFailed { .. }
             | SipEvent::Unregistered(_)
             | SipEvent::ConnectionClosed(_)
+            | SipEvent::Permitted { .. }
             | SipEvent::Banned { .. }
             | SipEvent::Blocked { .. } => {}
             SipEvent::Subscribing(subscribing) => sip.refuse_request(subscribing.request, 403, Vec::new()),

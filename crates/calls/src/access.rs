@@ -10,6 +10,7 @@ use crate::{
     number::CallNumber,
     registrations::{REGISTRATION_S, TokenFault},
 };
+use ipnet::IpNet;
 use plenary_conference::{AccountId, ConferenceKey};
 use plenary_model::{
     Action, CallToken, ClientToken, EndedBy, GuestToken, InboundService, ServiceName, Token, WebRtcKey,
@@ -202,7 +203,7 @@ impl Calls {
         let user = known.user.as_ref().map(|user| user.name.clone());
         let Some((service, rest)) = &looked.service else {
             if user.is_some() {
-                self.out.report_success(flow, caller);
+                self.out.report_success(flow, caller, true);
             }
             let is_trunk = network.is_some_and(|source| self.trunks.is_known(source));
             let may_know = is_trusted || is_trunk || known.is_known();
@@ -217,10 +218,11 @@ impl Calls {
             return Decided { decision, user };
         };
         let access = &service.access;
-        let by_network = match &access.networks {
-            Some(networks) => network.is_some_and(|source| networks.iter().any(|net| net.contains(&source))),
-            None => is_trusted,
+        let has_network = |is_meant: &dyn Fn(&IpNet) -> bool| {
+            let mut networks = access.networks.iter().flatten();
+            network.is_some_and(|source| networks.any(|net| net.contains(&source) && is_meant(net)))
         };
+        let by_network = if access.networks.is_some() { has_network(&|_| true) } else { is_trusted };
         let trunk = network.and_then(|source| self.trunks.at(service.account, source));
         let by_trunk = trunk.is_some_and(|trunk| access.includes_trunk(&trunk.name));
         let by_password = known
@@ -260,10 +262,12 @@ impl Calls {
             (None, None, None) if !has_users => Decision::No,
             (None, None, None) => Decision::Challenge { stale: known.is_stale() },
         };
-        // Who is permitted shows that others than those who fail are behind an address, whatever it is that permits them, and so
-        // does a guest who is early. An access key does so once the call is within its limits.
+        // Who is known shows that others than those who fail are behind an address: by what not everyone has, or by an address that
+        // the account names, and a guest who is early as well. A service that whole regions may call is called by those who guess too.
         if user.is_some() || by.is_some() || guest.is_some() {
-            self.out.report_success(flow, caller);
+            let by_secret = user.is_some() || by_token || guest.is_some();
+            let is_known = by_secret || by_trunk || has_network(&is_of_few);
+            self.out.report_success(flow, caller, is_known);
         }
         Decided { decision, user }
     }
@@ -330,7 +334,8 @@ impl Calls {
                         warn!(call = number.0, %source, %key, "a browser is refused: {reason}");
                         return self.refuse(number, 503, "Too many calls");
                     }
-                    self.out.report_success(flow, caller);
+                    // The key is in the source of a page.
+                    self.out.report_success(flow, caller, false);
                     info!(call = number.0, %source, %key, "admitted by an access key");
                 }
                 if let Some(call) = self.calls.get_mut(&number) {
@@ -545,6 +550,14 @@ fn refused_key(key: &NamedKey, found: Option<&InboundService>, dialled_cloud_id:
 /// its reader sits in is none of its own.
 pub(crate) fn network_of(flow: Flow) -> Option<IpAddr> {
     (!flow.is_foreign).then(|| flow.remote.ip().to_canonical())
+}
+
+/// So few addresses are in it that they are those of an office rather than of everyone: 256 of IPv4, a site of IPv6.
+fn is_of_few(network: &IpNet) -> bool {
+    match network {
+        IpNet::V4(network) => network.prefix_len() >= 24,
+        IpNet::V6(network) => network.prefix_len() >= 48,
+    }
 }
 
 /// A token is good for the name that it was made for: as it was dialled, or as the service that was found is called, unless

@@ -313,6 +313,7 @@ impl Calls {
             SipEvent::Unsubscribed(subscription) => self.handle_unsubscribed(subscription),
             SipEvent::Registering(registration) => self.handle_registering(*registration),
             SipEvent::ConnectionClosed(flow) => self.handle_connection_closed(flow),
+            SipEvent::Permitted { source } => self.out.permitted(source),
             SipEvent::Banned { source, seconds } => {
                 warn!(%source, seconds, "banned: too many requests that were refused");
             }

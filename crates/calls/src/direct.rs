@@ -32,7 +32,7 @@ impl Calls {
             info!(call = number.0, client = %token.client, %dialled, "the token is not good for this call");
             return self.refuse_token(number, fault, caller, true);
         }
-        self.out.report_success(flow, caller);
+        self.out.report_success(flow, caller, true);
         if self.take_place(number, token.account) {
             return;
         }

@@ -172,6 +172,7 @@ impl Node {
                     | Output::Record(_)
                     | Output::History(_)
                     | Output::Event(_)
+                    | Output::Permitted(_)
                     | Output::Reply { .. } => self.outputs.push_back(output),
                 }
             } else if let Some(entry) = self.home.poll_history() {
@@ -292,6 +293,7 @@ fn call_of_sip(event: &SipEvent) -> Option<CallNumber> {
         | SipEvent::RegistrationFailed { .. }
         | SipEvent::Unregistered(_)
         | SipEvent::ConnectionClosed(_)
+        | SipEvent::Permitted { .. }
         | SipEvent::Banned { .. }
         | SipEvent::Blocked { .. } => return None,
     };

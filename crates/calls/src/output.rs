@@ -13,7 +13,7 @@ use plenary_sip::{
     Caller, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
     sdp::{IceCredentials, Stream},
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::IpAddr};
 
 /// Something that has to be done.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub enum Output {
     History(HistoryEntry),
     /// An event for the log, or for followers alone.
     Event(AccountEvent),
+    /// Write down that a known caller of this address was permitted now, to be brought back after a restart.
+    Permitted(IpAddr),
     /// Answer a question.
     Reply {
         /// The number of the question.
@@ -67,7 +69,7 @@ pub enum SipCommand {
     Notify { subscription: SubscriptionId, body: String },
     AnswerRegistration { request: RequestId, contacts: Vec<(String, u32)> },
     RefuseRequest { request: RequestId, status: u16, headers: Headers },
-    ReportSuccess { flow: Flow, caller: Caller },
+    ReportSuccess { flow: Flow, caller: Caller, is_known: bool },
     ReportFailure { flow: Flow, caller: Caller, is_reached: bool },
     Register { registration: RegistrationId, spec: Box<RegistrationSpec> },
     Unregister { registration: RegistrationId },
@@ -105,6 +107,10 @@ impl Outputs {
 
     pub(crate) fn record(&mut self, entry: CallEntry) {
         self.0.push_back(Output::Record(entry));
+    }
+
+    pub(crate) fn permitted(&mut self, source: IpAddr) {
+        self.0.push_back(Output::Permitted(source));
     }
 
     pub(crate) fn reply(&mut self, question: QuestionId, answer: Answer) {
@@ -182,8 +188,8 @@ impl Outputs {
         self.sip(SipCommand::RefuseRequest { request, status, headers });
     }
 
-    pub(crate) fn report_success(&mut self, flow: Flow, caller: Caller) {
-        self.sip(SipCommand::ReportSuccess { flow, caller });
+    pub(crate) fn report_success(&mut self, flow: Flow, caller: Caller, is_known: bool) {
+        self.sip(SipCommand::ReportSuccess { flow, caller, is_known });
     }
 
     pub(crate) fn report_failure(&mut self, flow: Flow, caller: Caller, is_reached: bool) {

@@ -85,7 +85,7 @@ impl Calls {
         registration: &Registration,
         longest: u32,
     ) {
-        self.out.report_success(registration.flow, registration.caller.clone());
+        self.out.report_success(registration.flow, registration.caller.clone(), true);
         let mut contacts = registration.contacts.clone();
         for (_, seconds) in contacts.iter_mut().filter(|(_, seconds)| *seconds > 0) {
             *seconds = (*seconds).max(*REGISTRATION_S.start()).min(longest);

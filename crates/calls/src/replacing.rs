@@ -124,7 +124,9 @@ impl Calls {
         ];
         let by = ways.into_iter().find_map(|(is_open, by)| is_open.then_some(by));
         if by.is_some() || user.is_some() {
-            self.out.report_success(flow, caller);
+            // The address that answered may be anyone's.
+            let is_known = by_user || by_token || by_trunk || user.is_some();
+            self.out.report_success(flow, caller, is_known);
         }
         let decision = match by {
             Some(by) => Decision::Admission { by, key: None },

@@ -5,7 +5,7 @@ mod support;
 use plenary_calls::question::{Answer, ParticipantsQuestion, Question};
 use plenary_conference::{AccountId, ConferenceName, conferences::ConferenceRef};
 use plenary_model::{Access, Action, CallEntry, EndedBy, InboundService, Token, WebRtcKey};
-use plenary_sip::{CallId, SipEvent, Transport, digest::Authorization};
+use plenary_sip::{CallId, Flow, SipEvent, Transport, digest::Authorization};
 use support::{
     ACCOUNT, EPOCH, From, PASSWORD, World, all_users, announcement, bearer, browser, entry, flow,
     from_networks, from_trunks, guest, no_access, service, token, trunk,
@@ -128,14 +128,24 @@ fn users_show_who_they_are_by_their_password() {
     assert_eq!(admitted_by(&mut world), [("alice".to_owned(), Some("user"))]);
 }
 
-/// Where one is permitted, those who guess names there do not shut the others out.
+/// Where a known caller is permitted, those who guess names there do not shut the others out. A scanner that calls what is open to
+/// all is not known by that.
 #[test]
-fn whatever_permits_a_caller_shows_that_others_are_at_its_address() {
+fn a_caller_is_known_by_a_trunk_or_a_network_of_few_and_not_by_what_is_open_to_all() {
     let mut world = World::new();
     let mut line = trunk("one", 1);
     line.settings.networks = vec!["203.0.113.0/24".parse().unwrap()];
     world.set_trunks(vec![line]);
     world.store.services.push(service("Trunked", from_trunks()));
+    for (name, networks) in [
+        ("Open", &["0.0.0.0/0", "::/0"][..]),
+        ("Region", &["198.51.0.0/16", "2001:db8::/32"]),
+        ("Office", &["192.0.2.0/24", "2001:db8:1::/48"]),
+        ("Both", &["0.0.0.0/0", "192.0.2.0/24"]),
+    ] {
+        let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+        world.store.services.push(service(name, Access { networks: Some(networks), ..no_access() }));
+    }
     world.store.services.push(service("web-*", Access { webrtc: true, ..no_access() }));
     world.store.keys = vec![access_key("k3y", None, false)];
     let by_key = || From {
@@ -144,17 +154,34 @@ fn whatever_permits_a_caller_shows_that_others_are_at_its_address() {
         flow: browser(9000),
         ..From::default()
     };
+    let over_ipv6 = |ip: &str| From {
+        flow: Flow { remote: format!("[{ip}]:5060").parse().unwrap(), ..flow(Transport::Udp, [0; 4], 5060) },
+        ..From::default()
+    };
+    // Permitted and known, permitted alone.
     let reported = |world: &mut World, dialled: &str, from: From| {
         world.successes.clear();
+        world.unknown.clear();
         world.incoming(dialled, from);
-        world.successes.len()
+        (world.successes.len(), world.unknown.len())
     };
-    assert_eq!(reported(&mut world, "conf-Tea", From::default()), 1, "by its network");
-    assert_eq!(reported(&mut world, "Trunked", at([203, 0, 113, 1])), 1, "by its trunk");
-    assert_eq!(reported(&mut world, "web-Tea", by_key()), 1, "by an access key");
-    assert_eq!(reported(&mut world, "web-Tea", by_key()), 1);
-    assert_eq!(reported(&mut world, "web-Tea", by_key()), 0, "which is beyond its limit");
-    assert_eq!(reported(&mut world, "conf-Tea", at([203, 0, 113, 1])), 0, "a stranger");
+    let (known, permitted, neither) = ((1, 0), (0, 1), (0, 0));
+    assert_eq!(reported(&mut world, "Trunked", at([203, 0, 113, 1])), known, "by its trunk");
+    assert_eq!(reported(&mut world, "Open", at([203, 0, 113, 1])), permitted);
+    assert_eq!(reported(&mut world, "Open", over_ipv6("2001:db8::1")), permitted);
+    assert_eq!(reported(&mut world, "Region", at([198, 51, 100, 1])), permitted);
+    assert_eq!(reported(&mut world, "Region", over_ipv6("2001:db8::1")), permitted);
+    assert_eq!(reported(&mut world, "Office", at([192, 0, 2, 1])), known, "by its network");
+    assert_eq!(reported(&mut world, "Office", over_ipv6("2001:db8:1::1")), known);
+    assert_eq!(reported(&mut world, "Both", at([192, 0, 2, 1])), known);
+    assert_eq!(reported(&mut world, "Both", at([198, 51, 100, 1])), permitted);
+    assert_eq!(reported(&mut world, "web-Tea", by_key()), permitted, "an access key is no secret");
+    assert_eq!(reported(&mut world, "web-Tea", by_key()), permitted);
+    assert_eq!(reported(&mut world, "web-Tea", by_key()), neither, "it is beyond its limit");
+    assert_eq!(reported(&mut world, "conf-Tea", at([203, 0, 113, 1])), neither, "a stranger");
+    let source = "192.0.2.1".parse().unwrap();
+    world.sip_event(SipEvent::Permitted { source });
+    assert_eq!(world.permitted, [source], "it is kept over restarts");
 }
 
 /// A client sends the tokens of all realms that it knows.

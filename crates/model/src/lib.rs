@@ -70,7 +70,7 @@ pub use mail::{MailKind, MailState};
 pub use media::{StoredMedia, check_media_name};
 pub use menu::{KeySequence, LeaderMenu, MENU_SEQUENCES_MAX, Menu, MenuAction, SEQUENCE_KEYS_MAX};
 pub use merge::merge;
-pub use number::{Likeness, Number, is_same_name, likeness, mask_number, spelled, without_tel};
+pub use number::{Likeness, Number, attempted, is_same_name, likeness, mask_number, spelled, without_tel};
 pub use ongoing::{Ongoing, OngoingKind};
 pub use participant::{Digit, InbandDtmf, ParticipantOptions, PlayList};
 pub use person::{

@@ -119,8 +119,19 @@ impl fmt::Display for Number {
 /// A name as it is shown to those who are not to call whom it names: a number is masked, with spaces in it too.
 #[must_use]
 pub fn mask_number(name: &str) -> Cow<'_, str> {
+    with_spaces(name).map_or(Cow::Borrowed(name), |number| Cow::Owned(number.masked()))
+}
+
+/// A dialled name as it counts where attempts are counted: of a number the digits alone, with spaces in it too. Whatever may lead to the same
+/// stored name ([`likeness`]) is one attempt.
+#[must_use]
+pub fn attempted(name: &str) -> Cow<'_, str> {
+    with_spaces(name).map_or(Cow::Borrowed(name), |number| Cow::Owned(number.digits))
+}
+
+fn with_spaces(name: &str) -> Option<Number> {
     let packed: String = name.split_whitespace().collect();
-    Number::parse(&packed).map_or(Cow::Borrowed(name), |number| Cow::Owned(number.masked()))
+    Number::parse(&packed)
 }
 
 fn bare(text: &str) -> String {
@@ -288,6 +299,9 @@ mod tests {
         ) {
             prop_assert_eq!(is_same_name(&one, &other), is_same_name(&other, &one));
             prop_assert!(is_same_name(&any, &any));
+            if likeness(&one, &other).is_some() {
+                prop_assert_eq!(attempted(&one), attempted(&other), "they may lead to the same");
+            }
             if let Some(number) = Number::parse(&one) {
                 let spelt = number.to_string();
                 prop_assert!(is_same_name(&one, &spelt));

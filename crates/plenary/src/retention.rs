@@ -6,6 +6,7 @@ use crate::{
 };
 use plenary_model::{RecordedParticipant, Redaction, Timestamp};
 use plenary_recording::Archive;
+use plenary_sip::PERMITTED_FOR;
 use plenary_store::{Store, StoreError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -64,6 +65,10 @@ fn days_ago(days: u32) -> Timestamp {
     Timestamp(wall_now().0.saturating_sub(i64::from(days) * DAY_MS))
 }
 
+fn ago(span: Duration) -> Timestamp {
+    Timestamp(wall_now().0.saturating_sub(span.as_millis() as i64))
+}
+
 /// Takes the names of participants out of what is said of recordings that ended before a time, as far as the next so many. True: there may
 /// be more.
 async fn take_names(
@@ -119,6 +124,8 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
         messages_days = messages_days.min(history.numbers_days);
     }
     let messages = store.prune_messages(days_ago(messages_days)).await?;
+    // They are of no use any more, and they say where people are.
+    let permitted = store.prune_permitted(ago(PERMITTED_FOR), AT_ONCE).await?;
     if records + entries + numbers + messages > 0 {
         info!(
             records,
@@ -128,7 +135,8 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
             "old records are deleted, and numbers taken out of others"
         );
     }
-    Ok(has_more || [records, entries, numbers, samples].into_iter().any(|count| count >= AT_ONCE as u64))
+    Ok(has_more
+        || [records, entries, numbers, samples, permitted].into_iter().any(|count| count >= AT_ONCE as u64))
 }
 
 #[cfg(test)]

@@ -155,8 +155,9 @@ fn who_guesses_is_banned() {
 /// An office: some try names out there, and others call as they may.
 #[test]
 fn who_is_permitted_is_not_silenced_by_those_who_guess_beside_it() {
-    let server = Server::start("[signalling]\ntrusted = []\nfailures_per_minute = 3\nban_seconds = 3600\n");
-    let by_network = r#"{"access": {"networks": ["127.0.0.0/8"]}, "conference": {"name": "Tea"}}"#;
+    let mut server =
+        Server::start("[signalling]\ntrusted = []\nfailures_per_minute = 3\nban_seconds = 3600\n");
+    let by_network = r#"{"access": {"networks": ["127.0.0.1"]}, "conference": {"name": "Tea"}}"#;
     server.put_service("conf-Tea", by_network);
     assert!(call(&server, "conf-Tea", &[]).contains("Up, in "));
     for number in 0..6 {
@@ -173,6 +174,27 @@ fn who_is_permitted_is_not_silenced_by_those_who_guess_beside_it() {
     wait_for("what cannot be read to be blocked", || log().contains("unreadable requests").then_some(()));
     assert!(call(&server, "conf-Tea", &[]).contains("Up, in "), "{}", log());
     assert!(!log().contains("banned"), "{}", log());
+    // Nor by those who are faster than the permitted callers after a restart.
+    server.terminate();
+    server.start_again();
+    for number in 0..6 {
+        assert!(call(&server, &format!("again{number}"), &[]).contains("403"), "{number}");
+    }
+    assert!(call(&server, "conf-Tea", &[]).contains("Up, in "), "{}", server.log());
+    assert!(!server.log().contains("banned"), "{}", server.log());
+}
+
+/// A scanner that has found a service which everyone may call.
+#[test]
+fn who_calls_what_is_open_to_all_is_banned_for_guessing_all_the_same() {
+    let server = Server::start("[signalling]\ntrusted = []\nfailures_per_minute = 3\nban_seconds = 3600\n");
+    let open = r#"{"access": {"networks": ["0.0.0.0/0", "::/0"]}, "conference": {"name": "Tea"}}"#;
+    server.put_service("conf-Tea", open);
+    assert!(call(&server, "conf-Tea", &[]).contains("Up, in "));
+    for number in 0..3 {
+        assert!(call(&server, &format!("guess{number}"), &[]).contains("403"), "{number}");
+    }
+    wait_for("the ban to be logged", || server.log().contains("banned").then_some(()));
 }
 
 /// An INVITE without credentials over a WebSocket that a page of this origin opens: the status of its answer, or of the

@@ -8,11 +8,17 @@
 //! An address may be a whole office. So failures count for a *caller*: an address, and the user name in the
 //! credentials, or who the request says it is from and what it asks for. A caller who fails often is blocked, and its
 //! neighbours are not. Requests that are unreadable, or of an attack tool, count as those of one caller. Only an address
-//! where many different names fail is banned as a whole, because it is guessing names; and not even then if a caller
-//! there was permitted recently: there each further name is blocked for a moment after one failure. A ban does not apply
-//! to requests whose only credentials are tokens, which cannot be guessed.
+//! where many different names fail is banned as a whole, because it is guessing names; and not even then if a known caller
+//! there was permitted recently: there each further name is blocked for a moment after one failure. A caller is known by a
+//! password, a token, or an address that the account names; what everyone may call without one proves nothing. A ban does
+//! not apply to requests whose only credentials are tokens, which cannot be guessed.
+
+mod permitted;
 
 use ipnet::IpNet;
+pub use permitted::PERMITTED_FOR;
+use permitted::Permitted;
+use plenary_model::{attempted, spelled};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
@@ -27,9 +33,6 @@ const CALLERS_MAX: usize = 200_000;
 const CALLERS_OF_SOURCE: std::ops::RangeInclusive<usize> = 64..=1024;
 /// Characters stored of what a caller claims.
 const CALLER_CHARS_MAX: usize = 64;
-/// If a caller at an address was permitted within this time, it has other users than those who fail. A telephone
-/// registers at least every hour; offices close at night.
-const LATELY: Duration = Duration::from_secs(24 * 3600);
 /// Upper bound of the silence towards a source whose address may be forged.
 const DOUBTFUL_BAN_MAX: Duration = Duration::from_secs(30);
 /// User agents of SIP attack tools, in lower case.
@@ -101,8 +104,9 @@ impl From<IpAddr> for Whence {
 /// Who asks, by their own claim, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
+    /// A number in its one spelling.
     who: String,
-    /// Empty if the password is wrong, or for a registration.
+    /// As [`attempted`] has it. Empty if the password is wrong, or for a registration.
     what: String,
     /// Tells callers apart who say the same of themselves: a hash of what they bring.
     brings: u64,
@@ -114,13 +118,14 @@ impl Caller {
     /// A caller who answers a challenge under this name.
     #[must_use]
     pub fn with_password(user: &str) -> Self {
-        Self { who: shortened(user), what: String::new(), brings: 0, is_nobody: false }
+        Self { who: shortened(&spelled(user)), what: String::new(), brings: 0, is_nobody: false }
     }
 
     /// A caller who claims to be `from` and asks for `name`.
     #[must_use]
     pub fn asking_for(from: &str, name: &str) -> Self {
-        Self { who: shortened(from), what: shortened(name), brings: 0, is_nobody: false }
+        let (who, what) = (shortened(&spelled(from)), shortened(&attempted(name)));
+        Self { who, what, brings: 0, is_nobody: false }
     }
 
     /// The same for one who brings this: a token, or the name of a host that has an access key in it. Others who say the
@@ -223,8 +228,6 @@ struct Source {
     doubtful: Failures,
     /// Failing callers there, in no order.
     failing: Vec<Failing>,
-    /// When a caller there was permitted last.
-    succeeded_at: Option<Duration>,
 }
 
 impl Source {
@@ -328,14 +331,15 @@ pub(crate) struct Guard {
     sources: BTreeMap<IpAddr, Source>,
     /// Failing callers that may be tracked, over all sources.
     callers: usize,
+    permitted: Permitted,
 }
 
 impl Guard {
     pub(crate) fn new(config: GuardConfig) -> Self {
-        Self { config, sources: BTreeMap::new(), callers: 0 }
+        Self { config, sources: BTreeMap::new(), callers: 0, permitted: Permitted::default() }
     }
 
-    /// Changes the limits; everything known of the sources is forgotten, bans too.
+    /// Changes the limits; failures and bans are forgotten.
     pub(crate) fn set_config(&mut self, config: GuardConfig) {
         self.config = config;
         self.sources.clear();
@@ -485,6 +489,7 @@ impl Guard {
         };
         let callers_max = (most as usize).clamp(*CALLERS_OF_SOURCE.start(), *CALLERS_OF_SOURCE.end());
         let names_max = (most as usize).min(callers_max);
+        let has_others = self.permitted.includes(key, now);
         let is_known = self.of(key, now).failing.iter().any(|failing| failing.caller == *caller);
         if !is_known {
             self.make_room(now);
@@ -508,7 +513,6 @@ impl Guard {
             source.guesses(proof, within, now) >= names_max || (is_full && all_recent())
         };
         let is_tried_out = tries_out(source);
-        let has_others = source.succeeded_at.is_some_and(|at| now.saturating_sub(at) <= LATELY);
         let failing = source.failing.iter_mut().find(|failing| failing.caller == *caller)?;
         // For one of many names a single failure is enough if the whole source cannot be banned; but only briefly,
         // because another caller there may just have mistyped a password.
@@ -609,17 +613,32 @@ impl Guard {
         true
     }
 
-    /// A caller there was permitted, by whatever it is: its earlier failures were mistakes, and the address has other
-    /// users than those who fail.
-    pub(crate) fn succeeded(&mut self, whence: impl Into<Whence>, caller: &Caller, now: Duration) {
-        let Some(key) = self.key(whence) else { return };
-        let source = self.of(key, now);
-        (source.proven, source.doubtful) = Default::default();
-        source.succeeded_at = Some(now);
-        let before = source.failing.len();
-        source.failing.retain(|failing| failing.caller != *caller);
-        let gone = before - source.failing.len();
-        self.callers = self.callers.saturating_sub(gone);
+    /// A caller there was permitted: its earlier failures were mistakes. `is_known`: by what not everyone has, so the address has
+    /// other users than those who fail. `Some`: that is to be written down of this source, for [`Self::remember`].
+    pub(crate) fn succeeded(
+        &mut self,
+        whence: impl Into<Whence>,
+        caller: &Caller,
+        is_known: bool,
+        now: Duration,
+    ) -> Option<IpAddr> {
+        let key = self.key(whence)?;
+        if let Some(source) = self.sources.get_mut(&key) {
+            if is_known {
+                (source.proven, source.doubtful) = Default::default();
+            }
+            let before = source.failing.len();
+            source.failing.retain(|failing| failing.caller != *caller);
+            self.callers = self.callers.saturating_sub(before - source.failing.len());
+        }
+        (is_known && self.permitted.add(key, now)).then_some(key)
+    }
+
+    /// A known caller was permitted there so long ago, before a restart.
+    pub(crate) fn remember(&mut self, source: IpAddr, ago: Duration, now: Duration) {
+        if let Some(key) = self.key(source) {
+            self.permitted.remember(key, ago, now);
+        }
     }
 }
 

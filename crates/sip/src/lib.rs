@@ -15,7 +15,7 @@ pub mod text;
 mod transport;
 pub mod ua;
 
-pub use guard::{Ban, BanReason, Caller, GuardConfig};
+pub use guard::{Ban, BanReason, Caller, GuardConfig, PERMITTED_FOR};
 pub use transport::{
     BoxedStream, Duplex, Seen, SipConfig, SipCounts, SipEndpoint, SipError, SipHandle, TlsSettings,
     check_dial, check_registration, find_servers,

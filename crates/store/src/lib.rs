@@ -36,6 +36,7 @@ mod lookup_cache;
 mod media;
 mod named;
 mod people;
+mod permitted;
 mod personal_data;
 mod recordings;
 mod records;

@@ -149,6 +149,7 @@ async fn fill(store: &Store) -> String {
     store.invite(person.id, NOW).await.unwrap();
     store.note_alive(NOW).await.unwrap();
     store.serve_as("one", NOW).await.unwrap();
+    store.write_permitted(&[("192.0.2.1".parse().unwrap(), NOW)]).await.unwrap();
     let people = ["+4930123456".to_owned()].into();
     let failed =
         CallMessages { id: "n.1".into(), ended_at: NOW, people, messages: json!({ "messages": [] }) };
@@ -238,6 +239,7 @@ async fn everything_goes_to_postgres_and_back() {
         ("calendar_feeds", 0),
         ("last_alive", 1),
         ("serving", 1),
+        ("permitted_sources", 1),
         ("audit", 1),
     ];
     assert_eq!(rows, expected);

@@ -58,8 +58,12 @@ pub struct World {
     pub sip: Vec<String>,
     /// Documents about conferences that were not looked at, with the number of their subscription.
     pub documents: Vec<(u64, String)>,
-    /// Callers who were reported as permitted.
+    /// Callers who were reported as permitted and known.
     pub successes: Vec<Caller>,
+    /// Callers who were reported as permitted by what is open to all.
+    pub unknown: Vec<Caller>,
+    /// Addresses with known callers, to be written down.
+    pub permitted: Vec<IpAddr>,
     /// Commands to the media plane that were not looked at.
     pub media: Vec<String>,
     pub records: Vec<CallEntry>,
@@ -255,6 +259,8 @@ impl World {
             sip: Vec::new(),
             documents: Vec::new(),
             successes: Vec::new(),
+            unknown: Vec::new(),
+            permitted: Vec::new(),
             media: Vec::new(),
             records: Vec::new(),
             history: Vec::new(),

@@ -16,6 +16,7 @@ impl World {
                 Output::Record(entry) => self.records.push(entry),
                 Output::History(entry) => self.history.push(entry),
                 Output::Event(event) => self.events.push(event.event),
+                Output::Permitted(source) => self.permitted.push(source),
                 Output::Reply { question, answer } => {
                     self.answers.entry(question.0).or_default().push(answer);
                 }
@@ -291,7 +292,8 @@ impl World {
                 self.note_challenge(&headers);
                 format!("refuse {} {status}", request.0)
             }
-            SipCommand::ReportSuccess { caller, .. } => return self.successes.push(caller),
+            SipCommand::ReportSuccess { caller, is_known: true, .. } => return self.successes.push(caller),
+            SipCommand::ReportSuccess { caller, is_known: false, .. } => return self.unknown.push(caller),
             SipCommand::ReportFailure { .. } => "failure".to_owned(),
             SipCommand::Register { spec, .. } => format!("register {}", spec.registrar),
             SipCommand::Unregister { .. } => "unregister".to_owned(),

@@ -7,6 +7,7 @@
 //!   web services ┤         conferences               ├── Lookup ────────▶ store, whose answer comes back
 //!   the store    ┘            ▲                      ├── Record ────────▶ writer of call records
 //!                             │                      ├── Event ─────────▶ writer of the event log
+//!                             │                      ├── Permitted ─────▶ writer of addresses with known callers
 //!                             └── time               └── Reply ─────────▶ the asker
 //! ```
 
@@ -15,6 +16,7 @@ mod handle;
 mod lookup;
 mod media_plane;
 mod meter;
+mod permitted;
 mod recorder;
 mod records;
 mod rescue;
@@ -26,6 +28,7 @@ pub(crate) use handle::EngineHandle;
 use crate::{clock::Clock, forecast::Admissions, metrics::meters::Meters, trace::Trace};
 use events::{EventWriter, LastRun};
 use meter::CallMeter;
+use permitted::PermittedWriter;
 use plenary_api::Followers;
 use plenary_calls::{
     CallNumber, Input, Node, Output, RecorderEvent, Settings, Start,
@@ -122,6 +125,7 @@ pub(crate) struct Engine {
     store: Store,
     records: RecordWriter,
     sampling: Sampling,
+    permitted: PermittedWriter,
     meter: CallMeter,
     trace: Trace,
     events: EventWriter,
@@ -187,12 +191,14 @@ impl Engine {
         for event in events::events_of_start(&mut conferences, &last_run.begun) {
             events.write(event);
         }
+        let permitted = PermittedWriter::start(parts.store.clone(), &parts.sip).await;
         let trunks = parts.store.all_trunks().await.map_err(failed);
         let mut engine = Self {
             clock,
             node: Node::new(start, conferences, clock.now()),
             records: RecordWriter::start(parts.store.clone(), parts.owner, &parts.meters),
             sampling: Sampling::start(parts.sampler, parts.media.clone(), parts.store.clone()),
+            permitted,
             meter: CallMeter::new(parts.meters),
             trace: parts.trace,
             events,
@@ -259,6 +265,7 @@ impl Engine {
         self.carry_out();
         self.records.finish().await;
         self.sampling.finish().await;
+        self.permitted.finish().await;
         self.events.finish(&self.lost_events).await;
         if let Some(reply) = self.stopping.take() {
             let _ = reply.send(());
@@ -353,6 +360,7 @@ impl Engine {
                 }
                 Output::History(entry) => self.records.write(RecordEntry::Conference(entry)),
                 Output::Event(event) => self.events.write(event),
+                Output::Permitted(source) => self.permitted.write(source),
                 Output::Reply { question, answer } => {
                     if let Some(reply) = self.waiting.remove(&question) {
                         let _ = reply.send(answer);

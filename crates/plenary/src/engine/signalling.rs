@@ -35,7 +35,7 @@ pub(super) fn command(sip: &SipHandle, command: SipCommand) {
         SipCommand::RefuseRequest { request, status, headers } => {
             sip.refuse_request(request, status, headers);
         }
-        SipCommand::ReportSuccess { flow, caller } => sip.report_success(flow, caller),
+        SipCommand::ReportSuccess { flow, caller, is_known } => sip.report_success(flow, caller, is_known),
         SipCommand::ReportFailure { flow, caller, is_reached } => {
             sip.report_failure(flow, caller, is_reached);
         }

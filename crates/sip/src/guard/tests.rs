@@ -81,10 +81,10 @@ fn many_names_in_vain_ban_the_address() {
 }
 
 #[test]
-fn where_somebody_has_called_rightly_of_late_nobody_else_loses_by_those_who_try_names_out() {
+fn where_a_known_caller_was_permitted_of_late_guesses_of_others_do_not_ban_the_address() {
     let mut guard = guard();
     let (office, at) = (ip(OFFICE), Duration::from_secs(1));
-    guard.succeeded(office, &alice(), at);
+    guard.succeeded(office, &alice(), true, at);
     let guess = |n: u32| Caller::with_password(&format!("10{n}"));
     for n in 0..1000 {
         let outcome = guard.failed_as(office, &guess(n), Proof::Reached, at);
@@ -95,9 +95,76 @@ fn where_somebody_has_called_rightly_of_late_nobody_else_loses_by_those_who_try_
     assert!(guard.is_blocked(office, &guess(999), true, at), "each guess is followed by silence");
     assert!(!guard.is_blocked(office, &guess(999), true, at + DOUBTFUL_BAN_MAX), "a short one");
     // A day later there is nobody known there.
-    let later = at + LATELY + Duration::from_secs(1);
+    let later = at + PERMITTED_FOR + Duration::from_secs(1);
     let outcome = (0..1000).find_map(|n| guard.failed_as(office, &guess(n), Proof::Reached, later));
     assert_eq!(outcome, Some(Consequence::Banned(TEN_MINUTES)));
+}
+
+/// A scanner that knows a service which everyone may call gains nothing by calling it.
+#[test]
+fn who_calls_what_is_open_to_all_is_banned_for_guessing_like_a_stranger() {
+    let mut guard = guard();
+    let (scanner, at) = (ip(OFFICE), Duration::from_secs(1));
+    let open = Caller::asking_for("100", "conf-Open");
+    for _ in 0..5 {
+        guard.failed_as(scanner, &open, Proof::Reached, at);
+    }
+    assert_eq!(guard.succeeded(scanner, &open, false, at), None, "nothing to write down");
+    for n in 0..9 {
+        let outcome =
+            guard.failed_as(scanner, &Caller::asking_for("100", &format!("900{n}")), Proof::Reached, at);
+        assert_eq!(outcome, None, "{n}: its failures before are forgiven");
+    }
+    guard.succeeded(scanner, &open, false, at);
+    let tenth = guard.failed_as(scanner, &Caller::asking_for("100", "9009"), Proof::Reached, at);
+    assert_eq!(tenth, Some(Consequence::Banned(TEN_MINUTES)));
+    guard.succeeded(scanner, &open, false, at);
+    assert!(guard.is_banned(scanner, at), "nor does it end the ban");
+}
+
+#[test]
+fn who_was_known_before_a_restart_is_not_banned_by_its_neighbours_after_it() {
+    let (office, site) = (ip(OFFICE), ip("2001:db8::7"));
+    let hour = Duration::from_secs(3600);
+    let mut before = guard();
+    assert_eq!(before.succeeded(office, &alice(), true, hour), Some(office));
+    assert_eq!(before.succeeded(office, &alice(), true, hour * 2), None, "not for each call");
+    assert_eq!(before.succeeded(site, &alice(), true, hour), Some(ip("2001:db8::")));
+    assert_eq!(before.succeeded(ip("10.0.0.1"), &alice(), true, hour), None, "it has no limits");
+
+    // The clock of the new run has begun anew.
+    let (mut after, at) = (guard(), Duration::from_secs(1));
+    after.remember(office, hour * 3, at);
+    after.remember(ip("2001:db8::"), hour * 25, at);
+    for (source, is_banned) in [(office, false), (site, true)] {
+        guess_names(&mut after, source, Proof::Reached, at);
+        assert_eq!(after.is_banned(source, at), is_banned, "{source}");
+    }
+    guess_names(&mut after, office, Proof::Reached, at + hour * 22);
+    assert!(after.is_banned(office, at + hour * 22), "a day later nobody is known there");
+    // Other limits take nothing from who is known.
+    after.succeeded(site, &alice(), true, at);
+    after.set_config(after.config.clone());
+    guess_names(&mut after, site, Proof::Reached, at);
+    assert!(!after.is_banned(site, at));
+}
+
+#[test]
+fn a_number_in_all_its_spellings_is_one_guess() {
+    let spellings = ["+4930123456", "+49-30-123456", "+49(30)123.456", "+49 30 123456", "4930123456"];
+    let (mut one_number, source, at) = (guard(), ip(OFFICE), Duration::from_secs(1));
+    let asks = |name: &str| Caller::asking_for("100", name);
+    let outcomes: Vec<_> =
+        (0..10).map(|n| one_number.failed_as(source, &asks(spellings[n % 5]), Proof::Reached, at)).collect();
+    assert!(outcomes[..9].iter().all(Option::is_none), "{outcomes:?}");
+    assert_eq!(outcomes[9], Some(Consequence::Blocked(TEN_MINUTES)), "one caller, who failed ten times");
+    assert!(spellings.iter().all(|spelling| one_number.is_blocked(source, &asks(spelling), true, at)));
+    assert!(!one_number.is_blocked(source, &asks("+4930123457"), true, at));
+    assert!(!one_number.is_banned(source, at));
+    // So is the caller's own number; names are what they are.
+    assert_eq!(Caller::with_password("+49-30-1"), Caller::with_password("+49301"));
+    assert_ne!(asks("conf-Tea"), asks("confTea"));
+    assert_ne!(Caller::with_password("+49301"), Caller::with_password("49301"), "two users");
 }
 
 #[test]
@@ -123,7 +190,7 @@ fn a_success_takes_back_what_the_caller_did_before_and_networks_without_limits_h
         for _ in 0..9 {
             assert_eq!(guard.failed_as(office, &alice(), Proof::Reached, at), None);
         }
-        guard.succeeded(office, &alice(), at);
+        guard.succeeded(office, &alice(), true, at);
     }
     for n in 0..1000 {
         let caller = Caller::with_password(&n.to_string());
@@ -151,7 +218,7 @@ fn memory_is_bounded_however_many_callers_fail() {
     assert_eq!(followed, guard.callers);
     assert!(most <= CALLERS_MAX && guard.sources.len() <= SOURCES_MAX);
     let (mut guard, source) = (super::Guard::new(guard.config.clone()), ip(OFFICE));
-    guard.succeeded(source, &alice(), Duration::ZERO);
+    guard.succeeded(source, &alice(), true, Duration::ZERO);
     for n in 0..10_000 {
         guard.failed_as(source, &Caller::with_password(&n.to_string()), Proof::Reached, Duration::ZERO);
     }
@@ -255,7 +322,7 @@ fn a_token_is_looked_at_where_names_were_tried_out_and_a_good_one_ends_the_ban()
     assert!(guard.is_banned(office, at) && guard.may_connect(office, 3));
     assert_eq!(guard.admit(office, true, at), Admission::Ignored);
     assert_eq!(guard.admit_with_tokens(office, at), Admission::Admitted);
-    guard.succeeded(office, &alice(), at);
+    guard.succeeded(office, &alice(), true, at);
     assert!(!guard.is_banned(office, at) && guard.admit(office, true, at) == Admission::Admitted);
 }
 
@@ -351,7 +418,7 @@ fn a_ban_says_why() {
     assert_eq!(repeat(&once), [BanReason::Guessing]);
     // Where others were permitted, the tenth name is blocked for a moment, and for the same reason.
     let mut guard = guard();
-    guard.succeeded(office, &alice(), at);
+    guard.succeeded(office, &alice(), true, at);
     for n in 0..11 {
         guard.failed_as(office, &name(n), Proof::Reached, at);
     }

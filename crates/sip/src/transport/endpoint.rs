@@ -371,13 +371,14 @@ impl Task {
             EndpointCommand::RefuseRequest { request, status, extra } => {
                 self.ua.refuse_request(request, status, &extra, now);
             }
-            EndpointCommand::Report { flow, caller, outcome: Outcome::Succeeded } => {
-                self.ua.report_success(flow, &caller, now);
+            EndpointCommand::Report { flow, caller, outcome: Outcome::Succeeded { is_known } } => {
+                self.ua.report_success(flow, &caller, is_known, now);
             }
             EndpointCommand::Report { flow, caller, outcome: Outcome::Failed { is_reached } } => {
                 self.watch.refused();
                 self.ua.report_failure(flow, &caller, is_reached, now);
             }
+            EndpointCommand::RememberPermitted { permitted } => self.ua.remember_permitted(&permitted, now),
             EndpointCommand::SetLimits { allow_from, websockets_from, guard } => {
                 *self.allow_from.write().unwrap_or_else(PoisonError::into_inner) = allow_from.clone();
                 self.ua.set_limits(allow_from, websockets_from, guard);

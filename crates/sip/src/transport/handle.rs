@@ -21,6 +21,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -37,7 +38,7 @@ pub struct SipHandle {
 
 /// The conduct of a source.
 pub(super) enum Outcome {
-    Succeeded,
+    Succeeded { is_known: bool },
     Failed { is_reached: bool },
 }
 
@@ -129,6 +130,9 @@ pub(super) enum EndpointCommand {
         flow: Flow,
         caller: Caller,
         outcome: Outcome,
+    },
+    RememberPermitted {
+        permitted: Vec<(IpAddr, Duration)>,
     },
     SetLimits {
         allow_from: Vec<IpNet>,
@@ -251,9 +255,15 @@ impl SipHandle {
         self.command(EndpointCommand::RefuseRequest { request, status, extra });
     }
 
-    /// Reports that a caller has authenticated, by a password or a token.
-    pub fn report_success(&self, flow: Flow, caller: Caller) {
-        self.command(EndpointCommand::Report { flow, caller, outcome: Outcome::Succeeded });
+    /// Reports that a caller was permitted. `is_known`: by a password, a token or an address that is named for it, and not merely
+    /// because everyone is: then what its neighbours fail at has no consequences for it.
+    pub fn report_success(&self, flow: Flow, caller: Caller, is_known: bool) {
+        self.command(EndpointCommand::Report { flow, caller, outcome: Outcome::Succeeded { is_known } });
+    }
+
+    /// Brings back which addresses had known callers before a restart, each with how long ago that was.
+    pub fn remember_permitted(&self, permitted: Vec<(IpAddr, Duration)>) {
+        self.command(EndpointCommand::RememberPermitted { permitted });
     }
 
     /// Reports that a caller asked for something it is not permitted. `is_reached`: messages to it arrive (it has a

@@ -140,8 +140,16 @@ impl Gate {
         tell(cx, flow, caller, consequence);
     }
 
-    pub(super) fn report_success(&mut self, cx: &Context, flow: Flow, caller: &Caller) {
-        self.guard.succeeded(flow, caller, cx.now);
+    pub(super) fn report_success(&mut self, cx: &mut Context, flow: Flow, caller: &Caller, is_known: bool) {
+        if let Some(source) = self.guard.succeeded(flow, caller, is_known, cx.now) {
+            cx.event(SipEvent::Permitted { source });
+        }
+    }
+
+    pub(super) fn remember_permitted(&mut self, permitted: &[(IpAddr, Duration)], now: Duration) {
+        for (source, ago) in permitted {
+            self.guard.remember(*source, *ago, now);
+        }
     }
 }
 

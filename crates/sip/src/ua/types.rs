@@ -472,6 +472,12 @@ pub enum SipEvent {
     /// A connection that the other side had opened is closed: registrations over it cannot be reached any more (RFC
     /// 5626, section 4.2.2).
     ConnectionClosed(Flow),
+    /// Callers of this address are known: one was permitted. It is said again every few hours, and is worth keeping over a restart
+    /// (`SipHandle::remember_permitted`).
+    Permitted {
+        /// The address; for IPv6 that of its 64-bit network.
+        source: IpAddr,
+    },
     /// This address gets no answer from now on, for this many seconds.
     Banned {
         /// The address.

@@ -18,7 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The schema, step by step; the table `plenary_schema` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 27] = [
+pub(crate) const MIGRATIONS: [&str; 28] = [
     include_str!("../../migrations/postgres/0001_schema.sql"),
     include_str!("../../migrations/postgres/0002_keys.sql"),
     include_str!("../../migrations/postgres/0003_bookings.sql"),
@@ -46,6 +46,7 @@ pub(crate) const MIGRATIONS: [&str; 27] = [
     include_str!("../../migrations/postgres/0025_guest_links.sql"),
     include_str!("../../migrations/postgres/0026_deleted_recordings.sql"),
     include_str!("../../migrations/postgres/0027_serving.sql"),
+    include_str!("../../migrations/postgres/0028_permitted_sources.sql"),
 ];
 
 /// How long a question or a change may take in all: reconnecting, waiting for others, and the work itself.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 const APPLICATION_ID: i64 = 0x504C_4E59;
 
 /// The schema, step by step; the file's `user_version` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 37] = [
+pub(crate) const MIGRATIONS: [&str; 38] = [
     include_str!("../../migrations/sqlite/0001_accounts.sql"),
     include_str!("../../migrations/sqlite/0002_inbound_services.sql"),
     include_str!("../../migrations/sqlite/0003_reservations.sql"),
@@ -56,6 +56,7 @@ pub(crate) const MIGRATIONS: [&str; 37] = [
     include_str!("../../migrations/sqlite/0035_guest_links.sql"),
     include_str!("../../migrations/sqlite/0036_deleted_recordings.sql"),
     include_str!("../../migrations/sqlite/0037_serving.sql"),
+    include_str!("../../migrations/sqlite/0038_permitted_sources.sql"),
 ];
 
 /// Questions that can be answered at the same time. They take microseconds each.

@@ -33,7 +33,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-pub(super) const TABLES: [Table; 39] = [
+pub(super) const TABLES: [Table; 40] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -517,6 +517,12 @@ pub(super) const TABLES: [Table; 39] = [
         name: "serving",
         keys: 1,
         columns: &[("one", Integer), ("owner", Text), ("seen_at", Integer)],
+        counted: None,
+    },
+    Table {
+        name: "permitted_sources",
+        keys: 1,
+        columns: &[("source", Text), ("permitted_at", Integer)],
         counted: None,
     },
     Table {

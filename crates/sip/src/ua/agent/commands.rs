@@ -55,9 +55,15 @@ impl UserAgent {
         self.with(now, |ua| ua.gate.report_failure(&mut ua.cx, flow, caller, is_reached));
     }
 
-    /// A caller has authenticated.
-    pub fn report_success(&mut self, flow: Flow, caller: &Caller, now: Duration) {
-        self.with(now, |ua| ua.gate.report_success(&ua.cx, flow, caller));
+    /// A caller was permitted. `is_known`: by a password, a token or an address that is named for it, so that those who fail
+    /// beside it are not all who use its address.
+    pub fn report_success(&mut self, flow: Flow, caller: &Caller, is_known: bool, now: Duration) {
+        self.with(now, |ua| ua.gate.report_success(&mut ua.cx, flow, caller, is_known));
+    }
+
+    /// Addresses with callers who were known to an earlier run ([`super::SipEvent::Permitted`]), each with how long ago that was.
+    pub fn remember_permitted(&mut self, permitted: &[(IpAddr, Duration)], now: Duration) {
+        self.gate.remember_permitted(permitted, now);
     }
 
     /// Whether a source with these connections may open another one.
