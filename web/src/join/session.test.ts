@@ -11,6 +11,9 @@ const devices = vi.hoisted(() => ({
   /** Until a button is pressed. */
   holdsSound: false,
   media: [] as unknown[],
+  /** How often the browser was asked to let sound be played, and to play. */
+  resumed: 0,
+  played: 0,
 }));
 
 vi.mock("../sip/audio", async (original) => {
@@ -35,9 +38,11 @@ vi.mock("../sip/media", async () => {
   return {
     PeerMedia: class extends FakeMedia {
       track: Track;
-      constructor(track: Track) {
+      readonly heard: (stream: unknown) => void;
+      constructor(track: Track, heard: (stream: unknown) => void) {
         super();
         this.track = track;
+        this.heard = heard;
         devices.media.push(this);
       }
       use = async (track: Track) => {
@@ -86,18 +91,29 @@ let bridge: Bridge;
 beforeEach(() => {
   vi.useFakeTimers();
   bridge = new Bridge();
-  Object.assign(devices, { refuses: null, db: -100, holdsSound: false, media: [] });
+  Object.assign(devices, { refuses: null, db: -100, holdsSound: false, media: [], resumed: 0, played: 0 });
   vi.stubGlobal("localStorage", new Store());
   vi.stubGlobal("sessionStorage", new Store());
   vi.stubGlobal("location", { hostname: "bridge", host: "bridge", protocol: "https:" });
   vi.stubGlobal("navigator", { languages: ["en"] });
   vi.stubGlobal("addEventListener", () => undefined);
-  vi.stubGlobal("Audio", class {});
+  vi.stubGlobal(
+    "Audio",
+    class {
+      srcObject = null;
+      paused = true;
+      play = async () => {
+        devices.played += 1;
+        this.paused = false;
+      };
+    },
+  );
   vi.stubGlobal(
     "AudioContext",
     class {
       state = devices.holdsSound ? "suspended" : "running";
       resume = async () => {
+        devices.resumed += 1;
         if (devices.holdsSound) return new Promise(() => undefined);
         this.state = "running";
       };
@@ -113,7 +129,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const media = () => devices.media.at(-1) as FakeMedia & { track: Track };
+const media = () => devices.media.at(-1) as FakeMedia & { track: Track; heard: (stream: unknown) => void };
 
 async function isUp(session: JoinSession): Promise<JoinSession> {
   await vi.waitFor(() => expect(session.snapshot().state.kind).toBe("up"));
@@ -274,6 +290,14 @@ describe("who has joined", () => {
     devices.holdsSound = false;
     session.turnSoundOn();
     await vi.waitFor(() => expect(session.snapshot().soundHeld).toBe(false));
+  });
+
+  test("asks the browser to play once, where it may", async () => {
+    const session = await joined({ listenOnly: true });
+    media().heard("stream");
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([devices.resumed, devices.played]).toEqual([1, 1]);
+    expect(session.snapshot().soundHeld).toBe(false);
   });
 
   test("keeps nothing once it has left", async () => {

@@ -180,14 +180,16 @@ export class JoinSession {
     }
   }
 
-  /** Plays what is held back: a browser allows it when a button is pressed. */
+  /** Plays what is held back: a browser allows it when a button is pressed. What plays already is not asked for again. */
   async #play(): Promise<void> {
     const context = this.#audio();
-    const wait = new Promise((done) => setTimeout(done, SOUND_MS));
-    await Promise.race([context.resume(), wait]);
+    if (context.state !== "running") {
+      const wait = new Promise((done) => setTimeout(done, SOUND_MS));
+      await Promise.race([context.resume(), wait]);
+    }
     let soundHeld = context.state === "suspended";
     try {
-      if (this.player.srcObject) await this.player.play();
+      if (this.player.srcObject && this.player.paused) await this.player.play();
     } catch (error) {
       if (error instanceof DOMException && error.name === "NotAllowedError") soundHeld = true;
     }
