@@ -17,8 +17,10 @@ export function Leader() {
   const router = useRouter();
   const [error, setError] = useState<unknown>(null);
   const isOpened = useRef(false);
+  const [isBusy, setBusy] = useState(false);
   const open = useCallback(async () => {
     setError(null);
+    setBusy(true);
     try {
       const opened = await openLeaderLink(code);
       queries.clear();
@@ -27,6 +29,7 @@ export function Leader() {
     } catch (problem) {
       setError(problem);
     }
+    setBusy(false);
   }, [code, queries, router]);
   // A person who is signed in is asked: the link takes the place of their session.
   const person = session.data?.person ?? null;
@@ -45,7 +48,7 @@ export function Leader() {
       ) : person ? (
         <>
           <p>{t("leader_link.instead", { name: person.name })}</p>
-          <Button look="primary" size="large" onClick={() => void open()}>
+          <Button look="primary" size="large" isBusy={isBusy} onClick={() => void open()}>
             {t("leader_link.open")}
           </Button>
         </>

@@ -44,9 +44,11 @@ export function LinksDialog<L extends LinkShown>(props: {
   const [made, setMade] = useState<string | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [revoked, setRevoked] = useState<L | null>(null);
+  const [isBusy, setBusy] = useState(false);
   const nameOf = (link: L) => props.whose?.(link) ?? link.label;
   const make = async () => {
     setError(null);
+    setBusy(true);
     try {
       const { path } = await props.make(label.trim() || null);
       setMade(`${location.origin}${path}`);
@@ -55,6 +57,7 @@ export function LinksDialog<L extends LinkShown>(props: {
     } catch (problem) {
       setError(problem);
     }
+    setBusy(false);
   };
   const revoke = async (id: number) => {
     await props.revoke(id);
@@ -84,7 +87,7 @@ export function LinksDialog<L extends LinkShown>(props: {
           />
           {props.fields}
           <DialogActions>
-            <Button type="submit" look={made === null ? "primary" : "plain"} icon={<Link2 />}>
+            <Button type="submit" look={made === null ? "primary" : "plain"} icon={<Link2 />} isBusy={isBusy}>
               {t("link.make")}
             </Button>
           </DialogActions>

@@ -115,7 +115,7 @@ export function SignIn() {
             value={password}
             onChange={(event) => setPassword(event.target.value)}
           />
-          <Button type="submit" look="primary" size="large" disabled={isBusy}>
+          <Button type="submit" look="primary" size="large" isBusy={isBusy}>
             {t("sign_in")}
           </Button>
           <p className={css.quiet}>{t("sign_in.forgotten")}</p>

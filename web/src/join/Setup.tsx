@@ -23,6 +23,7 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
   const [nameMissing, setNameMissing] = useState(false);
   const [pin, setPin] = useState(invitation.pin ?? "");
   const [muted, setMuted] = useState(view.muted);
+  const [isJoining, setJoining] = useState(false);
   const nameField = useRef<HTMLInputElement>(null);
   const { kind } = view.state;
   const isOver = kind === "ended" || kind === "failed";
@@ -35,7 +36,9 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
       nameField.current?.focus();
       return setNameMissing(true);
     }
-    void session.join(name.trim(), { listenOnly, muted, pin });
+    // Until the browser has said whether it gives the microphone.
+    setJoining(!listenOnly);
+    void session.join(name.trim(), { listenOnly, muted, pin }).finally(() => setJoining(false));
   };
   return (
     <main className={css.columns}>
@@ -90,6 +93,7 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
             size="large"
             icon={isWithout ? <Headphones /> : <Phone />}
             disabled={isResuming}
+            isBusy={isJoining}
           >
             {isWithout
               ? t("join.listen")

@@ -44,7 +44,8 @@ export function ActionDialog(props: {
           <Button
             type="submit"
             look={props.danger ? "danger" : "primary"}
-            disabled={isBusy || props.disabled}
+            isBusy={isBusy}
+            disabled={props.disabled}
           >
             {props.button}
           </Button>

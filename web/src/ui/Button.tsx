@@ -7,6 +7,8 @@ export interface ButtonProps extends ComponentPropsWithRef<"button"> {
   icon?: ReactNode;
   /** The text is read out only. */
   iconOnly?: boolean;
+  /** What it does is under way: it shows so, does nothing, and keeps the focus. */
+  isBusy?: boolean;
 }
 
 /** Leads to another page, and looks like a button. */
@@ -23,6 +25,7 @@ export function Button({
   size = "normal",
   icon,
   iconOnly,
+  isBusy,
   className,
   children,
   ...rest
@@ -34,6 +37,10 @@ export function Button({
     <button
       type="button"
       {...rest}
+      aria-busy={isBusy || undefined}
+      aria-disabled={isBusy || undefined}
+      // Also where it would send a form, by Enter in a field too.
+      onClick={isBusy ? (event) => event.preventDefault() : rest.onClick}
       className={classes}
       title={iconOnly && typeof children === "string" ? children : rest.title}
     >

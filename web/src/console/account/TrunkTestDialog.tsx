@@ -51,7 +51,7 @@ export function TrunkTestDialog({ name, onClose }: { name: string; onClose: () =
         {state.isBusy && <Loading label={t("trunk_test.running")} />}
         {state.result && <Result result={state.result} />}
         <DialogActions>
-          <Button type="submit" look="primary" disabled={Boolean(state.isBusy)}>
+          <Button type="submit" look="primary" isBusy={Boolean(state.isBusy)}>
             {t("trunk_test")}
           </Button>
         </DialogActions>
