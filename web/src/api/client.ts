@@ -1,6 +1,7 @@
 /** The management API, typed by its own description. Every failure is an `ApiProblem`. */
 import createClient, { createQuerySerializer } from "openapi-fetch";
 import { tc } from "../texts/common";
+import { loadProblems } from "../texts/problems";
 import { problemOf, unreachable } from "./problem";
 import { remember } from "./recent";
 import type { components, paths } from "./schema";
@@ -42,7 +43,10 @@ export const client = createClient<paths, "application/json">({
 /** The body of an answer, undefined where it has none; throws the problem if there is one. */
 export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call.catch(unread);
-  if (!response.ok) throw problemOf(response, error);
+  if (!response.ok) {
+    await loadProblems();
+    throw problemOf(response, error);
+  }
   return data as T;
 }
 

@@ -6,6 +6,7 @@ import { onSignedOut } from "../api/client";
 import { ApiProblem } from "../api/problem";
 import { loadCommon } from "../texts/common";
 import { loadConsole } from "../texts/console";
+import { speakProblems } from "../texts/problems";
 import { readLanguage } from "../texts/texts";
 import { Notices } from "../ui/notices";
 import { makeRouter } from "./router";
@@ -32,6 +33,8 @@ for (const { routeId } of router.matchRoutes(router.latestLocation)) {
 
 const language = readLanguage();
 await Promise.all([loadCommon(language), loadConsole(language)]);
+// Not waited for: what has gone wrong is said in English until they are there.
+speakProblems(language);
 document.documentElement.lang = language;
 
 onSignedOut(() => {

@@ -1,6 +1,7 @@
 import { RotateCw, TriangleAlert } from "lucide-react";
 import { ApiProblem } from "../api/problem";
 import { tc } from "../texts/common";
+import { inReadersLanguage, type Said } from "../texts/problems";
 import { Button } from "./Button";
 import css from "./Problem.module.css";
 
@@ -12,23 +13,45 @@ function detailOf(error: unknown): string {
   return error.code === CHANGED_MEANWHILE ? tc("error.changed") : sentence(error);
 }
 
-/** The detail of a problem as a sentence; where it only repeats the title, nothing. */
-function sentence({ title, detail }: ApiProblem): string {
+/** The detail of a problem as a sentence; where it only repeats the title, or what is said of each member, nothing. */
+function sentence({ title, detail, errors }: Said): string {
   const isTitle = detail.toLowerCase().replace(/\.$/, "") === title.toLowerCase();
-  return isTitle ? "" : detail.charAt(0).toUpperCase() + detail.slice(1);
+  return isTitle || errors.length > 0 ? "" : capital(detail);
+}
+
+/** What is reported among other things, in one sentence. */
+export function problemText({ code, detail }: { code: string; detail: string }): string {
+  const said = inReadersLanguage({ title: "", detail, errors: [] }, code, 0);
+  return said.isForeign && said.title ? said.title : sentence(said);
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** What is wrong with a member, to stand at its field. */
+export function memberError(error: unknown, pointer: string): string | undefined {
+  const found = error instanceof ApiProblem && error.errors.find((one) => one.pointer === pointer);
+  return found ? capital(found.detail) : undefined;
+}
+
+interface ProblemBoxProps {
+  error: unknown;
+  onRetry?: (() => void) | undefined;
+  /** Members that have fields in the form: what is wrong with them stands there. */
+  atFields?: readonly string[];
 }
 
 /** What went wrong: title, what it means, the request for those who look into it, and another try. */
-export function ProblemBox({ error, onRetry }: { error: unknown; onRetry?: (() => void) | undefined }) {
+export function ProblemBox({ error, onRetry, atFields = [] }: ProblemBoxProps) {
   const problem = error instanceof ApiProblem ? error : null;
   const detail = detailOf(error);
+  const elsewhere = problem?.errors.filter(({ pointer }) => !atFields.includes(pointer ?? "")) ?? [];
   return (
     <div className={css.box} role="alert">
       <TriangleAlert className={css.icon} aria-hidden="true" />
       <div className={css.text}>
         <strong>{problem?.title ?? tc("error")}</strong>
-        {detail && <span>{detail}</span>}
-        {problem?.errors.map((one) => (
+        {detail && <span lang={problem?.isForeign ? "en" : undefined}>{detail}</span>}
+        {elsewhere.map((one) => (
           <span key={`${one.pointer ?? one.parameter} ${one.detail}`}>
             <code>{one.pointer ?? one.parameter}</code> {one.detail}
           </span>

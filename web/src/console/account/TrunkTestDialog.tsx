@@ -2,6 +2,7 @@ import { useState } from "react";
 import { client, ok, type Schemas } from "../../api/client";
 import { measure } from "../../texts/format";
 import { t } from "../../texts/pages";
+import { sentenceInReadersLanguage } from "../../texts/problems";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
 import css from "../../ui/Dialog.module.css";
@@ -74,7 +75,9 @@ function Result({ result: { options, call } }: { result: TrunkTest }) {
           [
             t("trunk_test.options"),
             <Badge key="options" tone={options.status != null && options.status < 500 ? "good" : "bad"}>
-              {options.error ?? said(options.status, options.reason)}
+              {options.error
+                ? sentenceInReadersLanguage(options.error)
+                : said(options.status, options.reason)}
             </Badge>,
           ],
           [t("trunk_test.took"), took(options.duration_ms)],

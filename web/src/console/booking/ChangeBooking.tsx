@@ -2,7 +2,6 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { RotateCw, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { Schemas, Versioned } from "../../api/client";
-import { ApiProblem } from "../../api/problem";
 import { dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { readLanguage } from "../../texts/texts";
@@ -12,7 +11,7 @@ import { GuardedButton } from "../../ui/GuardedButton";
 import { Loaded } from "../../ui/List";
 import { notify } from "../../ui/notices";
 import { Section } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { memberError, ProblemBox } from "../../ui/Problem";
 import { useForm } from "../../ui/useForm";
 import { useNow } from "../../ui/useNow";
 import { limitsQuery } from "../conferences";
@@ -22,6 +21,9 @@ import { guestText, keepLanguages, parseGuests } from "./guests";
 import { SeatsLeft, useSeats } from "./SeatsLeft";
 import { mayExtend, mayRemove } from "./times";
 import { momentOf, ownZone, wallTime } from "./zones";
+
+/** Members that have fields here, besides the start, which has one as long as it can be changed. */
+const FIELDS = ["/title", "/max_participants", "/duration_min", "/divert", "/guests"];
 
 interface ChangeProps {
   current: Versioned<Booking>;
@@ -119,8 +121,7 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
     : tooLate
       ? t("booking.extend.late", { count: tooLate.minutes })
       : null;
-  const wrongOf = (pointer: string) =>
-    error instanceof ApiProblem ? error.errors.find((one) => one.pointer === pointer)?.detail : undefined;
+  const wrongOf = (pointer: string) => memberError(error, pointer);
 
   const save = async () => {
     setError(null);
@@ -155,7 +156,9 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
         void save();
       }}
     >
-      {error !== null && <ProblemBox error={error} />}
+      {error !== null && (
+        <ProblemBox error={error} atFields={isRunning ? FIELDS : [...FIELDS, "/starts_at"]} />
+      )}
       <div className={css.pair}>
         <TextField label={t("booking.title")} error={wrongOf("/title")} maxLength={100} {...text("title")} />
         {!isRunning && (
@@ -208,7 +211,13 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
       )}
       <SeatsLeft seats={seats} />
       <div className={css.buttons}>
-        <GuardedButton type="submit" look="primary" disabled={isBusy || wrong.length > 0} reason={reason}>
+        <GuardedButton
+          type="submit"
+          look="primary"
+          isBusy={isBusy}
+          disabled={wrong.length > 0}
+          reason={reason}
+        >
           {t("booking.save")}
         </GuardedButton>
         {!isRunning && (

@@ -2,7 +2,6 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
-import { ApiProblem } from "../../api/problem";
 import { tc } from "../../texts/common";
 import { dateTime } from "../../texts/format";
 import { t } from "../../texts/pages";
@@ -13,7 +12,7 @@ import { GuardedButton } from "../../ui/GuardedButton";
 import { LoadedPage } from "../../ui/LoadedPage";
 import { notify } from "../../ui/notices";
 import { Page } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { memberError, ProblemBox } from "../../ui/Problem";
 import { useForm } from "../../ui/useForm";
 import { limitsQuery } from "../conferences";
 import css from "./Booking.module.css";
@@ -31,6 +30,17 @@ export function NewBookingPage() {
     </LoadedPage>
   );
 }
+
+/** Members that have fields here. */
+const FIELDS = [
+  "/conference",
+  "/title",
+  "/starts_at",
+  "/time_zone",
+  "/duration_min",
+  "/max_participants",
+  "/divert",
+];
 
 /** The next full quarter of an hour that can be booked. */
 function firstStart(limits: Schemas["ReservationLimits"]): number {
@@ -61,8 +71,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
   const seats = useSeats(startMs, durationMin, wanted);
   const earliest = Date.now() + limits.min_notice_min * 60_000;
   const near = seats.isFull ? nearTimes(seats.steps, startMs, durationMin, wanted, earliest) : [];
-  const wrong = (pointer: string) =>
-    error instanceof ApiProblem ? error.errors.find((one) => one.pointer === pointer)?.detail : undefined;
+  const wrong = (pointer: string) => memberError(error, pointer);
 
   const { guests, wrong: wrongGuests } = parseGuests(form.guests, readLanguage());
 
@@ -117,7 +126,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
           void submit();
         }}
       >
-        {error !== null && <ProblemBox error={error} />}
+        {error !== null && <ProblemBox error={error} atFields={FIELDS} />}
         <div className={css.pair}>
           <TextField
             label={t("booking.conference")}
@@ -224,7 +233,8 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
           <GuardedButton
             type="submit"
             look="primary"
-            disabled={isBusy || seats.isFull || wrongGuests.length > 0}
+            isBusy={isBusy}
+            disabled={seats.isFull || wrongGuests.length > 0}
             reason={seats.isFull ? t("booking.full") : null}
           >
             {t("booking.book")}

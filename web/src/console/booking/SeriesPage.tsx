@@ -13,6 +13,7 @@ import { TextField } from "../../ui/Field";
 import { LoadedPage } from "../../ui/LoadedPage";
 import { attempt } from "../../ui/notices";
 import { actionsColumn, Badge, Facts, Page, Panel, Section, Table, type Tone } from "../../ui/Page";
+import { problemText } from "../../ui/Problem";
 import { useRefreshedBy } from "../conferences";
 import { useMay } from "../session";
 import {
@@ -134,7 +135,7 @@ function Dates({ series }: { series: Series }) {
               <td>
                 <Badge tone={tones[date.state]}>{t(`series.state.${date.state}`)}</Badge>
               </td>
-              {hasProblems && <td>{date.problem?.detail ?? "–"}</td>}
+              {hasProblems && <td>{date.problem ? problemText(date.problem) : "–"}</td>}
               <td>
                 {mayBook && date.reservation && (
                   <ActionMenu

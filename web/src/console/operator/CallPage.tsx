@@ -7,6 +7,7 @@ import { isMissing } from "../../api/problem";
 import { shownName } from "../../sip/identity";
 import { amount, duration, exactTime, percent } from "../../texts/format";
 import { t } from "../../texts/pages";
+import { sentenceInReadersLanguage } from "../../texts/problems";
 import { Button } from "../../ui/Button";
 import { Loaded } from "../../ui/List";
 import { LoadedPage } from "../../ui/LoadedPage";
@@ -143,7 +144,7 @@ function Record({ call }: { call: CallRecord }) {
       ),
     ],
     [t("calls.duration"), lasts(call)],
-    [t("call.ended"), call.end_reason ? `${call.end_reason}${endedBy}` : "–"],
+    [t("call.ended"), call.end_reason ? `${sentenceInReadersLanguage(call.end_reason)}${endedBy}` : "–"],
     [t("call.admitted"), admittedBy(call.admitted_by)],
     [t("call.service"), call.service ?? "–"],
     [t("call.trunk"), call.trunk ?? "–"],

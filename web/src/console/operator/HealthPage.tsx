@@ -5,6 +5,7 @@ import type { ReactNode } from "react";
 import { client, ok, type Schemas } from "../../api/client";
 import { amount, dateTime, percent } from "../../texts/format";
 import { t } from "../../texts/pages";
+import { sentenceInReadersLanguage } from "../../texts/problems";
 import { LoadedPage } from "../../ui/LoadedPage";
 import { Facts, Page, Panel, Section, Table, type Tone } from "../../ui/Page";
 import { trunksQuery } from "../account/trunks";
@@ -79,7 +80,7 @@ function Health({ data, readAt }: { data: Schemas["Health"]; readAt: number }) {
           title={t("health.database")}
           text={
             data.database_error
-              ? t("health.database.bad", { text: data.database_error })
+              ? t("health.database.bad", { text: sentenceInReadersLanguage(data.database_error) })
               : t("health.database.good")
           }
         />

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useId, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { ApiProblem } from "../../api/problem";
+import { problemFrom } from "../../api/problem";
 import { shownName } from "../../sip/identity";
 import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
@@ -92,7 +92,7 @@ function CallDialog({ name, onClose }: Common) {
       ...(confirm ? { confirm: "1" } : {}),
     }));
     for (const problem of await callThem(name, calls)) {
-      notifyProblem(new ApiProblem({ ...problem, requestId: problem.request_id }));
+      notifyProblem(problemFrom(problem));
     }
   };
   return (
