@@ -8,18 +8,31 @@ import {
   Search,
   Terminal,
   UserRound,
+  X,
 } from "lucide-react";
-import { lazy, type MouseEvent, memo, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import {
+  lazy,
+  type MouseEvent,
+  memo,
+  Suspense,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { browserFeed, type SharedFeed } from "../feed/shared";
 import { FeedContext, useFeedStatus } from "../feed/useFeed";
 import { t } from "../texts/console";
-import { clockTime } from "../texts/format";
+import { clockTime, ownZone } from "../texts/format";
 import { chooseLanguage, readLanguage } from "../texts/texts";
 import { ActionMenu } from "../ui/ActionMenu";
 import { Brand } from "../ui/Brand";
 import { Button } from "../ui/Button";
 import { attempt } from "../ui/notices";
 import { useSingleKeys } from "../ui/singleKeys";
+import { topDialog } from "../ui/topLayer";
+import { useMedia } from "../ui/useMedia";
 import { type Place, placesFor } from "./places";
 import css from "./Shell.module.css";
 import { mayDo, readerOf, sessionQuery, signOut, speak, useSession, workIn } from "./session";
@@ -43,14 +56,6 @@ export function Shell() {
     setFeed(own);
     return () => own.close();
   }, [reader]);
-  const seen = useRef(path);
-  useEffect(() => {
-    if (seen.current === path) return;
-    seen.current = path;
-    // A page that is opened closes the navigation, and begins where keyboards and screen readers are then.
-    setOpen(false);
-    document.getElementById("content")?.focus({ preventScroll: true });
-  }, [path]);
   const [dialog, setDialog] = useState<Open | null>(null);
   // A leader's link opens one room: there is nowhere else to go.
   const isByLink = Boolean(session?.leader);
@@ -69,14 +74,35 @@ export function Shell() {
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
   }, [isByLink]);
+  const isNarrow = useMedia("(max-width: 820px)");
+  const menuButton = useRef<HTMLButtonElement>(null);
+  // Where it covers the page, the page behind it can neither be reached by keyboard nor is it read out.
+  const covers = isOpen && isNarrow;
   useEffect(() => {
-    if (!isOpen) return;
+    if (!covers) return;
     const press = (event: KeyboardEvent) => {
-      if (event.key === "Escape") setOpen(false);
+      // One that closes a dialog or a menu on top of it is theirs.
+      if (event.key !== "Escape" || event.defaultPrevented || topDialog()) return;
+      if ((event.target as Element).closest("[popover]")) return;
+      setOpen(false);
+      menuButton.current?.focus();
     };
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
-  }, [isOpen]);
+  }, [covers]);
+  // A page that is opened closes the navigation, and begins where keyboards and screen readers are then.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: with each other page, and on a screen of another width.
+  useEffect(() => setOpen(false), [path, isNarrow]);
+  const seen = useRef(path);
+  useEffect(() => {
+    // As long as the page is covered it takes no focus.
+    if (covers) return;
+    const isOther = seen.current !== path;
+    seen.current = path;
+    const isLeft = !isOpen && isNarrow && document.activeElement?.closest("#navigation");
+    if (isOther || isLeft) document.getElementById("content")?.focus({ preventScroll: true });
+  }, [path, covers, isOpen, isNarrow]);
+  const leaveMenu = useCallback(() => setOpen(false), []);
   const router = useRouter();
   const mayBook = mayDo(session, "book");
   useSingleKeys({
@@ -109,10 +135,11 @@ export function Shell() {
           </Link>
           <span className={css.narrow}>
             <Button
+              ref={menuButton}
               look="quiet"
               iconOnly
-              icon={<MenuIcon />}
-              aria-expanded={isOpen}
+              icon={covers ? <X /> : <MenuIcon />}
+              aria-expanded={covers}
               aria-controls="navigation"
               onClick={() => setOpen(!isOpen)}
             >
@@ -120,7 +147,7 @@ export function Shell() {
             </Button>
           </span>
         </header>
-        <nav id="navigation" className={isOpen ? `${css.nav} ${css.navOpen}` : css.nav} aria-label={t("nav")}>
+        <nav id="navigation" className={covers ? `${css.nav} ${css.navOpen}` : css.nav} aria-label={t("nav")}>
           <div className={css.groups}>
             {groups.map((group) => (
               <div key={group.title} className={css.group}>
@@ -128,7 +155,7 @@ export function Shell() {
                 <ul>
                   {group.places.map((place) => (
                     <li key={place.to}>
-                      <NavLink place={place} isHere={isWithin(path, place.to)} />
+                      <NavLink place={place} isHere={isWithin(path, place.to)} onOpen={leaveMenu} />
                     </li>
                   ))}
                 </ul>
@@ -152,7 +179,7 @@ export function Shell() {
           </div>
           <Me onKeys={() => setDialog("keys")} />
         </nav>
-        <main id="content" className={css.content} tabIndex={-1}>
+        <main id="content" className={css.content} tabIndex={-1} inert={covers}>
           <FeedBanner />
           <Outlet />
         </main>
@@ -166,12 +193,22 @@ const isWithin = (path: string, place: string) =>
   path === place || path.startsWith(place === "/" ? "/rooms/" : `${place}/`);
 
 /** A link of the navigation. The router's own would each look at every change of its state, and there are twenty. */
-const NavLink = memo(function NavLink({ place, isHere }: { place: Place; isHere: boolean }) {
+const NavLink = memo(function NavLink({
+  place,
+  isHere,
+  onOpen,
+}: {
+  place: Place;
+  isHere: boolean;
+  /** Also where it leads to the page that is open. */
+  onOpen: () => void;
+}) {
   const router = useRouter();
   const open = (event: MouseEvent) => {
     if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     void router.navigate({ to: place.to });
+    onOpen();
   };
   const preload = () => void router.preloadRoute({ to: place.to }).catch(() => undefined);
   return (
@@ -207,12 +244,14 @@ function Me({ onKeys }: { onKeys: () => void }) {
     await router.navigate({ to: "/" });
   };
   const works = session.leader?.conference ?? session.account?.login ?? t("me.no_account");
+  const zone = t("me.zone", { zone: ownZone() });
   const others = session.accounts.filter((account) => account.id !== session.account?.id).slice(0, 20);
   return (
     <div className={css.me}>
       <div className={css.who}>
         <strong>{session.person?.name ?? session.leader?.label ?? t("leader_link.leader")}</strong>
         <span title={works}>{works}</span>
+        <span title={zone}>{zone}</span>
       </div>
       <ActionMenu
         label={t("me")}

@@ -1,7 +1,7 @@
 import { Headphones, Mic, Phone, Volume2 } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { canChooseSpeaker } from "../sip/audio";
-import { period } from "../texts/format";
+import { zonedPeriod } from "../texts/format";
 import { t } from "../texts/join";
 import { Button } from "../ui/Button";
 import { CheckField, SelectField, TextField } from "../ui/Field";
@@ -52,7 +52,7 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
         {isOver && <Outcome state={view.state} />}
         <h1>{invitation.title ? t("heading.named", { title: invitation.title }) : t("heading")}</h1>
         {invitation.startsAt && (
-          <p>{period(invitation.startsAt, invitation.endsAt ?? invitation.startsAt)}</p>
+          <p>{zonedPeriod(invitation.startsAt, invitation.endsAt ?? invitation.startsAt)}</p>
         )}
         <TextField
           ref={nameField}

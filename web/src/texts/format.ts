@@ -64,6 +64,25 @@ export function period(from: string, to: string): string {
   ).formatRange(new Date(from), new Date(to));
 }
 
+/** The same with the zone of the times, for those who may be in another one than they think. */
+export function zonedPeriod(from: string, to: string): string {
+  const options = {
+    year: "numeric",
+    month: "short",
+    day: "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+    timeZoneName: "short",
+  } as const;
+  return formatter("zoned period", (language) => new Intl.DateTimeFormat(language, options)).formatRange(
+    new Date(from),
+    new Date(to),
+  );
+}
+
+/** The zone in which times are shown. */
+export const ownZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** The time of day where it is today, with the day else. */
 export function soon(at: string, now = Date.now()): string {
   return day(at) === day(now) ? minute(at) : dateTime(at);

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { client, ok, type Schemas } from "../../api/client";
 import { shownName } from "../../sip/identity";
-import { amount, dateTime, duration, period } from "../../texts/format";
+import { amount, dateTime, duration, zonedPeriod } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { LoadedPage } from "../../ui/LoadedPage";
 import { Facts, Page, Panel, Section, Table } from "../../ui/Page";
@@ -24,7 +24,7 @@ export function PastConferencePage() {
 
 function Past({ data }: { data: Schemas["PastConferenceDetail"] }) {
   return (
-    <Page title={data.conference} note={period(data.started_at, data.ended_at)}>
+    <Page title={data.conference} note={zonedPeriod(data.started_at, data.ended_at)}>
       <Section title={t("call.record")}>
         <Panel>
           <Facts>

@@ -1,6 +1,8 @@
 /** Times of day in whichever time zone, as inputs of the kind `datetime-local` have them. */
 
-export const ownZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+import { ownZone } from "../../texts/format";
+
+export { ownZone };
 
 /** All zones that the browser knows; the own one first where it is known by another name. */
 export function zones(): string[] {
