@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-router";
 import { adoptLanguage } from "../texts/texts";
 import { conferenceQuery, participantsQuery } from "./conferences";
+import { type Days, daysIn } from "./days";
 import { Home } from "./Home";
 import { Leader } from "./Leader";
 import { NotFound, RouteProblem, ShellProblem } from "./RouteProblem";
@@ -139,6 +140,7 @@ const calls = createRoute({
     "CallsPage",
   ),
   validateSearch: (search): CallSearch => ({
+    ...daysIn(search),
     conference: text(search.conference),
     from: text(search.from),
     to: text(search.to),
@@ -205,7 +207,10 @@ const history = createRoute({
     withTexts(() => import("./audit/HistoryPage")),
     "HistoryPage",
   ),
-  validateSearch: (search): { conference?: string | undefined } => ({ conference: text(search.conference) }),
+  validateSearch: (search): Days & { conference?: string | undefined } => ({
+    ...daysIn(search),
+    conference: text(search.conference),
+  }),
 });
 
 const past = createRoute({
@@ -320,7 +325,10 @@ const audit = createRoute({
     withTexts(() => import("./audit/AuditPage")),
     "AuditPage",
   ),
-  validateSearch: (search): { path?: string | undefined } => ({ path: text(search.path) }),
+  validateSearch: (search): Days & { path?: string | undefined } => ({
+    ...daysIn(search),
+    path: text(search.path),
+  }),
 });
 
 const nowhere = createRoute({ getParentRoute: () => shell, path: "$", component: NotFound });

@@ -1,8 +1,9 @@
 import type { Schemas } from "../api/client";
+import type { Days } from "./days";
 
 // What the addresses of lists say.
 
-export interface CallSearch {
+export interface CallSearch extends Days {
   conference?: string | undefined;
   from?: string | undefined;
   to?: string | undefined;

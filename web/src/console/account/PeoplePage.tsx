@@ -33,6 +33,7 @@ export function PeoplePage() {
   const [edited, setEdited] = useState<Versioned<Person> | "new" | null>(null);
   const [link, setLink] = useState<{ person: string; invitation: Invitation } | null>(null);
   const [removed, setRemoved] = useState<Person | null>(null);
+  const [disabled, setDisabled] = useState<Person | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: peopleQuery.queryKey });
   const accounts = new Map(session?.accounts.map((account) => [account.id, account.login]));
   const add = (
@@ -94,13 +95,13 @@ export function PeoplePage() {
                             ),
                         },
                       ]),
-                  {
-                    text: t(person.disabled ? "people.enable" : "people.disable"),
-                    onSelect: () =>
-                      void attempt(() =>
-                        changePerson(person.id, { disabled: !person.disabled }).then(reload),
-                      ),
-                  },
+                  person.disabled
+                    ? {
+                        text: t("people.enable"),
+                        onSelect: () =>
+                          void attempt(() => changePerson(person.id, { disabled: false }).then(reload)),
+                      }
+                    : { text: t("people.disable"), onSelect: () => setDisabled(person) },
                   {
                     text: t("people.remove"),
                     danger: true,
@@ -134,6 +135,17 @@ export function PeoplePage() {
           note={t("people.link.until", { time: dateTime(link.invitation.expires_at) })}
           onClose={() => setLink(null)}
         />
+      )}
+      {disabled && (
+        <ActionDialog
+          title={t("people.disable.ask", { name: disabled.name })}
+          button={t("people.disable")}
+          danger
+          act={() => changePerson(disabled.id, { disabled: true }).then(reload)}
+          onClose={() => setDisabled(null)}
+        >
+          <p>{t("people.disable.text")}</p>
+        </ActionDialog>
       )}
       {removed && (
         <ActionDialog

@@ -2,7 +2,7 @@ import { Plus } from "lucide-react";
 import { useState } from "react";
 import type { Versioned } from "../../api/client";
 import { t } from "../../texts/pages";
-import { languages } from "../../texts/texts";
+import { languages, readLanguage } from "../../texts/texts";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
 import { CheckField, SelectField, TextField } from "../../ui/Field";
@@ -27,7 +27,7 @@ export function PersonDialog({ current, onClose, onDone }: PersonDialogProps) {
   const { form, text, check } = useForm({
     name: person?.name ?? "",
     mail: person?.mail ?? "",
-    language: person?.language ?? "en",
+    language: person?.language ?? readLanguage(),
     operator: person?.operator ?? false,
   });
   const [roles, setRoles] = useState<PersonRole[]>(

@@ -8,6 +8,8 @@ import { Dialog } from "../../ui/Dialog";
 import { SelectField, TextField } from "../../ui/Field";
 import { List, usePages } from "../../ui/List";
 import { actionsColumn, Badge, Filters, Page } from "../../ui/Page";
+import { DayFilter } from "../DayFilter";
+import { boundsOf, isSet } from "../days";
 import css from "../operator/Operator.module.css";
 import { useMay } from "../session";
 import { doingOf, type Thing } from "./doing";
@@ -40,17 +42,19 @@ const OF_OPERATORS: typeof FILTERS = [
 
 /** Operators see all accounts, others their own. */
 export function AuditPage() {
-  const { path } = route.useSearch();
+  const search = route.useSearch();
+  const { path } = search;
   const navigate = useNavigate();
   const mayOperate = useMay("operator");
   const address = mayOperate ? "/v1/operator/audit" : "/v1/audit";
   const [open, setOpen] = useState<Entry | null>(null);
   const audit = usePages({
-    queryKey: ["audit", address, path],
-    page: (query) => ok(client.GET(address, { params: { query: { ...query, path } } })),
+    queryKey: ["audit", address, search],
+    page: (query) => ok(client.GET(address, { params: { query: { ...query, path, ...boundsOf(search) } } })),
+    refetchInterval: 30_000,
   });
   const filter = (value: string) =>
-    void navigate({ to: "/audit", search: { path: value || undefined }, replace: true });
+    void navigate({ to: "/audit", search: { ...search, path: value || undefined }, replace: true });
   const filters = mayOperate ? [...FILTERS, ...OF_OPERATORS] : FILTERS;
   return (
     <Page title={t("nav.audit")} note={t("audit.note")}>
@@ -73,11 +77,12 @@ export function AuditPage() {
           value={path ?? ""}
           onChange={(event) => filter(event.target.value)}
         />
+        <DayFilter />
       </Filters>
       <List
         query={audit}
         label={t("nav.audit")}
-        none={t("audit.none")}
+        none={t(isSet(search) ? "audit.none.match" : "audit.none")}
         head={[
           t("audit.at"),
           t("audit.by"),

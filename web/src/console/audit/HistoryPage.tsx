@@ -5,24 +5,32 @@ import { t } from "../../texts/pages";
 import { List, usePages } from "../../ui/List";
 import { Filters, Page } from "../../ui/Page";
 import { ConferenceFilter } from "../ConferenceFilter";
+import { useRefreshedBy } from "../conferences";
+import { DayFilter } from "../DayFilter";
+import { boundsOf, isSet } from "../days";
 
 const route = getRouteApi("/shell/history");
 
 export function HistoryPage() {
-  const { conference } = route.useSearch();
+  const search = route.useSearch();
+  const { conference } = search;
+  // A conference is over when it has ended, or soon after its last participant has left.
+  useRefreshedBy((type) => type === "conference.ended", [["history"]]);
   const history = usePages({
-    queryKey: ["history", conference],
-    page: (query) => ok(client.GET("/v1/history", { params: { query: { ...query, conference } } })),
+    queryKey: ["history", search],
+    page: (query) =>
+      ok(client.GET("/v1/history", { params: { query: { ...query, conference, ...boundsOf(search) } } })),
   });
   return (
     <Page title={t("nav.history")} note={t("history.note")}>
       <Filters>
         <ConferenceFilter />
+        <DayFilter />
       </Filters>
       <List
         query={history}
         label={t("nav.history")}
-        none={t("history.none")}
+        none={t(isSet(search) ? "history.none.match" : "history.none")}
         head={[
           t("booking.conference"),
           t("history.started"),

@@ -12,6 +12,7 @@ import { Dialog } from "../../ui/Dialog";
 import { List, usePages } from "../../ui/List";
 import { actionsColumn, Badge, Filters, Page, type Tone } from "../../ui/Page";
 import { ConferenceFilter } from "../ConferenceFilter";
+import { useRefreshedBy } from "../conferences";
 import css from "../operator/Operator.module.css";
 import { useSession } from "../session";
 
@@ -29,6 +30,7 @@ const tones: Record<Recording["state"], Tone> = {
 export function RecordingsPage() {
   const { conference } = route.useSearch();
   const queries = useQueryClient();
+  useRefreshedBy((type) => type.startsWith("recording."), [["recordings"]]);
   const mayDelete = useSession()?.account?.role !== "auditor";
   const [heard, setHeard] = useState<Recording | null>(null);
   const [deleted, setDeleted] = useState<Recording | null>(null);
@@ -44,7 +46,7 @@ export function RecordingsPage() {
       <List
         query={recordings}
         label={t("nav.recordings")}
-        none={t("recordings.none")}
+        none={t(conference ? "recordings.none.match" : "recordings.none")}
         head={[
           t("booking.conference"),
           t("calls.started"),

@@ -29,20 +29,18 @@ export function AccountsPage() {
   };
   const limit = (value: number | null | undefined) =>
     value == null ? t("accounts.configured") : amount(value);
+  const add = (
+    <Button look="primary" icon={<Building2 />} onClick={() => setEdited("new")}>
+      {t("accounts.new")}
+    </Button>
+  );
   return (
-    <Page
-      title={t("nav.accounts")}
-      note={t("accounts.note")}
-      actions={
-        <Button look="primary" icon={<Building2 />} onClick={() => setEdited("new")}>
-          {t("accounts.new")}
-        </Button>
-      }
-    >
+    <Page title={t("nav.accounts")} note={t("accounts.note")} actions={add}>
       <List
         query={accounts}
         label={t("nav.accounts")}
         none={t("accounts.none")}
+        action={add}
         head={[
           t("accounts.cloud_id"),
           t("accounts.username"),

@@ -10,6 +10,8 @@ import { List, usePages } from "../../ui/List";
 import { Badge, Filters, Page, type Tone } from "../../ui/Page";
 import { useNow } from "../../ui/useNow";
 import { ConferenceFilter } from "../ConferenceFilter";
+import { DayFilter } from "../DayFilter";
+import { boundsOf, isSet } from "../days";
 import { qualityOf, qualityTone } from "../room/hints";
 import type { CallSearch } from "../searches";
 
@@ -40,7 +42,8 @@ export function CallsPage() {
   const navigate = useNavigate();
   const calls = usePages({
     queryKey: ["calls", search],
-    page: (query) => ok(client.GET("/v1/calls", { params: { query: { ...query, ...search } } })),
+    page: (query) =>
+      ok(client.GET("/v1/calls", { params: { query: { ...query, ...search, ...boundsOf(search) } } })),
     refetchInterval: 15_000,
   });
   const set = (change: Partial<CallSearch>) =>
@@ -48,9 +51,10 @@ export function CallsPage() {
   return (
     <Page title={t("nav.calls")} note={t("calls.note")}>
       <Filters
-        isMoreSet={Boolean(search.from || search.to || search.direction || search.outcome)}
+        isMoreSet={isSet({ ...search, conference: undefined })}
         more={
           <>
+            <DayFilter />
             <TextField
               label={t("calls.from")}
               value={search.from ?? ""}
@@ -92,7 +96,7 @@ export function CallsPage() {
       <List
         query={calls}
         label={t("nav.calls")}
-        none={t("calls.none")}
+        none={t(isSet(search) ? "calls.none" : "calls.none.yet")}
         head={[
           t("calls.started"),
           t("calls.from"),
