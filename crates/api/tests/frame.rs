@@ -64,6 +64,7 @@ async fn every_path_takes_the_methods_that_it_names_and_no_others() {
         ("/v1/session/oidc/callback", "GET"),
         ("/v1/sessions", "GET, HEAD"),
         ("/v1/sessions/7", "DELETE"),
+        ("/v1/invitations/open", "POST"),
         ("/v1/invitations/accept", "POST"),
         ("/", "GET, HEAD"),
         ("/console", "GET, HEAD"),

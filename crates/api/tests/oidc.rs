@@ -633,7 +633,12 @@ async fn where_passwords_are_off_they_are_refused_and_only_the_machine_lets_peop
     let refused = post(&mut browser, "/v1/invitations/accept", accept(code.as_str())).await;
     assert_eq!(refused.problem(), (403, "1144"));
     assert!(refused.body["detail"].as_str().unwrap().contains("Example Ltd"), "{}", refused.body);
+    let open = |code: &str| json!({"code": code});
+    let opened = post(&mut browser, "/v1/invitations/open", open(code.as_str())).await;
+    assert_eq!(opened.problem(), (403, "1144"), "nobody is asked for a password in vain");
     let (code, _) = world.store.invite_on_machine(ann.id, NOW).await.unwrap().unwrap();
+    let opened = post(&mut browser, "/v1/invitations/open", open(code.as_str())).await.body;
+    assert_eq!((&opened["mail"], &opened["operator"]), (&json!("ann@example.com"), &json!(true)), "{opened}");
     assert_eq!(post(&mut browser, "/v1/invitations/accept", accept(code.as_str())).await.status, 200);
     assert_eq!(browser.who().await.unwrap()["person"]["operator"], true);
     let login = json!({"login": "ann@example.com", "password": PASSWORD});

@@ -115,6 +115,45 @@ async fn an_invitation_is_accepted_once_and_the_cookie_is_worth_what_the_role_sa
 }
 
 #[tokio::test]
+async fn an_invitation_says_whom_it_is_for_as_often_as_it_is_opened_and_nothing_once_it_is_accepted() {
+    let world = World::new().await;
+    let (id, code) = invite(&world, "Eve@example.com", "organiser").await;
+    let open = async |code: &str| {
+        ask(&world, "POST", "/v1/invitations/open", &[OWN], Some(json!({"code": code}))).await
+    };
+    let until = own(&world, "GET", &format!("/v1/people/{id}"), None).await.body["invited_until"].clone();
+    assert!(until.is_string(), "{until}");
+    for _ in 0..2 {
+        let opened = open(&code).await;
+        let expected = json!({
+            "name": "Eve", "mail": "Eve@example.com", "operator": false, "has_password": false, "expires_at": until,
+            "roles": [{"login": support::LOGIN, "role": "organiser"}],
+        });
+        assert_eq!((opened.status, &opened.body), (200, &expected));
+        assert!(opened.headers.get("set-cookie").is_none(), "nobody is signed in by it");
+        assert_eq!(opened.headers["cache-control"], "no-store");
+    }
+    let accept = json!({"code": code, "password": PASSWORD});
+    assert_eq!(ask(&world, "POST", "/v1/invitations/accept", &[OWN], Some(accept)).await.status, 200);
+    for bad in [&*code, "x", ""] {
+        assert_eq!(open(bad).await.problem(), (404, "1126"), "{bad}");
+    }
+
+    // For those who have forgotten their password; a later one takes its place.
+    let again = async || {
+        let path = format!("/v1/people/{id}/invitation");
+        let made = own(&world, "POST", &path, None).await.body;
+        made["path"].as_str().unwrap().strip_prefix("/console/welcome#").unwrap().to_owned()
+    };
+    let (first, second) = (again().await, again().await);
+    assert_eq!(open(&first).await.problem(), (404, "1126"));
+    assert_eq!(open(&second).await.body["has_password"], true);
+    let disable = Some(json!({"disabled": true}));
+    assert_eq!(own(&world, "PATCH", &format!("/v1/people/{id}"), disable).await.status, 200);
+    assert_eq!(open(&second).await.problem(), (404, "1126"), "they could not sign in by it");
+}
+
+#[tokio::test]
 async fn a_change_with_the_cookie_counts_only_from_a_page_of_ours() {
     let world = World::new().await;
     let cookie = operator(&world).await;
@@ -126,6 +165,7 @@ async fn a_change_with_the_cookie_counts_only_from_a_page_of_ours() {
                 && matches!(
                     path.as_str(),
                     "/v1/session"
+                        | "/v1/invitations/open"
                         | "/v1/invitations/accept"
                         | "/v1/leader-links/open"
                         | "/v1/guest-links/open"

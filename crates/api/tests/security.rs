@@ -11,8 +11,13 @@ use support::{
 
 const PASSWORD: &str = "correct horse";
 /// By these nobody is signed in yet.
-const SIGN_IN: [&str; 4] =
-    ["/v1/session", "/v1/invitations/accept", "/v1/leader-links/open", "/v1/guest-links/open"];
+const SIGN_IN: [&str; 5] = [
+    "/v1/session",
+    "/v1/invitations/open",
+    "/v1/invitations/accept",
+    "/v1/leader-links/open",
+    "/v1/guest-links/open",
+];
 /// To these a browser goes that is about to be: how, to the provider, and back.
 const AT_PROVIDER: [&str; 3] = ["/v1/session/ways", "/v1/session/oidc", "/v1/session/oidc/callback"];
 

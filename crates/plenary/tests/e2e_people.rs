@@ -285,6 +285,7 @@ fn codes_of_links_and_invitations_and_calendars_are_not_guessed() {
     for (path, body) in [
         ("/v1/leader-links/open", Some(codes.clone())),
         ("/v1/guest-links/open", Some(codes.clone())),
+        ("/v1/invitations/open", Some(codes.clone())),
         ("/v1/invitations/accept", Some(json!({"code": "x".repeat(52), "password": PASSWORD}))),
         ("/calendar/xxxx.ics", None),
     ] {

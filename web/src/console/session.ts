@@ -82,6 +82,8 @@ async function telling<T>(change: Promise<T>): Promise<T> {
 export const signIn = (login: string, password: string) =>
   telling(ok(client.POST("/v1/session", { body: { login, password } })));
 export const signOut = () => telling(ok(client.DELETE("/v1/session")));
+/** Whom it is for, and as what: it is not used up by that. */
+export const openInvitation = (code: string) => ok(client.POST("/v1/invitations/open", { body: { code } }));
 export const acceptInvitation = (code: string, password: string) =>
   telling(ok(client.POST("/v1/invitations/accept", { body: { code, password } })));
 export const openLeaderLink = (code: string) =>

@@ -36,8 +36,13 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Paths by which a person comes in who is not known yet.
-pub(super) const SIGN_IN: [&str; 4] =
-    ["/v1/session", "/v1/invitations/accept", "/v1/leader-links/open", "/v1/guest-links/open"];
+pub(super) const SIGN_IN: [&str; 5] = [
+    "/v1/session",
+    "/v1/invitations/open",
+    "/v1/invitations/accept",
+    "/v1/leader-links/open",
+    "/v1/guest-links/open",
+];
 /// The page on which people sign in.
 pub(super) const SIGN_IN_PAGE: &str = "/console/sign-in";
 /// Accounts that are shown to a person who may work in all of them, at the most.
@@ -46,6 +51,7 @@ const ACCOUNTS_SHOWN_MAX: usize = 500;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show, sign_in, change, sign_out))
+        .routes(routes!(open))
         .routes(routes!(accept))
         .routes(routes!(set_password))
         .routes(routes!(list))
@@ -179,6 +185,45 @@ struct SignInBody {
     /// The password.
     #[schema(write_only, max_length = 256, example = "correct horse battery")]
     password: String,
+}
+
+/// The code of an invitation.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct InvitationCode {
+    /// What stands behind `#` in the link.
+    #[schema(write_only, max_length = 100)]
+    code: String,
+}
+
+/// Whom an invitation is for, and what they may do once they have accepted it.
+#[derive(Debug, Serialize, ToSchema)]
+struct OpenedInvitation {
+    /// What the person is called.
+    #[schema(example = "Eve")]
+    name: String,
+    /// Their mail address, by which they sign in.
+    #[schema(example = "eve@example.com")]
+    mail: String,
+    /// They operate the installation.
+    operator: bool,
+    /// What they may do in which account, by login.
+    roles: Vec<InvitedTo>,
+    /// They have a password, which counts until another one is set by this invitation.
+    has_password: bool,
+    /// Until when the invitation can be accepted.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+/// An account that a person is invited to.
+#[derive(Debug, Serialize, ToSchema)]
+struct InvitedTo {
+    /// Its `cloudID/username`.
+    #[schema(example = "1-2-0/bob@example.com")]
+    login: String,
+    /// What they may do there.
+    role: Role,
 }
 
 /// The code of an invitation, and the password that is to be set.
@@ -382,6 +427,56 @@ impl From<AcceptError> for ApiError {
     }
 }
 
+/// What counts no more: it says the same of codes that never did.
+fn bad_invitation(state: &ApiState, source: Option<IpAddr>) -> ApiError {
+    let text =
+        "the invitation was accepted before, has expired, or was replaced by a later one: ask for another";
+    auth::refusal(state, source, ApiError::coded(BAD_INVITATION, text))
+}
+
+/// An operator on the machine can let a person in when the provider fails: their codes count where passwords are switched off, too.
+async fn check_invitations(state: &ApiState, code: &str, now: Timestamp) -> Result<(), ApiError> {
+    match state.store.is_invited_on_machine(code, now).await? {
+        true => Ok(()),
+        false => check_passwords(state),
+    }
+}
+
+/// Opens an invitation
+///
+/// Shows whom it is for, to which accounts, in which role, and until when it counts. It is not used up by that. Wrong codes are
+/// slowed down as wrong passwords are.
+#[utoipa::path(post, path = "/v1/invitations/open", operation_id = "open_invitation", tag = "people",
+    request_body = InvitationCode, security(()),
+    responses((status = 200, description = "What it is for.", body = OpenedInvitation),
+        (status = 403, description = "Passwords are switched off (1144)."),
+        (status = 404, description = "The code counts no more, or never did (1126).")))]
+async fn open(
+    Source(source): Source,
+    State(state): State<App>,
+    Body(InvitationCode { code }): Body<InvitationCode>,
+) -> Answer {
+    let now = state.control.now();
+    check_invitations(&state, &code, now).await?;
+    let person = state.store.invited(&code, now).await?;
+    let Some((person, until)) = person.and_then(|one| one.invited_until.map(|until| (one, until))) else {
+        return Err(bad_invitation(&state, source));
+    };
+    let roles = person.roles.iter().map(|role| InvitedTo {
+        login: format!("{}/{}", role.account.cloud_id, role.account.username),
+        role: role.role,
+    });
+    let opened = OpenedInvitation {
+        roles: roles.collect(),
+        name: person.name,
+        mail: person.mail,
+        operator: person.is_operator,
+        has_password: person.has_password,
+        expires_at: time::rfc3339(until),
+    };
+    Ok(json(StatusCode::OK, &opened))
+}
+
 /// Accepts an invitation
 ///
 /// Sets the password of the person who is invited, and signs in. The code counts once. Sessions that the person has end. Where
@@ -402,16 +497,10 @@ async fn accept(
 ) -> Answer {
     to_the_end(async move {
         let now = state.control.now();
-        // An operator on the machine can let a person in when the provider fails.
-        if !state.store.is_invited_on_machine(&code, now).await? {
-            check_passwords(&state)?;
-        }
+        check_invitations(&state, &code, now).await?;
         let store = audit::visited(&state, &audit);
         let accepted = store.accept_invitation(&code, &password, origin.from(), now).await;
-        let Some(outcome) = accepted? else {
-            let text = "the invitation was accepted before, has expired, or was replaced by a later one: ask for another";
-            return Err(auth::refusal(&state, source, ApiError::coded(BAD_INVITATION, text)));
-        };
+        let Some(outcome) = accepted? else { return Err(bad_invitation(&state, source)) };
         begin(&state, channel, source, outcome).await
     })
     .await
