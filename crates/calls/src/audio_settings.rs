@@ -10,10 +10,10 @@ use crate::{
     question::{Answer, ParticipantsQuery, ParticipantsQuestion},
 };
 use plenary_conference::{
-    AccountId, ConferenceKey, EdgeReport, ParticipantId, QuestionId, Refused, ReservationToken,
+    AccountId, ConferenceKey, EdgeReport, ParticipantId, QuestionId, Refused, ReservationToken, ToHome,
 };
 use plenary_model::{AudioOwner, Decibels, ParticipantUpdate, StoredAudio, VoiceSound};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was set beside the configuration.
 #[derive(Debug, Default)]
@@ -81,6 +81,13 @@ impl StoredAudioSettings {
     pub(crate) fn conference_gone(&mut self, key: &ConferenceKey) {
         self.conferences.remove(key);
     }
+}
+
+/// How conferences and calls were made to sound.
+struct Before {
+    /// Those that are open.
+    conferences: Vec<(ConferenceKey, VoiceSound)>,
+    calls: Vec<Processed>,
 }
 
 /// A call, and how it was made to sound.
@@ -194,22 +201,39 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&number) {
             call.sound.change(change);
         }
-        self.apply_to(vec![before]);
+        self.apply_to(Before { conferences: Vec::new(), calls: vec![before] });
         Ok(settings(self.call_sound(key, number)))
     }
 
-    /// How calls in these conferences are made to sound now.
-    fn processed(&self, is_meant: impl Fn(&ConferenceKey) -> bool) -> Vec<Processed> {
+    /// How these conferences, and calls in them, are made to sound now.
+    fn processed(&self, is_meant: impl Fn(&ConferenceKey) -> bool) -> Before {
+        // A conference without a reservation is open as long as there are calls.
+        let with_calls = self.calls.values().filter_map(|call| call.seat.as_ref());
+        let open = self.sounds.open.keys().chain(with_calls).filter(|key| is_meant(key));
+        let open: BTreeSet<&ConferenceKey> = open.collect();
         let meant = self.calls.iter().filter_map(|(number, call)| {
             let key = call.seat.as_ref().filter(|key| is_meant(key))?;
             Some(Processed { key: key.clone(), call: *number, processing: self.call_sound(key, *number) })
         });
-        meant.collect()
+        Before {
+            conferences: open
+                .into_iter()
+                .map(|key| (key.clone(), voice(self.conference_sound(key))))
+                .collect(),
+            calls: meant.collect(),
+        }
     }
 
-    /// Has calls sound as is set by now. Those that sound otherwise than before have changed.
-    fn apply_to(&mut self, before: Vec<Processed>) {
-        for Processed { key, call: number, processing } in before {
+    /// Has calls sound as is set by now. Those that sound otherwise than before have changed, and so have their conferences.
+    fn apply_to(&mut self, before: Before) {
+        for (conference, sound) in before.conferences {
+            let now = voice(self.conference_sound(&conference));
+            if now != sound {
+                let report = EdgeReport::Sound(now);
+                self.out.home(ToHome::Report { conference, participant: None, report });
+            }
+        }
+        for Processed { key, call: number, processing } in before.calls {
             let Some(call) = self.calls.get_mut(&number) else { continue };
             let participant = call.participant.clone();
             // Of one that has no media yet it is said once it has.

@@ -8,7 +8,7 @@ use plenary_calls::{
     question::{Answer, EdgeQuestion, ParticipantsQuestion, Question},
 };
 use plenary_conference::{ConferenceName, Event, ParticipantId, Refused, conferences::ConferenceRef};
-use plenary_model::{ActorKind, CallDirection, EventKind, EventRecord, InbandDtmf};
+use plenary_model::{Actor, ActorKind, CallDirection, EventKind, EventRecord, InbandDtmf, VoiceSound};
 use serde_json::json;
 use support::{ACCOUNT, World, entry, key, room, trunk};
 
@@ -93,6 +93,72 @@ fn how_a_participant_sounds_is_told_when_it_changes_and_not_else() {
     }
     let told: Vec<_> = changes(&mut world).into_iter().map(|(change, _)| change).collect();
     assert_eq!(told, [json!({ "inband_dtmf": "always" })]);
+}
+
+/// The sound settings of conferences that were told: of which, which, and by whom.
+fn sounds(world: &mut World) -> Vec<(String, bool, bool, Actor)> {
+    let told = std::mem::take(&mut world.events).into_iter();
+    told.filter_map(|event| match event.kind {
+        EventKind::ConferenceSound(VoiceSound { automatic_gain, noise_suppression }) => {
+            assert_eq!(event.participant_id, None);
+            let conference = event.conference.unwrap().to_string();
+            Some((conference, automatic_gain, noise_suppression, event.actor))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+fn ask_as_key(world: &mut World, question: Question) {
+    let question = world.ask(Question::By(Actor::key(7), Box::new(question)));
+    assert!(matches!(world.answer_to(question), Answer::Sound(Ok(_))));
+}
+
+fn sound_by_key(world: &mut World, change: SoundChange) {
+    let question = Question::Participants {
+        account: ACCOUNT,
+        which: ConferenceRef::Name(ConferenceName::new("Tea")),
+        what: ParticipantsQuestion::ChangeSound(None, change),
+    };
+    ask_as_key(world, question);
+}
+
+#[test]
+fn the_sound_settings_of_an_open_conference_are_told_when_they_become_others() {
+    let mut world = World::new();
+    let call = world.enter("conf-Tea");
+    world.enter("conf-Lunch");
+    assert_eq!(sounds(&mut world), []);
+    let told = |name: &str, gain, noise| (name.to_owned(), gain, noise, Actor::key(7));
+    let noise = |noise_suppression| SoundChange { noise_suppression, ..SoundChange::default() };
+    let gain = |automatic_gain| SoundChange { automatic_gain, ..SoundChange::default() };
+    // To read them is to change nothing of them.
+    for (change, expected) in [
+        (SoundChange::default(), vec![]),
+        (noise(Some(Some(true))), vec![told("Tea", false, true)]),
+        (noise(Some(Some(true))), vec![]),
+        (gain(Some(Some(false))), vec![]),
+        (noise(Some(None)), vec![told("Tea", false, false)]),
+    ] {
+        sound_by_key(&mut world, change);
+        assert_eq!(sounds(&mut world), expected, "{change:?}");
+    }
+    // Those of the account hold where a conference has none: one has a gain of its own, the other has not.
+    for (change, expected) in [
+        (gain(Some(Some(true))), vec![told("Lunch", true, false)]),
+        (noise(Some(Some(true))), vec![told("Lunch", true, true), told("Tea", false, true)]),
+    ] {
+        let all = EdgeQuestion::ChangeAccountSound(ACCOUNT, change);
+        ask_as_key(&mut world, Question::Edge(all));
+        assert_eq!(sounds(&mut world), expected, "{change:?}");
+    }
+    // What was set for a conference ends with it: the next of this name begins anew.
+    world.bye(call);
+    world.enter("conf-Tea");
+    sound_by_key(&mut world, noise(Some(Some(true))));
+    assert_eq!(sounds(&mut world), []);
+    sound_by_key(&mut world, gain(Some(Some(false))));
+    assert_eq!(sounds(&mut world), [told("Tea", false, true)]);
 }
 
 #[test]

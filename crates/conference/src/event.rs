@@ -8,7 +8,7 @@ use crate::{
     reservation::Reservation,
     room::ViaRoom,
 };
-use plenary_model::{Actor, Introduction, ParticipantUpdate, RecordingSettings};
+use plenary_model::{Actor, Introduction, ParticipantUpdate, RecordingSettings, VoiceSound};
 use serde::{Deserialize, Serialize};
 
 /// An input of [`crate::Conferences::handle_event`]. Plain values, so that they can cross a network one day.
@@ -249,6 +249,8 @@ pub enum EdgeReport {
     Renamed(Option<String>),
     /// What the edge decides about it has changed: how its voice is made to sound, whether tones are keys.
     Changed(Box<ParticipantUpdate>),
+    /// Voices in the conference are made to sound like this where a participant has no settings of its own.
+    Sound(VoiceSound),
     /// Something is being played, to one or to all.
     PlaybackStarted {
         /// Its id.

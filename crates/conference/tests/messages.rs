@@ -511,6 +511,9 @@ fn edge_report() -> impl Strategy<Value = EdgeReport> {
                 ..ParticipantUpdate::default()
             }))
         }),
+        any::<[bool; 2]>().prop_map(|[automatic_gain, noise_suppression]| {
+            EdgeReport::Sound(VoiceSound { automatic_gain, noise_suppression })
+        }),
         text().prop_map(|id| EdgeReport::PlaybackStarted { id }),
         text().prop_map(|id| EdgeReport::PlaybackEnded { id }),
     ]

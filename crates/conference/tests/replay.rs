@@ -5,10 +5,10 @@ mod support;
 
 use plenary_conference::{
     Command, ConferenceLimits, ControlsChange, EdgeReport, Event, ParticipantChange, RecordingReport,
-    ReservationLimits, RoomRules,
+    ReservationLimits, RoomRules, State,
 };
 use plenary_model::{
-    CallDirection, ConferenceRecordingId, Introduction, RecordingFailure, RecordingSettings,
+    CallDirection, ConferenceRecordingId, Introduction, RecordingFailure, RecordingSettings, VoiceSound,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -84,6 +84,10 @@ enum Step {
         room: usize,
         change: ControlsChange,
     },
+    Sound {
+        room: usize,
+        sound: [bool; 2],
+    },
     Command {
         who: u8,
         command: Command,
@@ -156,6 +160,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (room(), any::<[Option<bool>; 3]>()).prop_map(|(room, [lecture, muted_on_entry, self_unmute])| {
             Step::Controls { room, change: ControlsChange { locked: None, lecture, muted_on_entry, self_unmute } }
         }),
+        2 => (room(), any::<[bool; 2]>()).prop_map(|(room, sound)| Step::Sound { room, sound }),
         4 => (who(), prop::sample::select(commands)).prop_map(|(who, command)| Step::Command { who, command }),
         1 => room().prop_map(|room| Step::End { room }),
         4 => room().prop_map(|room| Step::Record { room }),
@@ -186,6 +191,8 @@ fn place(world: &World, who: u8) -> Option<&'static str> {
 struct Edges {
     /// The names by which participants are shown.
     names: BTreeMap<u8, Option<String>>,
+    /// How voices in a conference are made to sound, where that was set since it is open.
+    sounds: BTreeMap<&'static str, VoiceSound>,
     recordings: u32,
 }
 
@@ -266,6 +273,20 @@ impl Edges {
             Step::Controls { room, change } => {
                 let _ =
                     world.handle(Event::ChangeControls { conference: key(ROOMS[*room]), change: *change });
+            }
+            Step::Sound { room, sound: [automatic_gain, noise_suppression] } => {
+                let (room, sound) = (
+                    ROOMS[*room],
+                    VoiceSound { automatic_gain: *automatic_gain, noise_suppression: *noise_suppression },
+                );
+                // The edge tells of it where it is another than before.
+                if self.sounds.get(room) == Some(&sound) {
+                    return;
+                }
+                let (conference, report) = (key(room), EdgeReport::Sound(sound));
+                if world.handle(Event::Reported { conference, participant: None, report }).is_ok() {
+                    self.sounds.insert(room, sound);
+                }
             }
             Step::Command { who, command } => {
                 if place(world, *who).is_some() {
@@ -364,6 +385,10 @@ proptest! {
                 log.take(&event.event);
             }
             log.assert_is(&world);
+            edges.sounds.retain(|room, _| matches!(world.state(room), Some(State::Holding | State::Active)));
+            for room in ROOMS {
+                prop_assert_eq!(log.sound_of(room), edges.sounds.get(room).copied(), "{} after {:?}", room, step);
+            }
             for (who, name) in &edges.names {
                 if let Some(told) = log.name_of(&participant_id(&id_of(*who))) {
                     prop_assert_eq!(told, name, "{} after {:?}", who, step);

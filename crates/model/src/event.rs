@@ -258,6 +258,9 @@ pub enum EventKind {
     ConferenceLecture { lecture: bool },
     #[serde(rename = "conference.changed")]
     ConferenceChanged { muted_on_entry: bool, self_unmute: bool },
+    /// How voices are made to sound where a participant has no settings of its own.
+    #[serde(rename = "conference.sound")]
+    ConferenceSound(VoiceSound),
     #[serde(rename = "participant.calling")]
     ParticipantCalling(Introduction),
     #[serde(rename = "participant.ringing")]
@@ -338,7 +341,7 @@ pub enum EventKind {
 }
 
 /// The names of all events that the log may hold, and of those that are only sent live.
-pub const EVENT_TYPES: [&str; 44] = [
+pub const EVENT_TYPES: [&str; 45] = [
     "reservation.created",
     "reservation.changed",
     "reservation.extended",
@@ -353,6 +356,7 @@ pub const EVENT_TYPES: [&str; 44] = [
     "conference.unlocked",
     "conference.lecture",
     "conference.changed",
+    "conference.sound",
     "participant.calling",
     "participant.ringing",
     "participant.waiting",
@@ -404,6 +408,7 @@ impl EventKind {
             Self::ConferenceUnlocked {} => "conference.unlocked",
             Self::ConferenceLecture { .. } => "conference.lecture",
             Self::ConferenceChanged { .. } => "conference.changed",
+            Self::ConferenceSound(_) => "conference.sound",
             Self::ParticipantCalling(_) => "participant.calling",
             Self::ParticipantRinging {} => "participant.ringing",
             Self::ParticipantWaiting(_) => "participant.waiting",
@@ -561,6 +566,7 @@ mod tests {
             EventKind::ConferenceUnlocked {},
             EventKind::ConferenceLecture { lecture: true },
             EventKind::ConferenceChanged { muted_on_entry: true, self_unmute: false },
+            EventKind::ConferenceSound(VoiceSound { automatic_gain: true, noise_suppression: false }),
             EventKind::ParticipantCalling(Introduction::default()),
             EventKind::ParticipantRinging {},
             EventKind::ParticipantWaiting(Introduction::default()),

@@ -160,6 +160,7 @@ impl EventRecord {
             | EventKind::ConferenceUnlocked {}
             | EventKind::ConferenceLecture { .. }
             | EventKind::ConferenceChanged { .. }
+            | EventKind::ConferenceSound(_)
             | EventKind::ParticipantRinging {}
             | EventKind::ParticipantMuted { .. }
             | EventKind::ParticipantUnmuted {}

@@ -59,7 +59,9 @@ impl Conferences {
                 (EdgeReport::Talking(_) | EdgeReport::Held(_), Some(participant)) => {
                     self.as_participant(participant)
                 }
-                (EdgeReport::Renamed(_) | EdgeReport::PlaybackStarted { .. }, _) => requester(),
+                (EdgeReport::Renamed(_) | EdgeReport::Sound(_) | EdgeReport::PlaybackStarted { .. }, _) => {
+                    requester()
+                }
                 (EdgeReport::Changed(_), Some(participant)) => {
                     self.requester.clone().unwrap_or_else(|| self.as_participant(participant))
                 }
@@ -109,7 +111,7 @@ impl Conferences {
     ) -> Result<(), Refused> {
         let Some(participant) = participant else {
             let (live, mut turn) = self.open_live(key, now)?;
-            live.report_playback(None, report, &mut turn);
+            live.report_of_all(report, &mut turn);
             return Ok(());
         };
         match self.seats.get_mut(participant).filter(|seat| seat.conference() == key) {

@@ -2,7 +2,7 @@
 
 use super::{ACCOUNT, World, key};
 use plenary_conference::{Controls, MutedBy, ParticipantId, Timestamp};
-use plenary_model::{ConferenceRecordingId, EventKind, EventRecord, ParticipantUpdate, Presence};
+use plenary_model::{ConferenceRecordingId, EventKind, EventRecord, ParticipantUpdate, Presence, VoiceSound};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Fold {
 struct Folded {
     started_at: Option<Timestamp>,
     controls: Controls,
+    /// What was told last of how voices are made to sound.
+    sound: Option<VoiceSound>,
     members: Vec<FoldedMember>,
     waiting: Vec<ParticipantId>,
     /// Which recording runs, and whether it is paused.
@@ -129,6 +131,10 @@ impl Fold {
             EventKind::ConferenceChanged { muted_on_entry, self_unmute } => {
                 (controls.muted_on_entry, controls.self_unmute) = (*muted_on_entry, *self_unmute);
             }
+            EventKind::ConferenceSound(sound) => {
+                assert_eq!(event.participant_id, None);
+                assert_ne!(conference.sound.replace(*sound), Some(*sound), "it sounded like this");
+            }
             EventKind::ParticipantWaiting(_) => conference.waiting.push(who()),
             EventKind::ParticipantAdmitted {} | EventKind::ParticipantRefused {} => {
                 let before = conference.waiting.len();
@@ -191,6 +197,11 @@ impl Fold {
     /// The name by which one is shown who is in, is being called, or waits; `None`: the log knows nothing of it.
     pub fn name_of(&self, participant: &ParticipantId) -> Option<&Option<String>> {
         self.names.get(participant)
+    }
+
+    /// How voices in a conference are made to sound; `None`: the log has not told of it since the conference was created.
+    pub fn sound_of(&self, conference: &str) -> Option<VoiceSound> {
+        self.conferences.get(conference)?.sound
     }
 
     /// Nothing goes on by the log.

@@ -41,6 +41,16 @@ impl LiveConference {
             }
             // Who is in is not being called.
             EdgeReport::Ringing | EdgeReport::Failed { .. } => {}
+            // It is about no participant.
+            EdgeReport::Sound(_) => {}
+        }
+    }
+
+    /// The edge says something about the conference as a whole.
+    pub(in crate::conferences) fn report_of_all(&mut self, report: EdgeReport, turn: &mut Turn<'_>) {
+        match report {
+            EdgeReport::Sound(sound) => turn.publish(EventKind::ConferenceSound(sound)),
+            report => self.report_playback(None, report, turn),
         }
     }
 
