@@ -418,6 +418,51 @@ fn one_that_was_stopped_does_not_go_on_after_a_kill_before_its_files_were_comple
 }
 
 #[test]
+fn one_that_was_complete_before_a_kill_and_not_yet_in_the_database_is_as_its_files_are() {
+    let (mut server, talk, id) = recorded_and_reserved();
+    std::thread::sleep(Duration::from_secs(1));
+    let complete = stop(&server, &id);
+    wait_for("it to be told", || told(&server).contains(&format!("recording.stopped {id} -")).then_some(()));
+    let waveform = server.get(&format!("/v1/recordings/{id}/waveform"));
+    let log = told(&server);
+    server.kill();
+    drop(talk);
+    // As if the kill had come between the manifest and the row.
+    let manifest = find_manifest(&server.data().join("recordings"), &id);
+    let manifest: plenary_model::RecordingManifest = serde_json::from_value(manifest).unwrap();
+    let settings = plenary_model::RecordingSettings { announce: false, ..Default::default() };
+    let begun = plenary_model::RecordingManifest::begun(
+        id.clone(),
+        manifest.account,
+        manifest.conference.clone(),
+        settings,
+        manifest.started_at_ms,
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = plenary_store::Store::open(&server.data()).await.unwrap();
+        store.write_recording(&begun).await.unwrap();
+        store.close().await;
+    });
+    server.start_again();
+    let after = server.get(&format!("/v1/recordings/{id}"));
+    assert_eq!((&after["state"], &after["end_reason"]), (&json!("finished"), &json!("stopped")));
+    assert_eq!(after, complete, "length, hashes and all else");
+    assert_eq!(server.get(&format!("/v1/recordings/{id}/waveform")), waveform);
+    let path = server.folder.path().join("mixed.opus");
+    download(&server, &id, 1, &path);
+    let summed = Command::new("sha256sum").arg(&path).output().unwrap();
+    assert_eq!(text(&summed).split(' ').next(), after["files"][0]["sha256"].as_str());
+    assert_eq!(play(&path).len() as u64 / 48, after["duration_ms"].as_u64().unwrap());
+    // It is not begun again when the conference goes on, and nothing more is told of it.
+    let talk = Talk::begin(&server, "Board");
+    assert_eq!(server.curl(&[], BOARD).0, 404, "{:?}", told(&server));
+    assert_eq!(server.get("/v1/recordings")["items"].as_array().unwrap().len(), 1);
+    assert_eq!(told(&server), log);
+    drop(talk);
+}
+
+#[test]
 fn a_recording_that_was_deleted_just_before_a_kill_is_gone_with_its_files() {
     let mut server = Server::start(&format!("drain_seconds = 0\n{CONFIG}"));
     let talk = Talk::begin(&server, "Board");

@@ -118,6 +118,19 @@ impl Archive {
         self.folder_of(account, id).is_some_and(|folder| folder.join(manifest::MANIFEST).exists())
     }
 
+    /// The ids of the recordings whose folders are here, by account.
+    #[must_use]
+    pub fn list(&self) -> Vec<(i64, Vec<String>)> {
+        let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+        let of_account = |folder: PathBuf| {
+            let account = name(&folder)?.parse().ok()?;
+            let folders = entries(&folder);
+            let ids = folders.iter().filter_map(|path| name(path)).filter(|id| is_id(id));
+            Some((account, ids.collect()))
+        };
+        entries(&self.folder).into_iter().filter_map(of_account).collect()
+    }
+
     /// Completes the recordings that ran when the service ended. To be called before new ones begin. What cannot be read is left
     /// as it is, and told in the log.
     #[must_use]

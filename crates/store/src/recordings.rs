@@ -10,6 +10,7 @@ use plenary_model::{
     AccountEvent, AccountId, ConferenceName, ConferenceRecordingId, EventKind, EventRecord,
     RecordingManifest, RecordingState, Timestamp,
 };
+use std::collections::BTreeSet;
 
 /// Recordings that a question finds, by their ids, which sort by time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,6 +101,20 @@ impl Store {
                 .fetch_all(on)
         })?;
         texts.iter().map(|text| manifest_of(text)).collect()
+    }
+
+    /// The ids of an account's recordings, also of those that are deleted and whose files may still be there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn known_recordings(&self, account: AccountId) -> Result<BTreeSet<String>, StoreError> {
+        let ids: Vec<String> = read!(self.base, "reading the ids of recordings", |on| sqlx::query_scalar(
+            "SELECT id FROM recordings WHERE account_id = $1
+             UNION SELECT id FROM deleted_recordings WHERE account_id = $1"
+        )
+        .bind(account.0)
+        .fetch_all(on))?;
+        Ok(ids.into_iter().collect())
     }
 
     /// Changes what is known of a recording. Nothing is written where it is deleted.

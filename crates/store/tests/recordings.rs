@@ -10,7 +10,7 @@ use plenary_model::{
     Timestamp, TranscriptState,
 };
 use plenary_store::{Account, AccountSettings, AuditQuery, Doing, RecordingsQuery, Store};
-use std::{convert::Infallible, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 use support::Database;
 
 on_both![
@@ -203,6 +203,9 @@ async fn a_deletion_its_event_its_entry_and_the_note_to_delete_the_files_are_one
     let pruned = store.acting(Actor::system()).delete_recording(bob, &id(2), Some("too_old")).await;
     assert!(pruned.unwrap());
     assert!(!store.delete_recording(bob, &id(3), None).await.unwrap(), "it runs");
+    let known = |numbers: &[u8]| numbers.iter().copied().map(id).collect::<BTreeSet<_>>();
+    assert_eq!(store.known_recordings(bob).await.unwrap(), known(&[1, 2, 3]), "also the deleted ones");
+    assert_eq!(store.known_recordings(AccountId(4711)).await.unwrap(), known(&[]));
     let told: Vec<_> = store.events_after(bob, 0, 10).await.unwrap();
     let told: Vec<_> = told.iter().map(|event| event.record().unwrap()).collect();
     let expected = |number, actor, reason: Option<&str>| {

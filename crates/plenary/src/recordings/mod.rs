@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::Context;
 use plenary_model::{
-    ConferenceRecordingId, RecordingEnd, RecordingManifest, RecordingState, TranscriptState,
+    AccountId, ConferenceRecordingId, RecordingEnd, RecordingManifest, RecordingState, TranscriptState,
 };
 use plenary_recording::{Archive, Keys, Recorder, RecorderConfig, RecorderEvent};
 use plenary_store::Store;
@@ -54,20 +54,7 @@ impl Recordings {
         };
         let transcribes = !transcripts.command.is_empty();
         let archive = Archive::new(folder.clone(), keys.clone(), transcribes);
-        // First, so that none of them is taken for one that was cut off.
-        plenary_api::delete_left_files(store, &archive).await?;
-        let cut_off = tokio::task::spawn_blocking(move || archive.repair()).await?;
-        for manifest in &cut_off {
-            store.write_recording(manifest).await?;
-        }
-        // What the database says is running, and is not here: its files are gone.
-        for mut manifest in store.running_recordings().await? {
-            warn!(recording = %manifest.id, "the files of a recording that was cut off are not there");
-            manifest.state = RecordingState::Interrupted;
-            manifest.end_reason = Some(RecordingEnd::Interrupted);
-            manifest.ended_at_ms = Some(manifest.started_at_ms);
-            store.write_recording(&manifest).await?;
-        }
+        let cut_off = complete(store, archive).await?;
         // Without a bound: a few for each recording, and a media thread never waits for them.
         let (reports, received) = unbounded_channel();
         let config = RecorderConfig {
@@ -93,6 +80,58 @@ impl Recordings {
         let reporting = tokio::spawn(report(reports, engine, store.clone(), queue));
         let pruning = tokio::spawn(retention::prune(archive, store, days));
         Keeper { recorder, reporting, pruning, transcripts }
+    }
+}
+
+/// Has the files and the database say the same of what a run that was cut off has left. Returned are the recordings whose end the database
+/// did not know, in the order of their ids.
+async fn complete(store: &Store, archive: Archive) -> anyhow::Result<Vec<RecordingManifest>> {
+    // First, so that none of them is taken for one that was cut off.
+    plenary_api::delete_left_files(store, &archive).await?;
+    let of_thread = archive.clone();
+    let (mut cut_off, here) =
+        tokio::task::spawn_blocking(move || (of_thread.repair(), of_thread.list())).await?;
+    for manifest in &cut_off {
+        store.write_recording(manifest).await?;
+    }
+    for begun in store.running_recordings().await? {
+        let manifest = as_on_disk(&archive, begun);
+        store.write_recording(&manifest).await?;
+        cut_off.push(manifest);
+    }
+    // The database was away when these began, and until the kill.
+    for (account, ids) in here {
+        let known = store.known_recordings(AccountId(account)).await?;
+        for id in ids.into_iter().filter(|id| !known.contains(id)) {
+            let Ok(Some(manifest)) = archive.manifest(account, &id) else { continue };
+            if manifest.state != RecordingState::Running {
+                store.write_recording(&manifest).await?;
+                cut_off.push(manifest);
+            }
+        }
+    }
+    cut_off.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(cut_off)
+}
+
+/// What there is of a recording that runs by the database, and does not by its files.
+fn as_on_disk(archive: &Archive, begun: RecordingManifest) -> RecordingManifest {
+    match archive.manifest(begun.account, &begun.id) {
+        Ok(Some(manifest)) if manifest.state != RecordingState::Running => {
+            info!(recording = %manifest.id, duration_ms = manifest.duration_ms, state = manifest.state.name(), "a recording was complete, and the database did not know it yet");
+            return manifest;
+        }
+        // Why it could not be completed has been said.
+        Ok(Some(_)) | Err(_) => {}
+        Ok(None) => {
+            warn!(recording = %begun.id, "the files of a recording that was cut off are not there");
+        }
+    }
+    RecordingManifest {
+        state: RecordingState::Interrupted,
+        end_reason: Some(RecordingEnd::Interrupted),
+        ended_at_ms: Some(begun.started_at_ms),
+        ..begun
     }
 }
 
@@ -140,5 +179,90 @@ async fn report(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plenary_model::{RecordedTrack, RecordingSettings};
+    use std::{fs, path::Path};
+
+    /// What its folder holds once its files are complete.
+    fn complete_manifest(begun: &RecordingManifest, end: RecordingEnd) -> RecordingManifest {
+        let track = RecordedTrack {
+            number: 1,
+            file: "mixed.opus".to_owned(),
+            participant_id: None,
+            offset_ms: 0,
+            bytes: 5,
+            sha256: Some("ab".repeat(32)),
+        };
+        RecordingManifest {
+            state: match end {
+                RecordingEnd::Interrupted => RecordingState::Interrupted,
+                _ => RecordingState::Finished,
+            },
+            end_reason: Some(end),
+            ended_at_ms: Some(begun.started_at_ms + 5000),
+            duration_ms: 5000,
+            tracks: vec![track],
+            ..begun.clone()
+        }
+    }
+
+    fn put(folder: &Path, manifest: &RecordingManifest) {
+        let folder = folder.join(manifest.account.to_string()).join(&manifest.id);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("manifest.json"), serde_json::to_vec(manifest).unwrap()).unwrap();
+        fs::write(folder.join("mixed.opus"), b"audio").unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_files_say_of_a_recording_that_is_complete_counts_and_not_an_older_row() {
+        let data = tempfile::tempdir().unwrap();
+        let store = Store::open(&data.path().join("plenary.db")).await.unwrap();
+        let account = store.create_account_login("1-2-0/bob@example.com").await.unwrap().0.id;
+        let folder = data.path().join("recordings");
+        let begun = |number: u8| {
+            let (id, settings) = (format!("{number:032x}"), RecordingSettings::default());
+            RecordingManifest::begun(id, account.0, "Board".to_owned(), settings, 1000 * i64::from(number))
+        };
+        // The row says that it runs: it was complete just before the kill, or an earlier start had completed it.
+        let (stopped, repaired) = (begun(1), begun(2));
+        // No row, since the database was away; one that was deleted, and its files were not.
+        let (without_row, deleted) = (begun(3), begun(4));
+        // A row without files, and one that knows more than is needed.
+        let (lost, over) = (begun(5), complete_manifest(&begun(6), RecordingEnd::Stopped));
+        for manifest in [&stopped, &repaired, &lost, &over] {
+            store.write_recording(manifest).await.unwrap();
+        }
+        store.write_recording(&complete_manifest(&deleted, RecordingEnd::Stopped)).await.unwrap();
+        assert!(store.delete_recording(account, &deleted.id, None).await.unwrap());
+        let stopped = complete_manifest(&stopped, RecordingEnd::Stopped);
+        let repaired = complete_manifest(&repaired, RecordingEnd::Interrupted);
+        let without_row = complete_manifest(&without_row, RecordingEnd::Stopped);
+        for manifest in [&stopped, &repaired, &without_row] {
+            put(&folder, manifest);
+        }
+        put(&folder, &complete_manifest(&deleted, RecordingEnd::Stopped));
+        put(&folder, &RecordingManifest { duration_ms: 1, ..over.clone() });
+
+        let archive = Archive::new(folder, Keys::none(), false);
+        let found = complete(&store, archive.clone()).await.unwrap();
+        let lost = RecordingManifest {
+            state: RecordingState::Interrupted,
+            end_reason: Some(RecordingEnd::Interrupted),
+            ended_at_ms: Some(lost.started_at_ms),
+            ..lost
+        };
+        let expected = [stopped, repaired, without_row, lost];
+        assert_eq!(found, expected);
+        for manifest in expected.iter().chain([&over]) {
+            assert_eq!(store.recording(account, &manifest.id).await.unwrap().as_ref(), Some(manifest));
+        }
+        assert_eq!(store.recording(account, &deleted.id).await.unwrap(), None);
+        assert!(!archive.has(account.0, &deleted.id));
+        assert!(complete(&store, archive).await.unwrap().is_empty(), "nothing is left to complete");
     }
 }
