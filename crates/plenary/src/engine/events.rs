@@ -298,6 +298,51 @@ mod tests {
         assert_eq!(last_run.resumes(&manifest), None, "its manifest knows that it had ended");
     }
 
+    /// What is stored of a recording and the events that tell of it are written in two transactions, and a crash may come in between.
+    #[tokio::test]
+    async fn a_recording_of_which_the_log_and_the_list_differ_is_closed_once_and_does_not_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let account = store.create_account_login("1-2-0/bob@example.com").await.unwrap().0.id;
+        let manifest = |id: &str, end| {
+            let settings = RecordingSettings::default();
+            let begun =
+                RecordingManifest::begun(id.to_owned(), account.0, "Board".to_owned(), settings, 1000);
+            RecordingManifest { end_reason: Some(end), ..begun }
+        };
+        let of =
+            |kind| AccountEvent { account, event: EventRecord { kind, ..event(account, "Board").event } };
+        let id = |id: &str| ConferenceRecordingId(id.to_owned());
+        let started = |recording: &str| {
+            let RecordingSettings { tracks, format, announce: announced } = RecordingSettings::default();
+            of(EventKind::RecordingStarted { recording_id: id(recording), tracks, format, announced })
+        };
+        let stopped = |recording: &str| of(EventKind::RecordingStopped { recording_id: id(recording) });
+        // Of `unheard` the log has nothing yet; `stopped` it has as stopped before its files were complete; `complete` was complete before the
+        // log had that it was stopped; `cut` was going on.
+        let before = [started("stopped"), stopped("stopped"), started("complete"), started("cut")];
+        store.write_events(&before, false).await.unwrap();
+        let last_run = close_last_run(&store, &[], Timestamp(5000)).await.unwrap();
+        for (recording, end, goes_on) in [
+            ("unheard", RecordingEnd::Interrupted, false),
+            ("stopped", RecordingEnd::Interrupted, false),
+            ("complete", RecordingEnd::Stopped, false),
+            ("cut", RecordingEnd::Interrupted, true),
+        ] {
+            assert_eq!(last_run.resumes(&manifest(recording, end)).is_some(), goes_on, "{recording}");
+        }
+        // A start that is killed here, too, finds nothing that is left to close.
+        assert!(close_last_run(&store, &[], Timestamp(6000)).await.unwrap().recordings.is_empty());
+        let log = store.events_after(account, i64::try_from(before.len()).unwrap(), 100).await.unwrap();
+        let told: Vec<EventRecord> = log.iter().map(|event| event.record().unwrap()).collect();
+        let expected = ["complete", "cut"].map(|recording| EventRecord {
+            at: Timestamp(5000),
+            reason: Some(INTERRUPTED.to_owned()),
+            ..stopped(recording).event
+        });
+        assert_eq!(told, expected);
+    }
+
     #[tokio::test]
     async fn what_does_not_fit_is_counted_where_it_is_missing() {
         let folder = tempfile::tempdir().unwrap();
