@@ -126,12 +126,16 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
     let messages = store.prune_messages(days_ago(messages_days)).await?;
     // They are of no use any more, and they say where people are.
     let permitted = store.prune_permitted(ago(PERMITTED_FOR), AT_ONCE).await?;
-    if records + entries + numbers + messages > 0 {
+    let links = [store.prune_guest_links(now, AT_ONCE).await?, store.prune_leader_links(now, AT_ONCE).await?];
+    has_more |= links.into_iter().any(|count| count >= AT_ONCE as u64);
+    let links: u64 = links.into_iter().sum();
+    if records + entries + numbers + messages + links > 0 {
         info!(
             records,
             audit = entries,
             numbers,
             messages,
+            links,
             "old records are deleted, and numbers taken out of others"
         );
     }

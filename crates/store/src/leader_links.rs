@@ -6,7 +6,7 @@ use crate::{
     Store, StoreError,
     access::{AccountRow, account, account_columns},
     audit::Visitor,
-    database::{execute, read, storable, within},
+    database::{Write, execute, postgres::Lock, read, storable, within},
     keys::{ApiKey, hash, insert_key, random_text, scopes},
     links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, asked_links, find_links, link_end},
     named::at_most,
@@ -109,6 +109,13 @@ macro_rules! links {
     };
 }
 
+/// A link that ended before `$1`: those of reservations that are gone or over are nobody's any more.
+macro_rules! over {
+    () => {
+        concat!("api_keys.leader_link AND ", link_end!("api_keys"), " < $1")
+    };
+}
+
 /// The account of the link with this number.
 const ACCOUNT_OF_LINK: &str = concat!(
     "SELECT ",
@@ -130,23 +137,18 @@ impl Store {
         let settings = new.key(now)?;
         let doing = "making a leader's link";
         let mut transaction = self.write(doing).await?;
-        // Those of reservations that are gone or over are nobody's any more.
         let over = concat!(
-            "SELECT api_keys.id FROM api_keys WHERE api_keys.account_id = $1 AND api_keys.leader_link AND ",
-            link_end!("api_keys"),
-            " < $2 ORDER BY api_keys.id LIMIT $3"
+            "SELECT api_keys.id FROM api_keys WHERE api_keys.account_id = $2 AND ",
+            over!(),
+            " ORDER BY api_keys.id LIMIT $3"
         );
         let over: Vec<i64> = within!(transaction, doing, |on| sqlx::query_scalar(over)
-            .bind(account.0)
             .bind(now.0.saturating_sub(SESSION_MS))
+            .bind(account.0)
             .bind(DELETED_AT_ONCE)
             .fetch_all(on))?;
         for id in over {
-            for delete in
-                ["DELETE FROM leader_sessions WHERE key_id = $1", "DELETE FROM api_keys WHERE id = $1"]
-            {
-                execute!(transaction, doing, sqlx::query(delete).bind(id))?;
-            }
+            delete_link(&mut transaction, id, doing).await?;
         }
         let links: i64 = within!(transaction, doing, |on| sqlx::query_scalar(
             "SELECT count(*) FROM api_keys WHERE account_id = $1 AND leader_link AND revoked_at IS NULL"
@@ -207,6 +209,40 @@ impl Store {
         self.forget_keys();
         committed?;
         Ok(revoked == 1)
+    }
+
+    /// Deletes links that have ended, of all accounts, at most `limit` of them; returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prune_leader_links(&self, now: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let doing = "deleting old leaders' links";
+        let before = now.0.saturating_sub(SESSION_MS);
+        let over =
+            concat!("SELECT api_keys.id FROM api_keys WHERE ", over!(), " ORDER BY api_keys.id LIMIT $2");
+        let found: Vec<i64> = read!(self.base, doing, |on| sqlx::query_scalar(over)
+            .bind(before)
+            .bind(at_most(limit))
+            .fetch_all(on))?;
+        if found.is_empty() {
+            return Ok(0);
+        }
+        // Behind the lock of those who begin sessions.
+        let mut transaction = self.base.write(doing, Lock::Settings).await?;
+        let is_over = concat!("SELECT api_keys.id FROM api_keys WHERE ", over!(), " AND api_keys.id = $2");
+        let mut gone = 0;
+        for id in found {
+            let id: Option<i64> = within!(transaction, doing, |on| sqlx::query_scalar(is_over)
+                .bind(before)
+                .bind(id)
+                .fetch_optional(on))?;
+            if let Some(id) = id {
+                delete_link(&mut transaction, id, doing).await?;
+                gone += 1;
+            }
+        }
+        transaction.commit(doing).await?;
+        Ok(gone)
     }
 
     /// Begins a session with the code of a link. `None`: it does not count.
@@ -351,4 +387,12 @@ impl Store {
         execute!(transaction, doing, sqlx::query(delete).bind(id.0))?;
         transaction.commit(doing).await
     }
+}
+
+/// Deletes a link, and the sessions that began with it.
+async fn delete_link(transaction: &mut Write, id: i64, doing: &'static str) -> Result<(), StoreError> {
+    for delete in ["DELETE FROM leader_sessions WHERE key_id = $1", "DELETE FROM api_keys WHERE id = $1"] {
+        execute!(transaction, doing, sqlx::query(delete).bind(id))?;
+    }
+    Ok(())
 }

@@ -25,6 +25,7 @@ on_both![
     a_guest_has_the_same_code_each_time_while_they_are_invited,
     a_code_of_a_disabled_account_does_not_count,
     links_that_were_over_for_long_are_forgotten,
+    links_that_were_over_for_long_are_pruned_in_all_accounts,
     the_service_by_which_guests_come_is_found,
 ];
 
@@ -296,6 +297,56 @@ async fn links_that_were_over_for_long_are_forgotten(database: &Database) {
         assert_eq!(store.check_token(code, later).await.unwrap(), Token::Unknown);
     }
     assert_eq!(store.check_token(&lasting, later).await.unwrap(), good(account));
+}
+
+async fn links_that_were_over_for_long_are_pruned_in_all_accounts(database: &Database) {
+    let store = database.open().await;
+    let bob = account(&store).await;
+    let eve = store.create_account_login("3-4-5/eve@example.com").await.unwrap().0.id;
+    let (ann, end) = ("ann@example.com", THEN.plus_minutes(30));
+    let mut over = Vec::new();
+    // Of a reservation that is over, with what its mails and calendars hold; of one that is removed; of a series; with an end of its own.
+    let booked = reservation(bob, &[ann]);
+    reserve(&store, &booked).await;
+    let of_booked = LinkSettings { reservation: Some(booked.token.clone()), ..link_of("Board") };
+    over.push(store.guest_link_new(bob, &of_booked, None, NOW).await.unwrap().1);
+    over.push(store.guest_code_for(&booked, Some(ann), NOW).await.unwrap());
+    over.push(store.guest_code_for(&booked, None, NOW).await.unwrap());
+    let removed = Reservation { name: ConferenceName::new("Tea"), ..reservation(bob, &[]) };
+    reserve(&store, &removed).await;
+    let of_removed = LinkSettings { reservation: Some(removed.token.clone()), ..link_of("Tea") };
+    over.push(store.guest_link_new(bob, &of_removed, None, NOW).await.unwrap().1);
+    assert!(store.remove(&removed.token, 1000).await.unwrap());
+    let until = LinkSettings { expires_at: Some(end), ..link_of("Board") };
+    over.push(store.guest_link_new(eve, &until, None, NOW).await.unwrap().1);
+    let (revoked, code) = store.guest_link_new(eve, &link_of("Board"), None, NOW).await.unwrap();
+    assert!(store.revoke_guest_link(eve, revoked.id, end).await.unwrap());
+    over.push(code);
+    // These go on: of a series whose last date is two days later, and one without an end.
+    let (of_series, dates) = series(&store, eve, &[]).await;
+    let mut lasting =
+        vec![store.guest_link_new(eve, &link_of("Board"), Some(of_series), NOW).await.unwrap().1];
+    lasting.push(store.guest_link_new(bob, &link_of("Board"), None, NOW).await.unwrap().1);
+
+    let known = async |codes: &[String], at: Timestamp| {
+        let mut known = 0;
+        for code in codes {
+            known += usize::from(store.check_token(code, at).await.unwrap() != Token::Unknown);
+        }
+        known
+    };
+    // The one of the removed reservation is old enough from the beginning.
+    let soon = end.plus_minutes(29 * DAY_MIN);
+    assert_eq!(store.prune_guest_links(soon, 100).await.unwrap(), 1);
+    assert_eq!(known(&over, soon).await, over.len() - 1, "an old code is no guess");
+    let later = end.plus_minutes(31 * DAY_MIN);
+    assert_eq!(store.prune_guest_links(later, 2).await.unwrap(), 2, "no more at once");
+    assert_eq!(store.prune_guest_links(later, 100).await.unwrap(), 3);
+    assert_eq!(store.prune_guest_links(later, 100).await.unwrap(), 0);
+    assert_eq!((known(&over, later).await, known(&lasting, later).await), (0, 2));
+    let last = dates[2].ends_at().plus_minutes(31 * DAY_MIN);
+    assert_eq!(store.prune_guest_links(last, 100).await.unwrap(), 1);
+    assert_eq!(store.check_token(&lasting[1], last).await.unwrap(), good(bob), "it has no end");
 }
 
 async fn the_service_by_which_guests_come_is_found(database: &Database) {

@@ -138,8 +138,14 @@ async fn a_link_of_a_reservation_ends_with_it(database: &Database) {
     assert!(store.remove(&booked.token, 1000).await.unwrap());
     assert!(open(booked.starts_at).await.is_none());
     assert_eq!(store.leader_links(account, &of, NOW).await.unwrap(), []);
-    // What is nobody's any more goes with the next one that is made.
-    store.leader_link_new(account, &link_of("Tea"), NOW).await.unwrap();
+    // What is nobody's any more goes with its sessions, when old records go, or when the next one is made.
+    assert_eq!(store.prune_leader_links(NOW, 100).await.unwrap(), 1);
+    assert_eq!(store.open_leader_link(code.as_str(), FROM, NOW).await.unwrap(), None);
+    store.leader_link_new(account, &new, NOW).await.unwrap();
+    let (tea, _) = store.leader_link_new(account, &link_of("Tea"), NOW).await.unwrap();
+    assert_eq!(store.prune_leader_links(THEN, 100).await.unwrap(), 0, "the one before is gone");
+    let left = store.leader_links(account, &all(), THEN).await.unwrap();
+    assert_eq!(left.iter().map(|link| link.id).collect::<Vec<_>>(), [tea.id], "it has no end");
 }
 
 async fn the_session_of_a_link_ends_as_others_do(database: &Database) {

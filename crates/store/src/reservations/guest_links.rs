@@ -5,7 +5,7 @@
 use super::statements::{ReservationRow, reservation_columns, stored_reservation};
 use crate::{
     Store, StoreError,
-    database::{Write, execute, is_storable, random_bytes, read, storable, within},
+    database::{Write, execute, is_storable, postgres::Lock, random_bytes, read, storable, within},
     keys::{hash, mac},
     links::{DELETED_AT_ONCE, LINKS_MAX, LinkSettings, LinksQuery, asked_links, find_links, link_end},
     named::at_most,
@@ -99,6 +99,13 @@ macro_rules! end {
             " ELSE coalesce((SELECT max(reservations.ends_at) FROM reservations
                   WHERE reservations.series = guest_links.series), 0) END"
         )
+    };
+}
+
+/// It has been over since before `$1`. Links that are not old enough for that are not looked at closely.
+macro_rules! over {
+    () => {
+        concat!("guest_links.created_at < $1 AND (", end!(), " < $1 OR guest_links.revoked_at < $1)")
     };
 }
 
@@ -337,6 +344,36 @@ impl Store {
         Ok(revoked == 1)
     }
 
+    /// Deletes links that have been over for long, of all accounts, at most `limit` of them; returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prune_guest_links(&self, now: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let doing = "deleting old guests' links";
+        let before = now.0.saturating_sub(OVER_KEPT_MS);
+        // Found while others write: there may be many that are not over.
+        let select = concat!(
+            "SELECT guest_links.id FROM guest_links WHERE ",
+            over!(),
+            " ORDER BY guest_links.id LIMIT $2"
+        );
+        let ids: Vec<i64> = read!(self.base, doing, |on| sqlx::query_scalar(select)
+            .bind(before)
+            .bind(at_most(limit))
+            .fetch_all(on))?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let delete = concat!("DELETE FROM guest_links WHERE ", over!(), " AND guest_links.id = $2");
+        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        let mut gone = 0;
+        for id in ids {
+            gone += execute!(transaction, doing, sqlx::query(delete).bind(before).bind(id))?;
+        }
+        transaction.commit(doing).await?;
+        Ok(gone)
+    }
+
     /// What a code leads to, and notes that it is used. `None`: it does not count.
     ///
     /// # Errors
@@ -504,18 +541,18 @@ impl Store {
     }
 }
 
-/// Deletes some links of an account that have been over for long. Those that are not old enough for that are not looked at closely.
+/// Deletes some links of an account that have been over for long.
 async fn forget_old(transaction: &mut Write, account: AccountId, now: Timestamp) -> Result<(), StoreError> {
     let delete = concat!(
         "DELETE FROM guest_links WHERE id IN (SELECT guest_links.id FROM guest_links
-             WHERE guest_links.account_id = $1 AND guest_links.created_at < $2 AND (",
-        end!(),
-        " < $2 OR guest_links.revoked_at < $2) ORDER BY guest_links.id LIMIT $3)"
+             WHERE guest_links.account_id = $2 AND ",
+        over!(),
+        " ORDER BY guest_links.id LIMIT $3)"
     );
     execute!(
         transaction,
         "forgetting guests' links",
-        sqlx::query(delete).bind(account.0).bind(now.0.saturating_sub(OVER_KEPT_MS)).bind(DELETED_AT_ONCE)
+        sqlx::query(delete).bind(now.0.saturating_sub(OVER_KEPT_MS)).bind(account.0).bind(DELETED_AT_ONCE)
     )
     .map(drop)
 }
