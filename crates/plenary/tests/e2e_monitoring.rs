@@ -65,7 +65,9 @@ fn the_doctor_looks_before_the_first_start() {
     let (_, checks) = doctor(&["--config", config]);
     assert_eq!(status(&checks, "service"), "skipped");
     assert_eq!(status(&checks, &format!("web services {http}")), "ok");
-    assert_eq!(status(&checks, &format!("SIP {sip}")), "ok");
+    for transport in ["UDP", "TCP"] {
+        assert_eq!(status(&checks, &format!("SIP ({transport}) {sip}")), "ok");
+    }
     assert_eq!(status(&checks, "database"), "ok");
     assert_eq!(status(&checks, "test call"), "ok", "{}", checks["test call"]);
     assert_eq!(status(&checks, "address"), "warning", "only loopback is listened on");
@@ -89,10 +91,12 @@ fn the_doctor_looks_before_the_first_start() {
     assert!(!data.exists(), "it changes nothing");
 
     // A port that another program has is red, and so is the whole.
-    let _taken = std::net::TcpListener::bind(&http).unwrap();
+    let _taken = [&http, &sip].map(|address| std::net::TcpListener::bind(address).unwrap());
     let (output, checks) = doctor(&["--config", config, "--no-call"]);
     assert!(!output.status.success());
     assert_eq!(status(&checks, &format!("web services {http}")), "failed");
+    assert_eq!(status(&checks, &format!("SIP (UDP) {sip}")), "ok");
+    assert_eq!(status(&checks, &format!("SIP (TCP) {sip}")), "failed");
     assert_eq!(status(&checks, "test call"), "skipped");
     let text = plenary().args(["doctor", "--config", config, "--no-call"]).output().unwrap();
     let text = String::from_utf8(text.stdout).unwrap();
@@ -101,14 +105,25 @@ fn the_doctor_looks_before_the_first_start() {
 
 #[test]
 fn the_doctor_asks_a_running_service() {
-    let server = Server::start("");
+    let (tls, metrics) = (tempfile::tempdir().unwrap(), free_address());
+    let with_tls = support::certificate(tls.path());
+    let server = Server::start(&format!(
+        "https = \"127.0.0.1:0\"\nsips = \"127.0.0.1:0\"\nmetrics = \"{metrics}\"\n{with_tls}"
+    ));
     let trunk = r#"{"uri": "sip:127.0.0.1:9", "register": true, "user": "us", "password": "secret"}"#;
     assert_eq!(server.curl(&["-X", "PUT", "-d", trunk], "/v1/trunks/main").0, 201);
     // Its ports are free ones, which no configuration names.
     let file = server.folder.path().join("of-doctor.toml");
     fs::write(
         &file,
-        format!("http = \"{}\"\nsip = \"{}\"\ndata = {:?}\n", server.http, server.sip, server.data()),
+        format!(
+            "http = \"{}\"\nhttps = \"{}\"\nmetrics = \"{metrics}\"\nsip = \"{}\"\nsips = \"{}\"\ndata = {:?}\n{with_tls}",
+            server.http,
+            server.https,
+            server.sip,
+            server.sips,
+            server.data()
+        ),
     )
     .unwrap();
     let config = file.to_str().unwrap();
@@ -116,8 +131,16 @@ fn the_doctor_asks_a_running_service() {
     let (_, checks) = doctor(&["--config", config, "--call", &uri]);
     assert_eq!(status(&checks, "service"), "ok", "{}", checks["service"]);
     assert!(checks["service"]["detail"].as_str().unwrap().contains(&server.pid().to_string()));
-    assert_eq!(status(&checks, &format!("web services {}", server.http)), "ok");
-    assert_eq!(status(&checks, &format!("SIP {}", server.sip)), "ok", "{checks:?}");
+    for port in [
+        format!("web services {}", server.http),
+        format!("web services (TLS) {}", server.https),
+        format!("metrics {metrics}"),
+        format!("SIP (UDP) {}", server.sip),
+        format!("SIP (TCP) {}", server.sip),
+        format!("SIP (TLS) {}", server.sips),
+    ] {
+        assert_eq!(status(&checks, &port), "ok", "{port}: {checks:?}");
+    }
     assert_eq!(status(&checks, "trunk main"), "failed", "nobody answers there");
     assert_eq!(status(&checks, "DNS sip:127.0.0.1:9"), "ok");
     assert_eq!(status(&checks, "test call"), "ok", "{}", checks["test call"]);

@@ -2,6 +2,7 @@
 
 mod machine;
 mod network;
+mod ports;
 mod test_call;
 
 use crate::{cli, config::Config, operator, text};
@@ -75,7 +76,7 @@ pub(super) async fn run(config: Config, flags: cli::Doctor) -> anyhow::Result<Ex
     let mut checks = vec![service(&config, running.as_ref())];
     let pid = running.as_ref().ok().map(|status| status.pid);
     let is_running = pid.is_some();
-    checks.extend(network::ports(&config, is_running).await);
+    checks.extend(ports::ports(&config, is_running).await);
     checks.push(network::rtp_ports(&config, is_running));
     checks.extend(network::addresses(&config).await);
     checks.push(network::certificate(&config));

@@ -1,14 +1,14 @@
-//! Ports, addresses, the certificate, the provider at which people sign in, names, trunks.
+//! RTP ports, addresses, the certificate, the provider at which people sign in, names, trunks.
 
 use super::Check;
 use crate::{config::Config, operator, tls::Tls};
 use plenary_model::Trunk;
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     time::{Duration, SystemTime},
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// Pairs of RTP ports that are tried.
@@ -16,116 +16,6 @@ const PAIRS_TRIED: u16 = 50;
 const DAY: Duration = Duration::from_secs(86_400);
 const RENEW_BEFORE_DAYS: u64 = 14;
 const STUN_PORT: u16 = 3478;
-
-/// Where something listens.
-struct Place {
-    what: &'static str,
-    address: SocketAddr,
-    udp: bool,
-}
-
-fn places(config: &Config) -> Vec<Place> {
-    let tcp = |what, address| Place { what, address, udp: false };
-    let mut places = vec![tcp("web services", config.http)];
-    places.extend(config.https.map(|address| tcp("web services (TLS)", address)));
-    places.extend(config.metrics.map(|address| tcp("metrics", address)));
-    places.extend(config.sip.0.iter().map(|address| Place { what: "SIP", address: *address, udp: true }));
-    places.extend(config.sips.0.iter().map(|address| tcp("SIP (TLS)", *address)));
-    places
-}
-
-/// Beside a running service each port answers; without one each can be had.
-pub(super) async fn ports(config: &Config, is_running: bool) -> Vec<Check> {
-    let mut checks = Vec::new();
-    for Place { what, address, udp } in places(config) {
-        let name = format!("{what} {address}");
-        checks.push(match is_running {
-            true => answers(name, address, udp).await,
-            false => is_free(name, address, udp),
-        });
-    }
-    checks
-}
-
-async fn answers(name: String, address: SocketAddr, udp: bool) -> Check {
-    let towards = reachable(address);
-    let answer = if udp { options(towards).await } else { connects(towards).await };
-    match answer {
-        Ok(said) => Check::ok(name, said),
-        Err(why) => {
-            let action = match udp {
-                true => {
-                    "Is this machine in signalling.allow_from, and not banned (`plenary ban list`)? Was the service started with other addresses?"
-                }
-                false => {
-                    "Was the service started with other addresses than this configuration has? Pass its --config."
-                }
-            };
-            Check::failed(name, why, action)
-        }
-    }
-}
-
-/// An address by which this machine reaches itself.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
-}
-
-async fn connects(address: SocketAddr) -> Result<String, String> {
-    match timeout(ANSWER_WITHIN, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Ok("accepts connections".to_owned()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no connection within three seconds".to_owned()),
-    }
-}
-
-/// Asks by SIP.
-async fn options(address: SocketAddr) -> Result<String, String> {
-    let ask = async {
-        let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
-        let socket = tokio::net::UdpSocket::bind(any).await?;
-        socket.connect(address).await?;
-        let (ours, id) = (socket.local_addr()?, std::process::id());
-        let request = format!(
-            "OPTIONS sip:{address} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};rport;branch=z9hG4bKdoctor{id}\r\nMax-Forwards: 70\r\n\
-             From: <sip:doctor@{ours}>;tag=doctor{id}\r\nTo: <sip:{address}>\r\nCall-ID: doctor{id}\r\nCSeq: 1 OPTIONS\r\n\
-             Content-Length: 0\r\n\r\n"
-        );
-        socket.send(request.as_bytes()).await?;
-        let mut answer = [0; 2048];
-        let length = socket.recv(&mut answer).await?;
-        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
-        io::Result::Ok(answer.lines().next().unwrap_or_default().to_owned())
-    };
-    match timeout(ANSWER_WITHIN, ask).await {
-        Ok(Ok(line)) if line.starts_with("SIP/2.0 200") => Ok("answers OPTIONS".to_owned()),
-        Ok(Ok(line)) => Err(format!("OPTIONS is answered `{line}`")),
-        Ok(Err(error)) => Err(format!("OPTIONS is not answered: {error}")),
-        Err(_) => Err("OPTIONS is not answered within three seconds".to_owned()),
-    }
-}
-
-fn is_free(name: String, address: SocketAddr, udp: bool) -> Check {
-    let bound = TcpListener::bind(address).and_then(|_| match udp {
-        true => UdpSocket::bind(address).map(drop),
-        false => Ok(()),
-    });
-    let Err(error) = bound else { return Check::ok(name, "can be listened on") };
-    let action = match error.kind() {
-        io::ErrorKind::AddrInUse => "Stop the other program, or configure another port.",
-        io::ErrorKind::AddrNotAvailable => "This machine has no such address: configure one of its own.",
-        io::ErrorKind::PermissionDenied => {
-            "Ports below 1024 need the capability CAP_NET_BIND_SERVICE (AmbientCapabilities in the unit)."
-        }
-        _ => "Configure another address.",
-    };
-    Check::failed(name, error, action)
-}
 
 pub(super) fn rtp_ports(config: &Config, is_running: bool) -> Check {
     let (first, last) = (config.rtp_ports.first, config.rtp_ports.last);
@@ -453,16 +343,6 @@ mod tests {
         for length in 0..answer.len() {
             assert_eq!(mapped_address(&answer[..length], &request), None, "cut off");
         }
-    }
-
-    #[test]
-    fn a_port_that_is_taken_is_named() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = taken.local_addr().unwrap();
-        let check = is_free("web services".to_owned(), address, false);
-        assert!(check.status == Status::Failed && check.action.unwrap().contains("another port"));
-        drop(taken);
-        assert_eq!(is_free("web services".to_owned(), address, false).status, Status::Ok);
     }
 
     #[test]
