@@ -210,12 +210,14 @@ pub trait ConferenceControl: Send + Sync {
     ) -> Result<(), ControlError>;
 
     /// Changes how the conferences of an account, one of them, or one participant of it, are made to sound, and says how
-    /// that is now. What is set for an account or a reserved conference outlives a restart.
+    /// that is now. What is set for an account or a reserved conference outlives a restart. Where `expected` is given, it must not have been
+    /// changed since it was that.
     async fn change_sound(
         &self,
         account: AccountId,
         of: SoundOf,
         change: SoundChange,
+        expected: Option<SoundSettings>,
     ) -> Result<SoundSettings, ControlError>;
 
     /// Trunks were changed: what registers and what calls go by is read again.

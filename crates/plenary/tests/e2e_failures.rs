@@ -736,6 +736,15 @@ fn how_an_account_and_a_reserved_conference_sound_outlives_a_crash() {
     assert_eq!(server.get(of_board), both);
     let account = serde_json::json!({ "automatic_gain": false, "noise_suppression": true });
     assert_eq!(server.get(of_account), account);
+    // A version that is not there is not changed, whichever is there is.
+    for path in [of_account, of_board] {
+        let set_if = |version: &str| {
+            let condition = format!("If-Match: {version}");
+            server.curl(&["-X", "PATCH", "-H", &condition, "-d", r#"{"automatic_gain": true}"#], path).0
+        };
+        assert_eq!((set_if("\"another\""), set_if("*")), (412, 200), "{path}");
+    }
+    assert_eq!(set(&server, of_account, r#"{"automatic_gain": false}"#).0, 200);
     // Back to the defaults, for good; and it ends with the reservation.
     assert_eq!(set(&server, of_account, r#"{"noise_suppression": null}"#).0, 200);
     assert_eq!(set(&server, of_board, r#"{"automatic_gain": null, "noise_suppression": true}"#).0, 200);

@@ -104,6 +104,11 @@ impl FromRequestParts<App> for Conditions {
 }
 
 impl Conditions {
+    /// There are some.
+    pub(crate) const fn are_given(&self) -> bool {
+        self.if_match.is_some() || self.if_none_match.is_some()
+    }
+
     /// Whether what is stored may be replaced or deleted: as [`Self::check`], where it can be read. A row that cannot be read
     /// counts as there for `*`. No entity tag can be compared with it, so a condition that names one is not met.
     pub(crate) fn check_before<T>(

@@ -3,12 +3,13 @@
 use super::{
     access::{Caller, Config, Control, Needs, Read},
     body::Body,
+    conditions::{Conditions, Tag, tagged},
 };
 use crate::{
     answer::{Answer, to_the_end},
-    control::{SoundChange, SoundOf},
+    control::{ControlError, SoundChange, SoundOf},
     extract::Segments,
-    json::{given, json},
+    json::given,
     state::App,
 };
 use axum::{extract::State, http::StatusCode};
@@ -16,6 +17,9 @@ use plenary_conference::{ConferenceName, conferences::ConferenceRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// How often it is decided anew about a change under a condition, where others change the same meanwhile.
+const DECIDED_AT_MOST: u32 = 5;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -62,31 +66,40 @@ impl From<SoundPatch> for SoundChange {
 
 /// Shows the account's sound settings
 #[utoipa::path(get, path = "/v1/sound", operation_id = "get_sound", tag = "sound", security(("bearer" = ["config"])),
-    responses((status = 200, description = "What holds where a conference has no settings of its own.", body = Sound)))]
-async fn account(caller: Caller<Config>, State(state): State<App>) -> Answer {
-    changed(state, &caller, SoundOf::Account, SoundPatch::default()).await
+    responses((status = 200, description = "What holds where a conference has no settings of its own.", body = Sound,
+        headers(("ETag" = String, description = "Its version.")))))]
+async fn account(caller: Caller<Config>, State(state): State<App>, conditions: Conditions) -> Answer {
+    shown(&state, &caller, SoundOf::Account, &conditions).await
 }
 
 /// Changes the account's sound settings
 #[utoipa::path(patch, path = "/v1/sound", operation_id = "change_sound", tag = "sound",
     request_body(content = SoundPatch, example = json!({"noise_suppression": true})),
     security(("bearer" = ["config"])),
-    responses((status = 200, description = "The settings as they are now.", body = Sound)))]
+    responses((status = 200, description = "The settings as they are now.", body = Sound,
+        headers(("ETag" = String, description = "Its version.")))))]
 async fn change_account(
     caller: Caller<Config>,
     State(state): State<App>,
+    conditions: Conditions,
     Body(patch): Body<SoundPatch>,
 ) -> Answer {
-    changed(caller.acting(state), &caller, SoundOf::Account, patch).await
+    changed(caller.acting(state), &caller, SoundOf::Account, patch, conditions).await
 }
 
 /// Shows a conference's sound settings
 #[utoipa::path(get, path = "/v1/conferences/{name}/sound", operation_id = "get_conference_sound", tag = "sound",
     params(("name" = String, Path, description = "The conference's name.", example = "Board")),
     security(("bearer" = ["read"])),
-    responses((status = 200, description = "What holds where a participant has no settings of its own.", body = Sound)))]
-async fn conference(caller: Caller<Read>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
-    changed(state, &caller, of(name), SoundPatch::default()).await
+    responses((status = 200, description = "What holds where a participant has no settings of its own.", body = Sound,
+        headers(("ETag" = String, description = "Its version.")))))]
+async fn conference(
+    caller: Caller<Read>,
+    State(state): State<App>,
+    Segments([name]): Segments<1>,
+    conditions: Conditions,
+) -> Answer {
+    shown(&state, &caller, of(name), &conditions).await
 }
 
 /// Changes a conference's sound settings
@@ -96,25 +109,57 @@ async fn conference(caller: Caller<Read>, State(state): State<App>, Segments([na
     params(("name" = String, Path, description = "The conference's name.", example = "Board")),
     request_body(content = SoundPatch, example = json!({"automatic_gain": null})),
     security(("bearer" = ["control"])),
-    responses((status = 200, description = "The settings as they are now.", body = Sound)))]
+    responses((status = 200, description = "The settings as they are now.", body = Sound,
+        headers(("ETag" = String, description = "Its version.")))))]
 async fn change_conference(
     caller: Caller<Control>,
     State(state): State<App>,
     Segments([name]): Segments<1>,
+    conditions: Conditions,
     Body(patch): Body<SoundPatch>,
 ) -> Answer {
-    changed(caller.acting(state), &caller, of(name), patch).await
+    changed(caller.acting(state), &caller, of(name), patch, conditions).await
 }
 
 fn of(conference: String) -> SoundOf {
     SoundOf::Conference(ConferenceRef::Name(ConferenceName::new(conference)))
 }
 
-async fn changed<S: Needs>(state: App, caller: &Caller<S>, of: SoundOf, patch: SoundPatch) -> Answer {
-    let account = caller.account;
+/// Settings are read by a change of nothing.
+async fn shown<S: Needs>(state: &App, caller: &Caller<S>, of: SoundOf, conditions: &Conditions) -> Answer {
+    let settings = state.control.change_sound(caller.account, of, SoundChange::default(), None).await?;
+    let sound = Sound::from(settings);
+    Ok(conditions.show(&Tag::of(&sound), &sound))
+}
+
+async fn changed<S: Needs>(
+    state: App,
+    caller: &Caller<S>,
+    of: SoundOf,
+    patch: SoundPatch,
+    conditions: Conditions,
+) -> Answer {
+    let (account, change) = (caller.account, SoundChange::from(patch));
     to_the_end(async move {
-        let settings = state.control.change_sound(account, of, patch.into()).await?;
-        Ok(json(StatusCode::OK, &Sound::from(settings)))
+        let mut decided = 0;
+        let settings = loop {
+            let expected = match conditions.are_given() {
+                true => {
+                    let nothing = SoundChange::default();
+                    let now = state.control.change_sound(account, of.clone(), nothing, None).await?;
+                    conditions.check(Some(&Tag::of(&Sound::from(now))))?;
+                    Some(now)
+                }
+                false => None,
+            };
+            decided += 1;
+            match state.control.change_sound(account, of.clone(), change, expected).await {
+                Err(ControlError::Changed) if decided < DECIDED_AT_MOST => {}
+                done => break done?,
+            }
+        };
+        let sound = Sound::from(settings);
+        Ok(tagged(StatusCode::OK, &Tag::of(&sound), &sound))
     })
     .await
 }

@@ -80,12 +80,16 @@ pub struct World {
     pub folder: tempfile::TempDir,
 }
 
+/// The sound of accounts, and of their conferences, as it was set.
+type Sounds = Arc<Mutex<BTreeMap<(AccountId, Option<String>), SoundSettings>>>;
+
 /// Conferences as the engine runs them, without calls.
 pub struct Control {
     home: HomeClient<TestHome>,
     state: TestHome,
     /// Where the sound of accounts is kept.
     store: Store,
+    sounds: Sounds,
     /// Who holds it for writing keeps trunks that were stored from taking effect.
     pub trunks_gate: Arc<tokio::sync::RwLock<()>>,
     /// How often trunks have taken effect.
@@ -175,6 +179,7 @@ impl Control {
 impl ConferenceControl for Control {
     fn acting(&self, doing: Doing) -> Arc<dyn ConferenceControl> {
         Arc::new(Self {
+            sounds: self.sounds.clone(),
             store: self.store.acting(doing.clone()),
             home: self.home.acting(doing),
             state: self.state.clone(),
@@ -442,6 +447,7 @@ impl ConferenceControl for Control {
         account: AccountId,
         of: SoundOf,
         change: SoundChange,
+        expected: Option<SoundSettings>,
     ) -> Result<SoundSettings, ControlError> {
         if matches!(of, SoundOf::Account) && change != SoundChange::default() {
             let sound = StoredAudio {
@@ -455,21 +461,35 @@ impl ConferenceControl for Control {
             SoundOf::Conference(which) => (Some(which), None),
             SoundOf::Participant(which, participant) => (Some(which), Some(participant)),
         };
-        Ok(self.state.with(|home, _| {
+        let conference = self.state.with(|home, _| {
             let conferences = home.conferences();
-            if let Some(which) = which {
-                let key = conferences.resolve(account, &which)?;
-                let (_, participants) = conferences.participants(&key)?;
-                if participant.as_ref().is_some_and(|id| !participants.iter().any(|one| one.id == *id)) {
-                    return Err(plenary_conference::Refused::UnknownParticipant);
-                }
+            let Some(which) = which else { return Ok(None) };
+            let key = conferences.resolve(account, &which)?;
+            let (_, participants) = conferences.participants(&key)?;
+            match participant.as_ref().is_some_and(|id| !participants.iter().any(|one| one.id == *id)) {
+                true => Err(plenary_conference::Refused::UnknownParticipant),
+                false => Ok(Some(key.name.to_string())),
             }
-            Ok(SoundSettings {
+        })?;
+        if participant.is_some() {
+            return Ok(SoundSettings {
                 automatic_gain: change.automatic_gain.flatten().unwrap_or_default(),
                 noise_suppression: change.noise_suppression.flatten().unwrap_or_default(),
-                gain_db: participant.is_some().then(|| change.gain_db.flatten().unwrap_or_default()),
-            })
-        })?)
+                gain_db: Some(change.gain_db.flatten().unwrap_or_default()),
+            });
+        }
+        let mut sounds = self.sounds.lock().unwrap();
+        let sound = sounds.entry((account, conference)).or_default();
+        if expected.is_some_and(|expected| expected != *sound) {
+            return Err(ControlError::Changed);
+        }
+        if let Some(automatic_gain) = change.automatic_gain {
+            sound.automatic_gain = automatic_gain.unwrap_or_default();
+        }
+        if let Some(noise_suppression) = change.noise_suppression {
+            sound.noise_suppression = noise_suppression.unwrap_or_default();
+        }
+        Ok(*sound)
     }
 
     async fn trunks_changed(&self) -> Result<(), ControlError> {
@@ -573,6 +593,7 @@ impl World {
             home: HomeClient::new(state.clone(), store.clone(), limits),
             state,
             store: store.clone(),
+            sounds: Arc::default(),
             trunks_gate: Arc::default(),
             trunks_taken: Arc::default(),
         });

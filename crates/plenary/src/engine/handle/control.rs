@@ -267,12 +267,13 @@ impl ConferenceControl for EngineHandle {
         account: AccountId,
         of: SoundOf,
         change: SoundChange,
+        expected: Option<SoundSettings>,
     ) -> Result<SoundSettings, ControlError> {
         let is_asked = change == SoundChange::default();
         if is_asked || matches!(of, SoundOf::Participant(..)) {
             return self.sound_changed(account, of, change).await;
         }
-        to_the_end(self.clone().keep_sound(account, of, change)).await
+        to_the_end(self.clone().keep_sound(account, of, change, expected)).await
     }
 
     async fn trunks_changed(&self) -> Result<(), ControlError> {

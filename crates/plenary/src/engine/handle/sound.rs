@@ -12,8 +12,14 @@ impl EngineHandle {
         account: AccountId,
         of: SoundOf,
         change: SoundChange,
+        expected: Option<SoundSettings>,
     ) -> Result<SoundSettings, ControlError> {
         let _turn = self.home.turn().await;
+        if let Some(expected) = expected
+            && self.sound_changed(account, of.clone(), SoundChange::default()).await? != expected
+        {
+            return Err(ControlError::Changed);
+        }
         let question = match of.clone() {
             SoundOf::Account => Question::Edge(EdgeQuestion::PlanAccountSound(account, change)),
             SoundOf::Conference(which) | SoundOf::Participant(which, _) => {
