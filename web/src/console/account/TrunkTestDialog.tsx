@@ -9,6 +9,7 @@ import css from "../../ui/Dialog.module.css";
 import { TextField } from "../../ui/Field";
 import { Badge, Facts, Loading, type Tone } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
+import { parseTargets } from "../room/targets";
 
 type TrunkTest = Schemas["TrunkTest"];
 
@@ -25,7 +26,9 @@ export function TrunkTestDialog({ name, onClose }: { name: string; onClose: () =
   const test = async () => {
     setState({ isBusy: true });
     try {
-      const body = to.trim() ? { to: to.trim() } : {};
+      // As people write numbers; what is none is named by the service.
+      const [target] = parseTargets(to).targets;
+      const body = to.trim() ? { to: target?.to ?? to.trim() } : {};
       const result = await ok(client.POST("/v1/trunks/{name}/test", { params: { path: { name } }, body }));
       setState({ result });
     } catch (error) {
