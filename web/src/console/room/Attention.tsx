@@ -1,5 +1,6 @@
-import { Activity, BellRing, Hand, Music } from "lucide-react";
+import { Activity, BellRing, Hand, Music, X } from "lucide-react";
 import { memo, type ReactNode } from "react";
+import { tc } from "../../texts/common";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { attempt } from "../../ui/notices";
@@ -21,11 +22,13 @@ export const Attention = memo(function Attention({
   sections,
   lines,
   mayControl,
+  onForget,
 }: {
   name: string;
   sections: Sections;
   lines: Line[];
   mayControl: boolean;
+  onForget: (id: string) => void;
 }) {
   const { waiting, hands, called, held } = sections;
   return (
@@ -147,7 +150,13 @@ export const Attention = memo(function Attention({
         <Section title={t("room.called")} count={called.length}>
           <Rows>
             {called.map((one) => (
-              <Called key={one.participant_id} name={name} participant={one} mayControl={mayControl} />
+              <Called
+                key={one.participant_id}
+                name={name}
+                participant={one}
+                mayControl={mayControl}
+                onForget={onForget}
+              />
             ))}
           </Rows>
         </Section>
@@ -169,14 +178,20 @@ function Called({
   name,
   participant,
   mayControl,
+  onForget,
 }: {
   name: string;
   participant: Participant;
   mayControl: boolean;
+  onForget: (id: string) => void;
 }) {
   const { participant_id: id, state, reason, status, to } = participant;
   const isFailed = state === "failed";
   const call = participant.display_name ? { to, display_name: participant.display_name } : { to };
+  const again = async () => {
+    await callOne(name, call);
+    onForget(id);
+  };
   return (
     <RowShell
       participant={participant}
@@ -188,9 +203,14 @@ function Called({
     >
       {mayControl &&
         (isFailed ? (
-          <Button size="small" icon={<BellRing />} onClick={() => void attempt(() => callOne(name, call))}>
-            {t("called.again")}
-          </Button>
+          <>
+            <Button size="small" icon={<BellRing />} onClick={() => void attempt(again)}>
+              {t("called.again")}
+            </Button>
+            <Button size="small" look="quiet" iconOnly icon={<X />} onClick={() => onForget(id)}>
+              {tc("close")}
+            </Button>
+          </>
         ) : (
           <Button size="small" onClick={() => void attempt(() => removeParticipant(name, id))}>
             {t("called.stop")}

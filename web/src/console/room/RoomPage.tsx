@@ -77,11 +77,17 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
     <div className={isLive ? css.room : `${css.room} ${css.stale}`}>
       <title>{`${name} – Plenary`}</title>
       <Head name={name} conference={conference} taken={taken} onOpen={setDialog} />
-      {isOver && <ProblemBox error={room.error} onRetry={room.refresh} />}
+      {isOver && <Missing room={room} />}
       <Talkers name={name} participants={room.participants} levels={room.levels} mayControl={mayControl} />
       <div className={css.columns}>
         <aside className={css.attention} aria-label={t("room.attention")}>
-          <Attention name={name} sections={sections} lines={lines} mayControl={mayControl} />
+          <Attention
+            name={name}
+            sections={sections}
+            lines={lines}
+            mayControl={mayControl}
+            onForget={room.forget}
+          />
         </aside>
         <div className={css.inside}>
           <Section

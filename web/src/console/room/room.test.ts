@@ -9,6 +9,7 @@ import {
   numberOf,
   type Participant,
   sectionsOf,
+  withFailed,
 } from "./state";
 import { newsOf } from "./useNews";
 
@@ -79,6 +80,13 @@ describe("a room", () => {
     expect(list[0]?.state).toBe("ringing");
     list = applyEvent(list, event("call.failed", "2", { status: 486 }, { reason: "busy" }), "Board");
     expect(list[0]).toMatchObject({ state: "failed", reason: "busy", status: 486 });
+  });
+
+  test("still shows who did not come when all is read anew, as long as nobody calls again", () => {
+    const failed = (id: string) => ({ ...replay(entered(id, id))[0], state: "failed" }) as Participant;
+    const [ann] = replay(entered("1", "Ann")) as [Participant];
+    expect(withFailed([ann], [failed("2"), { ...ann, participant_id: "3" }])).toEqual([ann, failed("2")]);
+    expect(withFailed([ann], [failed("1")])).toEqual([ann]);
   });
 
   test("has hands in the order in which they were raised", () => {

@@ -113,6 +113,12 @@ export function applyEvent(list: Participant[], event: LiveEvent, conference: st
 export const applyEvents = (list: Participant[], events: LiveEvent[], conference: string): Participant[] =>
   events.reduce((shown, event) => applyEvent(shown, event, conference), list);
 
+/** What was read anew, with those who did not come: the service lists them no more, and they can be called again. */
+export function withFailed(read: Participant[], before: Participant[]): Participant[] {
+  const known = new Set(read.map((one) => one.participant_id));
+  return [...read, ...before.filter((one) => one.state === "failed" && !known.has(one.participant_id))];
+}
+
 /** Whether the conference itself has to be read again. */
 export function changesConference(event: LiveEvent, conference: string): boolean {
   return event.conference === conference && /^(conference|recording|reservation)\./.test(event.type);

@@ -12,7 +12,7 @@ import {
 } from "../conferences";
 import { areSame, type Hint, HintTracker, newHints } from "./hints";
 import { LevelStore } from "./levels";
-import { applyEvents, changesConference, nameOf } from "./state";
+import { applyEvents, changesConference, nameOf, withFailed } from "./state";
 import { useNews } from "./useNews";
 
 /** Statistics are not told by events: participants are read so often. */
@@ -37,6 +37,8 @@ export interface RoomData {
   isDrawing: boolean;
   error: unknown;
   refresh: () => void;
+  /** Shows a participant no more who did not come. */
+  forget: (id: string) => void;
 }
 
 export function useRoom(name: string): RoomData {
@@ -60,7 +62,8 @@ export function useRoom(name: string): RoomData {
     queryFn: async () => {
       since.current = [];
       const read = await readParticipants(name);
-      return applyEvents(read, since.current, name);
+      const before = queries.getQueryData(participantsKey) ?? nobody;
+      return applyEvents(withFailed(read, before), since.current, name);
     },
   });
 
@@ -89,6 +92,14 @@ export function useRoom(name: string): RoomData {
     void queries.invalidateQueries({ queryKey: ["conference", name] });
     void queries.invalidateQueries({ queryKey: ["participants", name] });
   }, [queries, name]);
+
+  const forget = useCallback(
+    (id: string) =>
+      queries.setQueryData<Participant[]>(["participants", name], (before) =>
+        before?.filter((one) => one.participant_id !== id),
+      ),
+    [queries, name],
+  );
 
   const show = () => {
     timer.current = undefined;
@@ -134,5 +145,6 @@ export function useRoom(name: string): RoomData {
     isPending: conference.isPending || participants.isPending,
     error: conference.error ?? participants.error,
     refresh,
+    forget,
   };
 }
