@@ -107,3 +107,109 @@ export async function refusedLater({ service, step, by, look, scene, newPage }, 
     await page.context().close();
   });
 }
+
+/** Microphones that give nothing, and doors that are closed: each has a sentence of its own. */
+export async function deviceStates({ service, step, by, look, newPage }) {
+  const room = "Devices";
+  service.call(`conf-${room}`, 440);
+  await service.name(room, "Tessa Hall");
+  const { path } = await service.request("POST", "/v1/guest-links", { conference: room });
+  /** A page whose browser has these devices. */
+  const open = async (devices, argument) => {
+    const page = await newPage({ permissions: ["microphone"] });
+    await page.addInitScript(devices, argument);
+    await page.goto(service.base + path);
+    await page.waitForSelector("input[autocomplete=name]");
+    return page;
+  };
+  const refuse = (name) => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", name));
+  };
+  await step("a microphone that is silent, taken, or not there is named as such", async () => {
+    for (const [name, text] of [
+      ["NotFoundError", "No microphone was found"],
+      ["NotReadableError", "Perhaps another program uses it"],
+    ]) {
+      const page = await open(refuse, name);
+      await page.waitForSelector(`text=${text}`);
+      await page.waitForSelector("button[type=submit]:has-text('Listen only')");
+      await look(page, `join-${name === "NotFoundError" ? "no-microphone" : "microphone-taken"}`);
+      await page.context().close();
+    }
+    const silent = await open(() => {
+      navigator.mediaDevices.getUserMedia = async () => {
+        const context = new AudioContext();
+        return context.createMediaStreamDestination().stream;
+      };
+    });
+    // What is made here does not count as a device, so the page has to be pressed before it may listen.
+    await by.press(silent, "button:has-text('Use my microphone')");
+    await silent.waitForSelector("text=Nothing comes from this microphone");
+    await look(silent, "join-microphone-silent");
+    await silent.context().close();
+    const insecure = await open(() => {
+      Object.defineProperty(navigator, "mediaDevices", { value: undefined });
+      Object.defineProperty(window, "isSecureContext", { value: false });
+    });
+    await by.press(insecure, "button:has-text('Use my microphone')");
+    await insecure.waitForSelector("text=Browsers give microphones to pages over HTTPS only");
+    await look(insecure, "join-insecure");
+    await insecure.context().close();
+  });
+  await step("another microphone is taken during the call, and is heard", async () => {
+    const page = await open(() => {});
+    await by.fill(page, "input[autocomplete=name]", "Mia");
+    await by.press(page, "button[type=submit]");
+    await page.waitForSelector("text=(you)");
+    await by.press(page, "button:has-text('Devices')");
+    const microphones = page.locator("dialog select").first();
+    const values = await microphones.locator("option").evaluateAll((all) => all.map((one) => one.value));
+    const now = await microphones.inputValue();
+    const other = values.find((one) => one !== now && one !== "default");
+    if (!other) throw new Error(`there is one microphone: ${values}`);
+    await microphones.selectOption(other);
+    await page.waitForFunction(
+      (wanted) => window.peers.at(-1).getSenders()[0].track.getSettings().deviceId === wanted,
+      other,
+    );
+    await page.keyboard.press("Escape");
+    await isHeard(service, page, room, "Mia");
+    await by.press(page, "button:has-text('Leave')");
+    await page.context().close();
+  });
+  await step("a locked conference, and a service that cannot be reached, are named as such", async () => {
+    await service.request("PATCH", `/v1/conferences/${room}`, { locked: true });
+    const page = await open(() => {});
+    await by.fill(page, "input[autocomplete=name]", "Lou");
+    await by.press(page, "button[type=submit]");
+    await page.waitForSelector("text=The conference is locked. Ask its leader to let you in");
+    await look(page, "join-locked");
+    await service.request("PATCH", `/v1/conferences/${room}`, { locked: false });
+    await page.routeWebSocket("**/sipproxy", (socket) => socket.close());
+    await page.reload();
+    await by.press(page, "button[type=submit]");
+    await page.waitForSelector("text=The service cannot be reached");
+    await look(page, "join-unreachable");
+    await page.context().close();
+  });
+  await step("a browser that holds sound back says so, and a press lets it through", async () => {
+    const page = await newPage();
+    await page.goto(service.base + path);
+    await by.fill(page, "input[autocomplete=name]", "Hal");
+    await by.press(page, "button:has-text('Listen only')");
+    await page.waitForSelector("text=(you)");
+    await page.reload();
+    await page.waitForSelector("text=Your browser holds the sound back until you press a button");
+    await look(page, "join-sound-held");
+    await by.press(page, "button:has-text('Turn the sound on')");
+    await page.waitForSelector("text=Your browser holds the sound back", { state: "detached" });
+    await page.waitForSelector("text=(you)");
+    await until("sound", () =>
+      page.evaluate(async () => {
+        const stats = await window.peers.at(-1).getStats();
+        return [...stats.values()].some((one) => one.type === "inbound-rtp" && one.totalAudioEnergy > 0.001);
+      }),
+    );
+    await page.context().close();
+  });
+}

@@ -1,4 +1,5 @@
 // What organisers, operators and auditors do beside leading a conference.
+import { until } from "./service.mjs";
 
 const QUARTER_MS = 900_000;
 
@@ -96,5 +97,52 @@ export async function duties(world) {
     await page.locator("table a").last().click();
     await page.waitForSelector("h2:has-text('Timeline')");
     await page.waitForSelector("td:has-text('Enters')");
+  });
+  await step("a key is made, shown once, counts, and does not once it is revoked", async () => {
+    await open("setup/keys");
+    await by.press(page, "main button:has-text('New key')");
+    await by.fill(page, "dialog input >> nth=0", `Wallboard ${scene.board}`);
+    await by.press(page, "dialog button[type=submit]");
+    await page.waitForSelector("dialog [readonly]");
+    const secret = await page.inputValue("dialog [readonly]");
+    await look(page, "key-made");
+    const status = async (method) => {
+      const headers = { Authorization: `Bearer ${secret}`, "Content-Type": "application/json" };
+      const body = method === "GET" ? {} : { body: '{"locked":true}' };
+      const path = method === "GET" ? "/v1/conferences" : "/v1/conferences/Nothing";
+      return (await fetch(service.api + path, { method, headers, ...body })).status;
+    };
+    const found = [await status("GET"), await status("PATCH")];
+    if (found.join() !== "200,403") throw new Error(`it may read alone: ${found}`);
+    await by.press(page, "dialog button:has-text('Done')");
+    const row = `tr:has-text('Wallboard ${scene.board}')`;
+    await page.waitForSelector(row);
+    if ((await page.textContent("main")).includes(secret)) throw new Error("it is shown again");
+    await by.press(page, `${row} button:has-text('Revoke')`);
+    await by.press(page, "dialog button[type=submit]");
+    await page.waitForSelector(`${row} >> text=revoked`);
+    await until("its end", async () => (await status("GET")) === 401);
+  });
+  await step("a recording is listened to, kept as a file, and deleted", async () => {
+    await open(`recordings?conference=${scene.board}`);
+    await by.press(page, "tbody tr:first-child button:has-text('Listen')");
+    await page.waitForSelector("dialog audio");
+    await look(page, "recording");
+    await page.evaluate(() => {
+      const audio = document.querySelector("dialog audio");
+      audio.muted = true;
+      return audio.play();
+    });
+    await page.waitForFunction(() => document.querySelector("dialog audio").currentTime > 0.2);
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      by.press(page, "dialog a:has-text('Download')"),
+    ]);
+    const name = download.suggestedFilename();
+    if (!new RegExp(`^${scene.board}-\\d+\\.(opus|ogg|wav)$`).test(name)) throw new Error(name);
+    await page.keyboard.press("Escape");
+    await by.pick(page, "tbody tr:first-child button[aria-haspopup=menu]", "Delete recording");
+    await by.press(page, "dialog button[type=submit]");
+    await page.waitForSelector("text=Nothing has been recorded");
   });
 }

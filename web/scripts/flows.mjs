@@ -3,6 +3,7 @@
 import { handAndKeys, muteAndReload, refusedLater } from "./callers.mjs";
 import { inConference, isHeard } from "./heard.mjs";
 import { until } from "./service.mjs";
+import { lobbies } from "./telephony.mjs";
 
 export const password = "correct horse battery";
 
@@ -306,20 +307,59 @@ async function accidents({ service, step, by, look, scene, leader, caller }) {
 }
 
 async function togetherness({ service, step, by, look, scene, leader, operator }) {
-  await step("two leaders at once see the same", async () => {
-    await operator.goto(`${service.base}/console/rooms/${scene.board}`);
-    await by.press(operator, "button[aria-pressed=true]:has-text('Lock')");
-    await leader.waitForSelector("button[aria-pressed=false]:has-text('Lock')");
-  });
-  await step("a lost feed is said", async () => {
+  const { board } = scene;
+  const paula = async () => (await inConference(service, board, "Paula Reyes"))?.muted;
+  await step(
+    "two leaders at once see the same, and what both do at once ends the same for both",
+    async () => {
+      await operator.goto(`${service.base}/console/rooms/${board}`);
+      await by.press(operator, "button[aria-pressed=true]:has-text('Lock')");
+      await leader.waitForSelector("button[aria-pressed=false]:has-text('Lock')");
+      await by.press(operator, "button:has-text('Mute Paula Reyes')");
+      await leader.waitForSelector("[role=row]:has-text('Paula Reyes') >> text=muted by leader");
+      await by.press(leader, "button:has-text('Unmute Paula Reyes')");
+      await operator.waitForSelector("button:has-text('Mute Paula Reyes') >> visible=true");
+      const both = [leader, operator];
+      await Promise.all(both.map((page) => page.click("[role=row] button:has-text('Mute Paula Reyes')")));
+      for (const page of both) await page.waitForSelector("button:text-is('Unmute Paula Reyes')");
+      if (!(await paula())) throw new Error("she is not muted");
+      await Promise.all([
+        leader.click("button:text-is('Unmute Paula Reyes')"),
+        operator.click("button:has-text('Lecture')"),
+      ]);
+      await until("her unmute", async () => (await paula()) === false);
+      for (const page of both) {
+        await page.waitForSelector("button[aria-pressed=true]:has-text('Lecture')");
+        await page.waitForSelector("[role=row] button:text-is('Mute Paula Reyes')");
+      }
+      await by.press(leader, "button:has-text('Lecture')");
+      for (const page of both) await page.waitForSelector("button[aria-pressed=false]:has-text('Lecture')");
+    },
+  );
+  await step("a lost feed is said, and what happened meanwhile is shown when it is back", async () => {
     await leader.route("**/v1/events**", (route) => route.abort());
     await leader.reload();
     try {
       await leader.waitForSelector("text=Not live since");
       await look(leader, "room-lost");
+      const { participant_id } = await inConference(service, board, "Omar Said");
+      const path = `/v1/conferences/${board}/participants/${participant_id}`;
+      await service.request("PATCH", path, { display_name: "Omar Back" });
+      // Buttons work all the same.
+      await by.press(leader, "button:has-text('Mute Paula Reyes')");
+      await until("the mute", paula);
     } finally {
       await leader.unroute("**/v1/events**");
     }
+    await leader.waitForSelector("strong:has-text('Omar Back')");
+    await leader.waitForSelector("text=Not live since", { state: "detached" });
+    await leader.waitForSelector("button:text-is('Unmute Paula Reyes')");
+    const path = `/v1/conferences/${board}/participants/${(await inConference(service, board, "Omar Back")).participant_id}`;
+    await service.request("PATCH", path, { display_name: "Omar Said" });
+    // It is live again.
+    await leader.waitForSelector("strong:has-text('Omar Said')");
+    await by.press(leader, "button:has-text('Unmute Paula Reyes')");
+    await until("the unmute", async () => (await paula()) === false);
   });
 }
 
@@ -467,6 +507,7 @@ export async function keypads(world) {
       async () => (await service.participants(lobby.name)).filter((one) => one.state === "in").length === 2,
     );
   });
+  if (world.isWhole) await lobbies(world);
   const { token } = await service.request("POST", "/v1/tokens", { service: "meet", valid_s: 3600 });
   await step("a link with a room asks for the PIN, and the hand is raised by its button", async () => {
     const about = `token=${token}&room=${weekly.number}&title=${weekly.name}&number=%2B44+1632+960000`;

@@ -1,4 +1,4 @@
-// How people press and enter: by mouse, or by the keyboard alone. Both reach what a selector names, as people do.
+// How people press and enter: by mouse, by the keyboard alone, or by fingers. All reach what a selector names, as people do.
 
 /** As often as this Tab or an arrow is pressed before something cannot be reached. */
 const PRESSES_MAX = 200;
@@ -7,6 +7,13 @@ export const mouse = {
   press: (page, selector) => page.click(selector),
   fill: (page, selector, text) => page.fill(selector, text),
   choose: (page, selector, text) => page.selectOption(selector, { label: text }),
+  /** A number between two ends, to the one of them. */
+  async slide(page, selector, key) {
+    await page.focus(selector);
+    await page.keyboard.press(key);
+  },
+  /** Date and time of day, as `2030-06-20T15:15`. */
+  at: (page, selector, time) => page.fill(selector, time),
   /** A minute later than what is entered. */
   async later(page, selector) {
     const [date, time] = (await page.inputValue(selector)).split("T");
@@ -18,6 +25,21 @@ export const mouse = {
   async pick(page, button, item) {
     await page.click(button);
     await page.click(`[role=menuitem]:has-text(${JSON.stringify(item)})`);
+  },
+};
+
+/** By fingers, on a page that is made for them. */
+export const touch = {
+  press: (page, selector) => page.tap(selector),
+  async fill(page, selector, text) {
+    await page.tap(selector);
+    await page.keyboard.press("Control+A");
+    await page.keyboard.insertText(text);
+  },
+  choose: (page, selector, text) => page.selectOption(selector, { label: text }),
+  async pick(page, button, item) {
+    await page.tap(button);
+    await page.tap(`[role=menuitem]:has-text(${JSON.stringify(item)})`);
   },
 };
 
@@ -34,6 +56,21 @@ export const keyboard = {
   async choose(page, selector, text) {
     await reach(page, selector);
     await page.keyboard.type(text);
+  },
+  async slide(page, selector, key) {
+    await reach(page, selector);
+    await page.keyboard.press(key);
+  },
+  /** By its parts, as an English browser has them: month, day, year, hour, minute, half of the day. */
+  async at(page, selector, time) {
+    const [, year, month, day, hour, minute] = /^(\d+)-(\d+)-(\d+)T(\d+):(\d+)$/.exec(time);
+    await reach(page, selector);
+    await page.keyboard.type(`${month}${day}${year}`);
+    await page.keyboard.press("ArrowRight");
+    const half = Number(hour) < 12 ? "A" : "P";
+    await page.keyboard.type(`${String(Number(hour) % 12 || 12).padStart(2, "0")}${minute}${half}`);
+    const entered = await page.inputValue(selector);
+    if (entered !== time) throw new Error(`${entered} is entered, not ${time}`);
   },
   async later(page, selector) {
     await reach(page, selector);

@@ -21,14 +21,19 @@ function settled(colorScheme) {
   );
 }
 
-/** A function that looks at a page as it is; with a folder it keeps pictures there, called by the name that is given to it. */
-export function looker(folder) {
+/**
+ * A function that looks at a page as it is; with a folder it keeps pictures there, called by the name that is given to it, and notes in
+ * `places` where each was.
+ */
+export function looker(folder, places) {
   if (folder) {
     mkdirSync(folder, { recursive: true });
     for (const file of readdirSync(folder)) if (file.endsWith(".webp")) rmSync(join(folder, file));
   }
   return async function look(page, name) {
     const faults = [];
+    if (places.has(name)) throw new Error(`there is a picture ${name} already`);
+    places.set(name, placeOf(page));
     for (const colorScheme of themes) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await page.waitForFunction(settled, colorScheme);
@@ -61,21 +66,31 @@ async function keep(page, file) {
   writeFileSync(file, Buffer.from(data, "base64"));
 }
 
-/** Lists the pictures of a folder. */
-export function writeIndex(folder) {
-  const files = readdirSync(folder).filter((file) => file.endsWith(".webp"));
-  const names = [...new Set(files.map((file) => file.replace(/-(light|dark)-\d+\.webp$/, "")))].sort();
+/** Where a page is, without what differs from run to run. */
+function placeOf(page) {
+  const { pathname } = new URL(page.url());
+  return pathname
+    .replace(/^\/join\/[a-z2-7]{32}$/, "/join/CODE")
+    .replace(/^(\/console\/(?:calls|history|bookings\/series|bookings))\/(?!series|new)[^/]+$/, "$1/ID")
+    .replace(/(?<=.)\/$/, "");
+}
+
+/** Lists what is in the folder: each picture with page, state, theme and width. */
+export function writeIndex(folder, places) {
   const cell = (name, theme, { width }) => `[${width}](${name}-${theme}-${width}.webp)`;
+  const names = [...places.keys()].sort((one, other) =>
+    `${places.get(one)} ${one}`.localeCompare(`${places.get(other)} ${other}`, "en"),
+  );
   const lines = [
     "# Pictures of the pages",
     "",
-    "Each page and state in both themes, 1440 and 375 pixels wide. `scripts/web pictures` makes them anew.",
+    "Each page and state in both themes, on screens 1440 and 375 pixels wide. `scripts/web pictures` makes them anew.",
     "",
-    "| | light | dark |",
-    "|---|---|---|",
+    "| page | state | light | dark |",
+    "|---|---|---|---|",
     ...names.map((name) => {
       const [light, dark] = themes.map((theme) => `${cell(name, theme, wide)} ${cell(name, theme, narrow)}`);
-      return `| ${name} | ${light} | ${dark} |`;
+      return `| \`${places.get(name)}\` | ${name.replaceAll("-", " ")} | ${light} | ${dark} |`;
     }),
   ];
   writeFileSync(join(folder, "README.md"), `${lines.join("\n")}\n`);

@@ -11,6 +11,11 @@ export const scenes = {
     renamed: "Clara Weiß",
     weekly: { number: "1001", name: "Weekly", pin: "482913", leader: "70215548" },
     lobby: { number: "1002", name: "Lobby", pin: "482914", leader: "70215549" },
+    office: { name: "Office", annex: "Annex", trunk: "provider1", desk: "desk1", prefix: "+441632961" },
+    party: "Party",
+    dropped: "Dropped",
+    summer: "Summer",
+    full: "Full",
   },
   keyboard: {
     operator: ["Ada Example", "ada@example.com"],
@@ -23,5 +28,10 @@ export const scenes = {
     renamed: "Carl Stein",
     weekly: { number: "1003", name: "Monthly", pin: "592913", leader: "80215548" },
     lobby: { number: "1004", name: "Foyer", pin: "592914", leader: "80215549" },
+    office: { name: "Bureau", annex: "Branch", trunk: "provider2", desk: "desk2", prefix: "+441632962" },
+    party: "Feast",
+    dropped: "Removed",
+    summer: "Winter",
+    full: "Crowd",
   },
 };

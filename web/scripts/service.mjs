@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { promisify } from "node:util";
 
+import { Mailbox } from "./mailbox.mjs";
 import { scenes } from "./scenes.mjs";
 
 const run = promisify(execFile);
@@ -19,7 +20,7 @@ const types = {
   ".html": "text/html; charset=utf-8",
 };
 
-async function freePort() {
+export async function freePort() {
   const server = net.createServer();
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address();
@@ -87,6 +88,7 @@ export class Service {
     const service = new Service();
     service.program = program;
     service.data = mkdtempSync(join(tmpdir(), "plenary-tour-"));
+    service.mailbox = await Mailbox.open();
     const [web, sip, rtp] = [
       await freePort(),
       await freePort(),
@@ -157,6 +159,33 @@ export class Service {
     return this.#call(service, `voice-${hz}`, speech(hz), ...(dtmf ? ["--dtmf", dtmf] : []));
   }
 
+  /** A telephone of whose speech the network loses a third. */
+  lossy(service) {
+    return this.#call(service, "voice-520", speech(520), "--loss-permille", "330");
+  }
+
+  /** What a stranger is told who calls this, or "nothing" within `ms`. */
+  async tries(service, ms) {
+    const args = ["call", `sip:${service}@${this.sip};transport=tcp`, "--seconds", "1"];
+    try {
+      await run(this.program, args, { timeout: ms, killSignal: "SIGKILL" });
+      return "answered";
+    } catch (error) {
+      return error.killed ? "nothing" : error.stderr;
+    }
+  }
+
+  /** Five minutes of a tone, as WAV. */
+  tone(hz) {
+    return wav(300, (second) => LOUD * Math.sin(2 * Math.PI * hz * second));
+  }
+
+  /** A program that ends with the service. */
+  keep(child) {
+    this.#children.push(child);
+    return child;
+  }
+
   /** What the microphones of browsers hear: a voice of this height, as a file. */
   voice(hz) {
     return this.#file(`voice-${hz}`, speech(hz));
@@ -184,6 +213,7 @@ export class Service {
     for (const child of this.#children) child.kill("SIGKILL");
     this.#forwarder?.close();
     this.#forwarder?.closeAllConnections();
+    this.mailbox.close();
     rmSync(this.data, { recursive: true, force: true });
   }
 
@@ -194,6 +224,13 @@ export class Service {
       PLENARY_RESERVATIONS_MIN_NOTICE_MINUTES: "0",
       // What calendar files say to join by.
       PLENARY_MAIL_JOIN: "https://conference.example.com/join/{code}",
+      PLENARY_MAIL_HOST: "127.0.0.1",
+      PLENARY_MAIL_PORT: String(this.mailbox.port),
+      PLENARY_MAIL_SECURITY: "none",
+      PLENARY_MAIL_FROM: "conferences@example.com",
+      PLENARY_MAIL_NUMBER: "+44 1632 960000",
+      // Those who call from this machine are not trusted: who asks in vain is banned.
+      PLENARY_SIGNALLING_TRUSTED: "192.0.2.1/32",
     };
     const child = spawn(this.program, args, { stdio: ["ignore", "ignore", "pipe"], env });
     let said = "";

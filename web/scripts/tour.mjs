@@ -2,20 +2,33 @@
 // accessibility in both themes, and for anything that is wider than a screen of 320 or 375 pixels; what people do they do a second time by the
 // keyboard alone. The last line counts: N passed, M failed.
 // --main: what people do, once, by mouse, and nothing else; --keyboard: the same by the keyboard. --pictures FOLDER: pages and states are kept there, in both themes and two widths.
+// --only calling,attacks: these parts alone, by mouse or, with --keyboard, by the keyboard.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
+import { attacks, guessing } from "./attacks.mjs";
+import { deviceStates } from "./callers.mjs";
 import { duties } from "./duties.mjs";
 import { accept, beginnings, bookings, bookSoon, keypads, leading, outage } from "./flows.mjs";
 import { keyboard, mouse } from "./hands.mjs";
 import { looker, writeIndex } from "./look.mjs";
 import { everyPage } from "./places.mjs";
+import { planning } from "./planning.mjs";
+import { pocket } from "./pocket.mjs";
 import { scenes } from "./scenes.mjs";
 import { PATIENCE_MS, Service } from "./service.mjs";
+import { badLines, banned, calling } from "./telephony.mjs";
 
 const { values: options } = parseArgs({
-  options: { main: { type: "boolean" }, keyboard: { type: "boolean" }, pictures: { type: "string" } },
+  options: {
+    main: { type: "boolean" },
+    keyboard: { type: "boolean" },
+    only: { type: "string" },
+    pictures: { type: "string" },
+  },
 });
+/** Those that need an operator who is signed in, and nothing else. */
+const parts = { calling, planning, duties, badLines, banned, deviceStates, pocket, attacks, guessing };
 const program = process.env.PLENARY ?? join(import.meta.dirname, "..", "..", "target", "debug", "plenary");
 const service = await Service.start(program);
 const browser = await chromium.launch({
@@ -33,6 +46,8 @@ let failed = 0;
 const complaints = [];
 
 async function step(name, action) {
+  // Of some parts the first fault is looked for.
+  if (options.only && failed) return;
   const begun = Date.now();
   const took = () => `${((Date.now() - begun) / 1_000).toFixed(1)} s`;
   try {
@@ -43,8 +58,10 @@ async function step(name, action) {
     failed += 1;
     console.log(`FAILED  ${name} (${took()}): ${String(error.message).split("\n").slice(0, 3).join(" ")}`);
     for (const page of browser.contexts().flatMap((context) => context.pages())) {
-      const shown = await page.textContent("body", { timeout: 1_000 }).catch(() => "nothing");
-      console.log(`        ${page.url()} shows: ${shown.replaceAll(/\s+/g, " ").slice(0, 400)}`);
+      const asks = (await page.locator("dialog[open]").count()) > 0;
+      const place = asks ? "dialog[open] >> nth=-1" : "main >> nth=0";
+      const shown = await page.textContent(place, { timeout: 1_000 }).catch(() => "nothing");
+      console.log(`        ${page.url()} shows: ${shown.replaceAll(/\s+/g, " ").slice(0, 600)}`);
     }
     for (const trouble of service.troubles.splice(0)) console.log(`        ${trouble}`);
   }
@@ -80,12 +97,14 @@ async function newPage(more = {}) {
 }
 
 const isWhole = !options.main;
-const look = isWhole ? looker(options.pictures) : async () => {};
+/** By their names, the states that were looked at, and the pages that they are of. */
+const places = new Map();
+const look = isWhole ? looker(options.pictures, places) : async () => {};
 
 /** Everything that people do, with pages of their own. */
 async function goThrough(scene, by, more) {
   const world = {
-    ...{ service, newPage, step, by, scene, look: async () => {}, isFirst: false, ...more },
+    ...{ service, newPage, step, by, scene, isWhole, look: async () => {}, isFirst: false, ...more },
     operator: await newPage(),
     leader: await newPage(),
     caller: await newPage({ permissions: ["microphone"] }),
@@ -96,15 +115,44 @@ async function goThrough(scene, by, more) {
   await keypads(world);
   if (world.isFirst) await outage(world, soon);
   await bookings(world, soon);
-  if (isWhole) await duties(world);
+  if (isWhole) {
+    await duties(world);
+    await calling(world);
+    await planning(world);
+  }
   return world;
+}
+
+/** Some parts alone. */
+async function some(names, scene, by) {
+  const world = {
+    service,
+    newPage,
+    step,
+    by,
+    scene,
+    look,
+    isWhole,
+    isFirst: true,
+    operator: await newPage(),
+  };
+  const link = await service.invite(...scene.operator, "--operator", "--role", "admin");
+  await accept(world, world.operator, link);
+  await world.operator.waitForSelector("h1:has-text('Conferences')");
+  for (const name of names) await parts[name](world);
 }
 
 const byKeyboard = () => goThrough(scenes.keyboard, keyboard, {});
 
 async function byMouse() {
   const world = await goThrough(scenes.mouse, mouse, { look, isFirst: true });
-  if (isWhole) await everyPage(world);
+  if (isWhole) {
+    await everyPage(world);
+    await badLines(world);
+    await deviceStates(world);
+    await pocket(world);
+    await banned(world);
+  }
   await step("an auditor reads and controls nothing; pages are in their language", async () => {
     const auditor = await newPage();
     const link = await service.invite(
@@ -122,25 +170,56 @@ async function byMouse() {
     await look(auditor, "room-auditor");
     if (await auditor.locator("[role=toolbar], button:has-text('Sperren')").count())
       throw new Error("there are controls");
+    for (const [path, title] of [
+      ["history", "Verlauf"],
+      ["usage", "Nutzung"],
+      ["audit", "Prüfprotokoll"],
+    ]) {
+      await auditor.goto(`${service.base}/console/${path}`);
+      await auditor.waitForSelector(`h1:has-text('${title}')`);
+      await auditor.waitForSelector("main table");
+    }
+    const refused = await auditor.evaluate(async (name) => {
+      const headers = { "Content-Type": "application/json" };
+      const status = async (method, path, body) =>
+        (await fetch(path, { method, headers, body: JSON.stringify(body) })).status;
+      return [
+        await status("PATCH", `/v1/conferences/${name}`, { locked: true }),
+        await status("POST", `/v1/conferences/${name}/mute`, { muted: true }),
+        await status("POST", "/v1/reservations", {}),
+        await status("PUT", "/v1/trunks/mine", { uri: "sip:127.0.0.1" }),
+        await status("DELETE", `/v1/conferences/${name}`, {}),
+      ];
+    }, scenes.mouse.board);
+    if (refused.some((status) => status !== 403)) throw new Error(`an auditor changes: ${refused}`);
     await auditor.context().close();
   });
+  if (isWhole) await attacks(world);
   await step("a cookie that is gone leads to the sign-in", async () => {
     await world.operator.context().clearCookies();
     await world.operator.click("nav >> text=Usage");
     await world.operator.waitForSelector("h1:has-text('Sign in')");
   });
+  return world;
 }
 
 try {
-  if (!options.keyboard) await byMouse();
-  if (options.keyboard || (isWhole && !options.pictures)) {
-    console.log("By the keyboard alone:");
-    await byKeyboard();
+  if (options.only) {
+    const [scene, by] = options.keyboard ? [scenes.keyboard, keyboard] : [scenes.mouse, mouse];
+    await some(options.only.split(","), scene, by);
+  } else {
+    const world = options.keyboard ? null : await byMouse();
+    if (options.keyboard || (isWhole && !options.pictures)) {
+      console.log("By the keyboard alone:");
+      await byKeyboard();
+    }
+    // The last of all: afterwards this address has guessed too often.
+    if (isWhole && world) await guessing(world);
   }
   await step("no page had an error or broke the policy", async () => {
     if (complaints.length) throw new Error([...new Set(complaints)].join("; "));
   });
-  if (options.pictures) writeIndex(options.pictures);
+  if (options.pictures) writeIndex(options.pictures, places);
 } finally {
   await browser.close();
   service.stop();
