@@ -137,13 +137,13 @@ export async function deviceStates({ service, step, by, look, newPage }) {
       await page.context().close();
     }
     const silent = await open(() => {
-      navigator.mediaDevices.getUserMedia = async () => {
-        const context = new AudioContext();
-        return context.createMediaStreamDestination().stream;
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        // A browser that captures lets its pages hear.
+        await ask(wanted);
+        return new AudioContext().createMediaStreamDestination().stream;
       };
     });
-    // What is made here does not count as a device, so the page has to be pressed before it may listen.
-    await by.press(silent, "button:has-text('Use my microphone')");
     await silent.waitForSelector("text=Nothing comes from this microphone");
     await look(silent, "join-microphone-silent");
     await silent.context().close();
@@ -151,7 +151,6 @@ export async function deviceStates({ service, step, by, look, newPage }) {
       Object.defineProperty(navigator, "mediaDevices", { value: undefined });
       Object.defineProperty(window, "isSecureContext", { value: false });
     });
-    await by.press(insecure, "button:has-text('Use my microphone')");
     await insecure.waitForSelector("text=Browsers give microphones to pages over HTTPS only");
     await look(insecure, "join-insecure");
     await insecure.context().close();
@@ -168,10 +167,16 @@ export async function deviceStates({ service, step, by, look, newPage }) {
     const other = values.find((one) => one !== now && one !== "default");
     if (!other) throw new Error(`there is one microphone: ${values}`);
     await microphones.selectOption(other);
-    await page.waitForFunction(
-      (wanted) => window.peers.at(-1).getSenders()[0].track.getSettings().deviceId === wanted,
-      other,
-    );
+    let sent;
+    await until("the other microphone", async () => {
+      sent = await page.evaluate(() => {
+        const { track } = window.peers.at(-1).getSenders()[0];
+        return `${track.getSettings().deviceId} ${track.label}`;
+      });
+      return sent.startsWith(other);
+    }).catch(() => {
+      throw new Error(`${sent} is sent, not ${other} of ${values}, before it was ${now}`);
+    });
     await page.keyboard.press("Escape");
     await isHeard(service, page, room, "Mia");
     await by.press(page, "button:has-text('Leave')");

@@ -21,7 +21,8 @@ function unfit(least) {
     // A box to tick is hit by its text, too.
     const target = one.closest("label") ?? one;
     const { width, height, left, right } = target.getBoundingClientRect();
-    if (!one.checkVisibility() || width <= 1 || height === 0 || one.closest("p, .skip, .visually-hidden")) continue;
+    if (!one.checkVisibility() || width <= 1 || height === 0 || one.closest("p, .skip, .visually-hidden"))
+      continue;
     const name = one.textContent?.trim() || one.getAttribute("aria-label") || one.id || one.type;
     if (height < least || width < least)
       found.push(`${name} is ${Math.round(width)} by ${Math.round(height)} pixels`);

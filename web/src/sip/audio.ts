@@ -76,17 +76,26 @@ export class MicrophoneError extends Error {
   }
 }
 
+/** Exactly this device: browsers may give another one for a wish. */
+const capture = (deviceId: string | null): Promise<MediaStream> =>
+  navigator.mediaDevices.getUserMedia({
+    audio: {
+      ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
+      echoCancellation: true,
+      noiseSuppression: true,
+      autoGainControl: true,
+    },
+  });
+
 export async function openMicrophone(deviceId: string | null): Promise<MediaStreamTrack> {
   // Without HTTPS browsers have no microphones.
   if (!navigator.mediaDevices?.getUserMedia) throw new MicrophoneError("insecure");
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({
-      audio: {
-        ...(deviceId ? { deviceId: { ideal: deviceId } } : {}),
-        echoCancellation: true,
-        noiseSuppression: true,
-        autoGainControl: true,
-      },
+    const stream = await capture(deviceId).catch((error) => {
+      // It was there at an earlier visit.
+      if (deviceId && error instanceof DOMException && error.name === "OverconstrainedError")
+        return capture(null);
+      throw error;
     });
     const track = stream.getAudioTracks()[0];
     if (!track) throw new MicrophoneError("none");
