@@ -132,7 +132,6 @@ async function leadersLinkElsewhere({ service, step, newPage }) {
         await status(at, "PATCH", { locked: true }),
         await status(`${at}/mute`, "POST", { muted: true }),
         await status(at, "DELETE"),
-        await status("/v1/events?topics=room:Fortress"),
         await status("/v1/conferences"),
         await status("/v1/reservations"),
         await status("/v1/leader-links", "POST", { conference: "Fortress" }),
@@ -140,6 +139,22 @@ async function leadersLinkElsewhere({ service, step, newPage }) {
       ];
     });
     if (found.some((status) => status !== 403)) throw new Error(found.join());
+    // What it follows, of all and of the other one, says nothing of it.
+    await page.evaluate(() => {
+      window.said = ["", ""];
+      for (const [at, topics] of ["", "?topics=room:Fortress"].entries()) {
+        fetch(`/v1/events${topics}`, { headers: { Accept: "text/event-stream" } }).then(async (answer) => {
+          const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+          for (;;) window.said[at] += `${answer.status} ${(await reader.read()).value ?? ""}`;
+        });
+      }
+    });
+    await page.waitForFunction(() => window.said.every((text) => text !== ""));
+    await service.request("PATCH", "/v1/conferences/Fortress", { locked: true });
+    service.call("conf-Elsewhere", 600);
+    await page.waitForFunction(() => window.said[0].includes("participant.entered"));
+    const told = await page.evaluate(() => window.said.join());
+    if (told.includes("Fortress")) throw new Error(told);
     // Nor does the console show it.
     await page.goto(`${service.base}/console/rooms/Fortress`);
     await page.waitForSelector("h1:has-text('Elsewhere')");

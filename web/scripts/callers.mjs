@@ -199,6 +199,17 @@ export async function deviceStates({ service, step, by, look, newPage }) {
   });
   await step("a browser that holds sound back says so, and a press lets it through", async () => {
     const page = await newPage();
+    // As browsers do it, where they are not told to play all by whoever started them.
+    await page.addInitScript(() => {
+      const { play } = HTMLMediaElement.prototype;
+      let isPressed = false;
+      for (const type of ["pointerdown", "keydown"]) {
+        addEventListener(type, () => (isPressed = true), { capture: true });
+      }
+      HTMLMediaElement.prototype.play = function () {
+        return isPressed ? play.call(this) : Promise.reject(new DOMException("no", "NotAllowedError"));
+      };
+    });
     await page.goto(service.base + path);
     await by.fill(page, "input[autocomplete=name]", "Hal");
     await by.press(page, "button:has-text('Listen only')");

@@ -28,7 +28,7 @@ const { values: options } = parseArgs({
   },
 });
 /** Those that need an operator who is signed in, and nothing else. */
-const parts = { calling, planning, duties, badLines, banned, deviceStates, pocket, attacks, guessing };
+const parts = { calling, planning, badLines, banned, deviceStates, pocket, attacks, guessing };
 const program = process.env.PLENARY ?? join(import.meta.dirname, "..", "..", "target", "debug", "plenary");
 const service = await Service.start(program);
 const browser = await chromium.launch({
@@ -90,7 +90,8 @@ async function newPage(more = {}) {
   page.setDefaultTimeout(PATIENCE_MS);
   page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error.message}`));
   page.on("console", (message) => {
-    if (/Content.Security.Policy|Trusted/i.test(message.text()))
+    const isOurs = page.url().startsWith(service.base);
+    if (isOurs && /Content.Security.Policy|Trusted/i.test(message.text()))
       complaints.push(`${page.url()}: ${message.text()}`);
   });
   return page;
