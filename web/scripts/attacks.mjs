@@ -40,8 +40,7 @@ async function signedIn({ service, newPage, by }, name, mail) {
 async function foreignPages(world) {
   const { service, step } = world;
   const room = "Fortress";
-  service.call(`conf-${room}`, 440);
-  await service.name(room, "Tessa Hall");
+  await service.seat(room, "Tessa Hall", () => service.call(`conf-${room}`, 440));
   await step(
     "pages of other origins change nothing, read nothing, and are let into no conference",
     async () => {

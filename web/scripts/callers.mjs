@@ -111,8 +111,7 @@ export async function refusedLater({ service, step, by, look, scene, newPage }, 
 /** Microphones that give nothing, and doors that are closed: each has a sentence of its own. */
 export async function deviceStates({ service, step, by, look, newPage }) {
   const room = "Devices";
-  service.call(`conf-${room}`, 440);
-  await service.name(room, "Tessa Hall");
+  await service.seat(room, "Tessa Hall", () => service.call(`conf-${room}`, 440));
   const { path } = await service.request("POST", "/v1/guest-links", { conference: room });
   /** A page whose browser has these devices. */
   const open = async (devices, argument) => {

@@ -125,14 +125,9 @@ export async function beginnings(world) {
 export async function leading(world) {
   const { service, step, by, look, scene, leader, caller } = world;
   const { board, guest, renamed } = scene;
-  const telephones = [() => service.call(`conf-${board}`, 440), () => service.call(`conf-${board}`, 600)];
-  if (world.isFirst) telephones.push(() => service.noisy(`conf-${board}`));
-  // One after the other: names are given in the order in which they come.
-  for (const [before, call] of telephones.entries()) {
-    call();
-    await until("the telephone", async () => (await service.participants(board)).length > before);
-  }
-  if (world.isFirst) await service.name(board, "Grace Hall", "Omar Said", "Paula Reyes");
+  await service.seat(board, "Grace Hall", () => service.call(`conf-${board}`, 440));
+  await service.seat(board, "Omar Said", () => service.call(`conf-${board}`, 600));
+  if (world.isFirst) await service.seat(board, "Paula Reyes", () => service.noisy(`conf-${board}`));
   await step("an invitation from the room is joined by its link, with sound both ways", async () => {
     await accept(world, leader, await service.invite(...scene.leader, "--role", "organiser"));
     await leader.waitForSelector("h1:has-text('Conferences')");
@@ -306,34 +301,50 @@ async function accidents({ service, step, by, look, scene, leader, caller }) {
   });
 }
 
+/** In the page: presses the button of this text at once, if it is there. */
+function pressOnce(text) {
+  const all = [...document.querySelectorAll("[role=row] button")];
+  all.find((one) => one.textContent?.trim() === text)?.click();
+}
+
+/** Two leaders, and a page that does not follow for a while. */
 async function togetherness({ service, step, by, look, scene, leader, operator }) {
   const { board } = scene;
   const paula = async () => (await inConference(service, board, "Paula Reyes"))?.muted;
+  const button = (text) => `[role=row] button:has(:text-is("${text} Paula Reyes"))`;
   await step(
     "two leaders at once see the same, and what both do at once ends the same for both",
     async () => {
       await operator.goto(`${service.base}/console/rooms/${board}`);
       await by.press(operator, "button[aria-pressed=true]:has-text('Lock')");
       await leader.waitForSelector("button[aria-pressed=false]:has-text('Lock')");
-      await by.press(operator, "button:has-text('Mute Paula Reyes')");
+      await by.press(operator, button("Mute"));
       await leader.waitForSelector("[role=row]:has-text('Paula Reyes') >> text=muted by leader");
-      await by.press(leader, "button:has-text('Unmute Paula Reyes')");
-      await operator.waitForSelector("button:has-text('Mute Paula Reyes') >> visible=true");
+      await by.press(leader, button("Unmute"));
+      await operator.waitForSelector(button("Mute"));
       const both = [leader, operator];
-      await Promise.all(both.map((page) => page.click("[role=row] button:has-text('Mute Paula Reyes')")));
-      for (const page of both) await page.waitForSelector("button:text-is('Unmute Paula Reyes')");
+      await Promise.all(both.map((page) => page.waitForSelector(button("Mute"))));
+      // The second one may be told of the first before it is pressed.
+      await Promise.all(both.map((page) => page.evaluate(pressOnce, "Mute Paula Reyes")));
+      for (const page of both) await page.waitForSelector(button("Unmute"));
       if (!(await paula())) throw new Error("she is not muted");
       await Promise.all([
-        leader.click("button:text-is('Unmute Paula Reyes')"),
-        operator.click("button:has-text('Lecture')"),
+        by.press(leader, button("Unmute")),
+        by.press(operator, "button:has-text('Lecture')"),
       ]);
-      await until("her unmute", async () => (await paula()) === false);
       for (const page of both) {
         await page.waitForSelector("button[aria-pressed=true]:has-text('Lecture')");
-        await page.waitForSelector("[role=row] button:text-is('Mute Paula Reyes')");
+        await page.waitForSelector("[role=row]:has-text('Grace Hall') >> text=muted by lecture");
       }
       await by.press(leader, "button:has-text('Lecture')");
       for (const page of both) await page.waitForSelector("button[aria-pressed=false]:has-text('Lecture')");
+      await until("what the service says, on both pages", async () => {
+        const wanted = button((await paula()) ? "Unmute" : "Mute");
+        const shown = await Promise.all(both.map((page) => page.locator(wanted).count()));
+        return shown.every((count) => count === 1);
+      });
+      if (await paula()) await by.press(leader, button("Unmute"));
+      for (const page of both) await page.waitForSelector(button("Mute"));
     },
   );
   await step("a lost feed is said, and what happened meanwhile is shown when it is back", async () => {
@@ -346,19 +357,19 @@ async function togetherness({ service, step, by, look, scene, leader, operator }
       const path = `/v1/conferences/${board}/participants/${participant_id}`;
       await service.request("PATCH", path, { display_name: "Omar Back" });
       // Buttons work all the same.
-      await by.press(leader, "button:has-text('Mute Paula Reyes')");
+      await by.press(leader, button("Mute"));
       await until("the mute", paula);
     } finally {
       await leader.unroute("**/v1/events**");
     }
     await leader.waitForSelector("strong:has-text('Omar Back')");
     await leader.waitForSelector("text=Not live since", { state: "detached" });
-    await leader.waitForSelector("button:text-is('Unmute Paula Reyes')");
+    await leader.waitForSelector(button("Unmute"));
     const path = `/v1/conferences/${board}/participants/${(await inConference(service, board, "Omar Back")).participant_id}`;
     await service.request("PATCH", path, { display_name: "Omar Said" });
     // It is live again.
     await leader.waitForSelector("strong:has-text('Omar Said')");
-    await by.press(leader, "button:has-text('Unmute Paula Reyes')");
+    await by.press(leader, button("Unmute"));
     await until("the unmute", async () => (await paula()) === false);
   });
 }

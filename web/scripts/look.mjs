@@ -9,7 +9,10 @@ const wide = { width: 1440, height: 900 };
 const narrow = { width: 375, height: 812 };
 /** The smallest screen on which nothing is wider than the page (WCAG 1.4.10); no picture is kept of it. */
 const smallest = { width: 320, height: 640 };
-const QUALITY = 72;
+/** As small as what is written stays readable: there are hundreds. */
+const QUALITY = 45;
+/** Those of a large screen are drawn smaller, by the browser itself. */
+const WIDE_SCALE = 0.75;
 
 /** In the page: colours change over a moment, and what is measured meanwhile is of neither theme. */
 function settled(colorScheme) {
@@ -60,8 +63,15 @@ export function looker(folder, places) {
 async function keep(page, file) {
   // A frame later, what depends on the size of the screen is drawn.
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const size = page.viewportSize();
+  const [x, y] = await page.evaluate(() => [window.scrollX, window.scrollY]);
+  const scale = size.width === wide.width ? WIDE_SCALE : 1;
   const session = await page.context().newCDPSession(page);
-  const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: QUALITY });
+  const { data } = await session.send("Page.captureScreenshot", {
+    format: "webp",
+    quality: QUALITY,
+    clip: { x, y, ...size, scale },
+  });
   await session.detach();
   writeFileSync(file, Buffer.from(data, "base64"));
 }

@@ -38,8 +38,7 @@ async function isFit(page, what) {
 
 export async function pocket({ service, newPage, step, operator }) {
   const room = "Pocket";
-  service.call(`conf-${room}`, 440);
-  await service.name(room, "Tessa Hall");
+  await service.seat(room, "Tessa Hall", () => service.call(`conf-${room}`, 440));
   const { path } = await service.request("POST", "/v1/guest-links", { conference: room });
   for (const viewport of screens) {
     const more = { viewport, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };

@@ -142,16 +142,15 @@ export class Service {
     }
   }
 
-  /** Gives those who are in a conference names, in the order in which they came. */
-  async name(conference, ...names) {
-    const all = await until("all callers", async () => {
-      const found = await this.participants(conference);
-      return found.length >= names.length && found;
-    });
-    for (const [index, display_name] of names.entries()) {
-      const path = `/v1/conferences/${conference}/participants/${all[index].participant_id}`;
-      await this.request("PATCH", path, { display_name });
-    }
+  /** One more in a conference, by what `call` does, with a name: two that are on their way at once come in either order. */
+  async seat(conference, display_name, call) {
+    const before = new Set((await this.participants(conference)).map((one) => one.participant_id));
+    await call();
+    const came = await until(`${display_name} in ${conference}`, async () =>
+      (await this.participants(conference)).find((one) => !before.has(one.participant_id)),
+    );
+    const path = `/v1/conferences/${conference}/participants/${came.participant_id}`;
+    await this.request("PATCH", path, { display_name });
   }
 
   /** A telephone into which a person speaks, with a voice of this height. */

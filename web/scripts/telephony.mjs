@@ -51,8 +51,7 @@ export async function calling(world) {
     await until("the call of the test", () => bell.log.includes("established"));
   });
 
-  service.call(`conf-${room}`, 440);
-  await service.name(room, "Tessa Hall");
+  await service.seat(room, "Tessa Hall", () => service.call(`conf-${room}`, 440));
   await step("a number is called from the room, with sound both ways", async () => {
     await toRoom();
     await by.press(page, "[role=toolbar] button:has-text('Call')");
@@ -208,29 +207,19 @@ export async function badLines({ service, step, by, look, operator: page }) {
   const number = "+441632963001";
   const line = (who) => row("Lines", who);
   const one = (who) => inConference(service, room, who);
-  /** Gives the latest who came a name. */
-  const named = async (count, display_name) => {
-    const all = await until(`${count} callers`, async () => {
-      const found = await service.participants(room);
-      return found.length >= count && found;
-    });
-    const { participant_id } = all.at(-1);
-    await service.request("PATCH", `/v1/conferences/${room}/participants/${participant_id}`, {
-      display_name,
-    });
-  };
-  service.call(`conf-${room}`, 440);
-  await named(1, "Tessa Hall");
-  await callBySipp(service, `conf-${room}`, '"Ed" <sip:echo@127.0.0.1>', true);
-  await named(2, "Ed Echo");
-  service.lossy(`conf-${room}`);
-  await named(3, "Paul Poor");
+  const conference = `conf-${room}`;
+  await service.seat(room, "Tessa Hall", () => service.call(conference, 440));
+  await service.seat(room, "Ed Echo", () =>
+    callBySipp(service, conference, '"Ed" <sip:echo@127.0.0.1>', true),
+  );
+  await service.seat(room, "Paul Poor", () => service.lossy(conference));
   const port = await freePort();
   const again = await Baresip.listen(service, { user: number, hz: 700, port });
   const trunk = { uri: `sip:127.0.0.1:${port}`, prefixes: [number] };
   await service.request("PUT", "/v1/trunks/lines", trunk);
-  await callBySipp(service, `conf-${room}`, `"Una" <sip:${number}@127.0.0.1>`);
-  await named(4, "Una Silent");
+  await service.seat(room, "Una Silent", () =>
+    callBySipp(service, conference, `"Una" <sip:${number}@127.0.0.1>`),
+  );
 
   await step("lines with echo, with losses and without sound are named", async () => {
     await page.goto(`${service.base}/console/rooms/${room}`);
