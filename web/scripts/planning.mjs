@@ -1,5 +1,5 @@
 // What organisers plan: a booking from the mail that invites to its end, series over a change of daylight saving, and full hours.
-import { inConference, isHeard } from "./flows.mjs";
+import { inConference, isHeard } from "./heard.mjs";
 import { until } from "./service.mjs";
 import { field } from "./telephony.mjs";
 

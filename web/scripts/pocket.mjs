@@ -1,6 +1,7 @@
 // The browser of a telephone: fingers, and screens of 320 and 375 pixels.
-import { inConference, isHeard } from "./flows.mjs";
+
 import { touch as by } from "./hands.mjs";
+import { inConference, isHeard } from "./heard.mjs";
 import { until } from "./service.mjs";
 
 const screens = [

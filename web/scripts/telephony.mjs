@@ -1,5 +1,5 @@
 // Telephones by the pages: a trunk and a user are made, tested and called, and those who came by telephone are moved and transferred.
-import { inConference } from "./flows.mjs";
+import { inConference } from "./heard.mjs";
 import { Baresip, callBySipp } from "./phones.mjs";
 import { freePort, until } from "./service.mjs";
 

@@ -58,7 +58,11 @@ async function step(name, action) {
     failed += 1;
     console.log(`FAILED  ${name} (${took()}): ${String(error.message).split("\n").slice(0, 3).join(" ")}`);
     for (const page of browser.contexts().flatMap((context) => context.pages())) {
-      const asks = (await page.locator("dialog[open]").count().catch(() => 0)) > 0;
+      const asks =
+        (await page
+          .locator("dialog[open]")
+          .count()
+          .catch(() => 0)) > 0;
       const place = asks ? "dialog[open] >> nth=-1" : "main >> nth=0";
       const shown = await page.textContent(place, { timeout: 1_000 }).catch(() => "nothing");
       console.log(`        ${page.url()} shows: ${shown.replaceAll(/\s+/g, " ").slice(0, 600)}`);
