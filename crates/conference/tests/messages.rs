@@ -474,7 +474,7 @@ fn effect() -> impl Strategy<Value = Effect> {
 }
 
 fn heard_by() -> impl Strategy<Value = Option<Vec<ParticipantId>>> {
-    option::of(prop::collection::prop::collection::vec(participant(), 0..3))
+    option::of(prop::collection::vec(participant(), 0..3))
 }
 
 fn introduction() -> impl Strategy<Value = Introduction> {
@@ -535,7 +535,7 @@ fn to_home() -> impl Strategy<Value = ToHome> {
             .prop_map(|(conference, participant)| ToHome::Connected { conference, participant }),
         (conference(), participant())
             .prop_map(|(conference, participant)| ToHome::Gone { conference, participant }),
-        (conference(), participant(), vec(participant(), 0..3))
+        (conference(), participant(), prop::collection::vec(participant(), 0..3))
             .prop_map(|(conference, participant, by)| ToHome::TakenOver { conference, participant, by }),
         (conference(), participant(), digit()).prop_map(|(conference, participant, key)| ToHome::Key {
             conference,

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Instant};
 use tracing::debug;
 
+/// The longest datagram that a handshake sends.
+const DATAGRAM_BYTES: usize = 2048;
+
 /// One handshake, always as the server: [`super::classic`] begins as the client.
 pub(super) struct Modern {
     dtls: Dtls,

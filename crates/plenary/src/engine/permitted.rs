@@ -1,7 +1,7 @@
 //! Where known callers were permitted of late: written down behind the engine's back, and brought back to the user agent at the start,
 //! so that neighbours who fail cannot have their addresses banned after a restart either.
 
-use super::wall_now;
+use crate::clock::wall_now;
 use plenary_model::Timestamp;
 use plenary_sip::{PERMITTED_FOR, SipHandle};
 use plenary_store::{Journal, Store, StoreError, Writer, WriterBounds};

@@ -121,8 +121,7 @@ pub(super) async fn change(
     if hand_raised == Some(true) {
         errors.push(FieldError::new("/hand_raised", "can only be false: a participant raises its own hand"));
     }
-    let ids = heard_by.as_ref().and_then(Option::as_ref).map_or(0, Vec::len);
-    if ids > HEARD_BY_MAX {
+    if heard_by.iter().flatten().any(|by| by.len() > HEARD_BY_MAX) {
         errors.push(FieldError::new("/heard_by", format!("has {HEARD_BY_MAX} participants at the most")));
     }
     if !errors.is_empty() {
