@@ -185,6 +185,8 @@ export async function lobbies({ service, step, by, look, scene, leader }) {
     (await service.participants(lobby.name)).filter((one) => one.state === "waiting");
   const call = () => service.call("meet", 550, `${lobby.number}#,,,,${lobby.pin}#`);
   await step("who waits is turned away, or let in with all others", async () => {
+    // The one before has been let in.
+    await leader.waitForSelector(section("Waiting"), { state: "detached" });
     call();
     await by.press(leader, `${section("Waiting")} button:has-text('Refuse')`);
     await leader.waitForSelector(section("Waiting"), { state: "detached" });
