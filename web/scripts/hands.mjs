@@ -83,7 +83,9 @@ export const keyboard = {
     await this.press(page, button);
     await page.waitForSelector("[role=menu]:popover-open");
     for (let presses = 0; presses < PRESSES_MAX; presses += 1) {
-      const text = await page.evaluate(() => document.activeElement?.textContent ?? "");
+      const text = await page.evaluate(
+        () => document.activeElement?.closest("[role=menuitem]")?.textContent ?? "",
+      );
       if (text.includes(item)) return page.keyboard.press("Enter");
       await page.keyboard.press("ArrowDown");
     }

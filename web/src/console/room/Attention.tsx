@@ -188,6 +188,10 @@ function Called({
   const { participant_id: id, state, reason, status, to } = participant;
   const isFailed = state === "failed";
   const call = participant.display_name ? { to, display_name: participant.display_name } : { to };
+  const stop = async () => {
+    await removeParticipant(name, id);
+    onForget(id);
+  };
   const again = async () => {
     await callOne(name, call);
     onForget(id);
@@ -212,7 +216,7 @@ function Called({
             </Button>
           </>
         ) : (
-          <Button size="small" onClick={() => void attempt(() => removeParticipant(name, id))}>
+          <Button size="small" onClick={() => void attempt(stop)}>
             {t("called.stop")}
           </Button>
         ))}

@@ -9,7 +9,7 @@ import {
   numberOf,
   type Participant,
   sectionsOf,
-  withFailed,
+  withCalled,
 } from "./state";
 import { newsOf } from "./useNews";
 
@@ -85,8 +85,12 @@ describe("a room", () => {
   test("still shows who did not come when all is read anew, as long as nobody calls again", () => {
     const failed = (id: string) => ({ ...replay(entered(id, id))[0], state: "failed" }) as Participant;
     const [ann] = replay(entered("1", "Ann")) as [Participant];
-    expect(withFailed([ann], [failed("2"), { ...ann, participant_id: "3" }])).toEqual([ann, failed("2")]);
-    expect(withFailed([ann], [failed("1")])).toEqual([ann]);
+    const ringing = { ...failed("4"), state: "ringing" } as Participant;
+    const none = new Set<string>();
+    const before = [failed("2"), { ...ann, participant_id: "3" }, ringing];
+    expect(withCalled([ann], before, none)).toEqual([ann, failed("2"), ringing]);
+    expect(withCalled([ann], before, new Set(["2", "4"]))).toEqual([ann, failed("2")]);
+    expect(withCalled([ann], [failed("1")], none)).toEqual([ann]);
   });
 
   test("has hands in the order in which they were raised", () => {

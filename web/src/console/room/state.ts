@@ -113,10 +113,21 @@ export function applyEvent(list: Participant[], event: LiveEvent, conference: st
 export const applyEvents = (list: Participant[], events: LiveEvent[], conference: string): Participant[] =>
   events.reduce((shown, event) => applyEvent(shown, event, conference), list);
 
-/** What was read anew, with those who did not come: the service lists them no more, and they can be called again. */
-export function withFailed(read: Participant[], before: Participant[]): Participant[] {
+const isCalled = (one: Participant) => one.state === "calling" || one.state === "ringing";
+
+/**
+ * What was read anew, with those who did not come: the service lists them no more, and they can be called again. Those who were still
+ * being called stay once, until it is told what became of them. `missing`: who was not listed the last time either.
+ */
+export function withCalled(
+  read: Participant[],
+  before: Participant[],
+  missing: ReadonlySet<string>,
+): Participant[] {
   const known = new Set(read.map((one) => one.participant_id));
-  return [...read, ...before.filter((one) => one.state === "failed" && !known.has(one.participant_id))];
+  const stays = (one: Participant) =>
+    one.state === "failed" || (isCalled(one) && !missing.has(one.participant_id));
+  return [...read, ...before.filter((one) => !known.has(one.participant_id) && stays(one))];
 }
 
 /** Whether the conference itself has to be read again. */

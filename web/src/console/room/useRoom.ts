@@ -12,7 +12,7 @@ import {
 } from "../conferences";
 import { areSame, type Hint, HintTracker, newHints } from "./hints";
 import { LevelStore } from "./levels";
-import { applyEvents, changesConference, nameOf, withFailed } from "./state";
+import { applyEvents, changesConference, nameOf, withCalled } from "./state";
 import { useNews } from "./useNews";
 
 /** Statistics are not told by events: participants are read so often. */
@@ -47,6 +47,7 @@ export function useRoom(name: string): RoomData {
   const tracker = useRef(new HintTracker());
   const since = useRef<LiveEvent[]>([]);
   const gathered = useRef<LiveEvent[]>([]);
+  const missing = useRef<ReadonlySet<string>>(new Set());
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const [hints, setHints] = useState(new Map<string, Hint[]>());
   const known = useRef(hints);
@@ -63,7 +64,9 @@ export function useRoom(name: string): RoomData {
       since.current = [];
       const read = await readParticipants(name);
       const before = queries.getQueryData(participantsKey) ?? nobody;
-      return applyEvents(withFailed(read, before), since.current, name);
+      const all = withCalled(read, before, missing.current);
+      missing.current = new Set(all.slice(read.length).map((one) => one.participant_id));
+      return applyEvents(all, since.current, name);
     },
   });
 
