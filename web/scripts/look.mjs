@@ -10,9 +10,9 @@ const narrow = { width: 375, height: 812 };
 /** The smallest screen on which nothing is wider than the page (WCAG 1.4.10); no picture is kept of it. */
 const smallest = { width: 320, height: 640 };
 /** As small as what is written stays readable: there are hundreds. */
-const QUALITY = 45;
+const QUALITY = 32;
 /** Those of a large screen are drawn smaller, by the browser itself. */
-const WIDE_SCALE = 0.75;
+const WIDE_SCALE = 0.6;
 
 /** In the page: colours change over a moment, and what is measured meanwhile is of neither theme. */
 function settled(colorScheme) {
