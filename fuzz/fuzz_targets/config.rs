@@ -11,7 +11,7 @@ mod ice;
 mod port_range;
 
 /// What the modules above use of the rest of the program.
-mod engine {
+mod clock {
     pub(crate) fn wall_now() -> plenary_conference::Timestamp {
         plenary_conference::Timestamp(0)
     }

@@ -17,7 +17,7 @@ use support::{
 };
 
 /// Operations that store nothing, or nothing but what the engine and the recorder write down of conferences in progress.
-const STORE_NOTHING: [&str; 28] = [
+const STORE_NOTHING: [&str; 29] = [
     "admit_participant",
     "admit_waiting",
     "ask_to_unmute",
@@ -36,6 +36,7 @@ const STORE_NOTHING: [&str; 28] = [
     "move_participant",
     "mute_conference",
     "open_guest_link",
+    "open_invitation",
     "pause_conference_recording",
     "play_announcement",
     "refuse_waiting",

@@ -151,7 +151,7 @@ fn a_referral_that_the_end_of_the_conference_cuts_off_is_reported_as_such() {
         assert!(said.iter().any(|line| line.starts_with(&format!("hang up {call}:"))), "{said:?}");
         world.ended(call);
     }
-    world.assert_clean();
+    world.assert_no_call_left();
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn two_referrals_in_one_dialog_go_on_each_for_itself() {
         for call in world.roster("Tea") {
             world.bye(call);
         }
-        world.assert_clean();
+        world.assert_no_call_left();
     }
 }
 
@@ -248,7 +248,7 @@ fn a_leader_who_hangs_up_has_left_once_nobody_comes_in_its_place() {
     let over = format!("hang up {b}: The leader has ended the conference");
     assert_eq!(world.said(), [format!("report referral {second} 603"), over]);
     world.ended(b);
-    world.assert_clean();
+    world.assert_no_call_left();
     // One of two comes: with that the place is taken, whatever becomes of the other.
     let (mut world, [a, b], _, [x, y]) = with_two_referrals("chair-Tea");
     world.bye(a);
@@ -257,7 +257,7 @@ fn a_leader_who_hangs_up_has_left_once_nobody_comes_in_its_place() {
     assert_eq!(world.roster("Tea"), [b, x]);
     world.bye(x);
     world.ended(b);
-    world.assert_clean();
+    world.assert_no_call_left();
 }
 
 #[test]

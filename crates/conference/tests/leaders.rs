@@ -280,10 +280,14 @@ fn a_leader_who_changes_telephones_stays_the_leader_and_nothing_ends() {
     world.pass_minutes(2);
     assert!(!world.effects().iter().any(|effect| matches!(effect, Effect::ForgetName { .. })));
     world.leave("boss2");
-    assert_eq!(world.announced(), [left("Board", Some(60))]);
+    let name = plenary_model::NameId("boss.ogg".to_owned());
+    let has_left = (
+        Audience::AllBut(key("Board"), participant_id("boss2")),
+        Announcement::Left { name: Some(name.clone()) },
+    );
+    assert_eq!(world.announced(), [has_left, left("Board", Some(60))]);
     world.pass_ms(30_000);
-    let forget =
-        Effect::ForgetName { conference: key("Board"), name: plenary_model::NameId("boss.ogg".to_owned()) };
+    let forget = Effect::ForgetName { conference: key("Board"), name };
     world.assert_deeds(&[forget]);
 }
 

@@ -199,6 +199,11 @@ impl Fold {
         self.names.get(participant)
     }
 
+    /// Whether a conference was created, and has not ended.
+    pub fn is_open(&self, conference: &str) -> bool {
+        self.conferences.contains_key(conference)
+    }
+
     /// How voices in a conference are made to sound; `None`: the log has not told of it since the conference was created.
     pub fn sound_of(&self, conference: &str) -> Option<VoiceSound> {
         self.conferences.get(conference)?.sound
