@@ -61,7 +61,7 @@ impl UserAgent {
         self.with(now, |ua| ua.gate.report_success(&mut ua.cx, flow, caller, is_known));
     }
 
-    /// Addresses with callers who were known to an earlier run ([`SipEvent::Permitted`](crate::SipEvent::Permitted)), each with how long ago that was.
+    /// Addresses with callers who were known to an earlier run ([`SipEvent::Permitted`]), each with how long ago that was.
     pub fn remember_permitted(&mut self, permitted: &[(IpAddr, Duration)], now: Duration) {
         self.gate.remember_permitted(permitted, now);
     }
