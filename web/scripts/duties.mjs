@@ -143,6 +143,6 @@ export async function duties(world) {
     await page.keyboard.press("Escape");
     await by.pick(page, "tbody tr:first-child button[aria-haspopup=menu]", "Delete recording");
     await by.press(page, "dialog button[type=submit]");
-    await page.waitForSelector("text=Nothing has been recorded");
+    await page.waitForSelector("text=No recording matches");
   });
 }
