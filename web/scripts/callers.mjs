@@ -205,6 +205,8 @@ export async function deviceStates({ service, step, by, look, newPage }) {
       for (const type of ["pointerdown", "keydown"]) {
         addEventListener(type, () => (isPressed = true), { capture: true });
       }
+      // Nor do they begin by themselves.
+      Object.defineProperty(HTMLMediaElement.prototype, "autoplay", { get: () => false, set: () => {} });
       HTMLMediaElement.prototype.play = function () {
         return isPressed ? play.call(this) : Promise.reject(new DOMException("no", "NotAllowedError"));
       };
