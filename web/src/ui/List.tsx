@@ -36,7 +36,9 @@ export function Loaded<T>({ query, children }: { query: QueryState<T>; children:
   return (
     <>
       {error ? (
-        <ProblemBox error={error} onRetry={() => void query.refetch()} />
+        <div className={isShown ? css.above : undefined}>
+          <ProblemBox error={error} onRetry={() => void query.refetch()} />
+        </div>
       ) : (
         data === undefined && <Loading label={tc("loading")} />
       )}
