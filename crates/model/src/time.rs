@@ -1,6 +1,7 @@
 //! The calendar.
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Calendar time (UTC) in milliseconds since the Unix epoch. May be corrected forwards or backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -30,6 +31,12 @@ impl Timestamp {
     #[must_use]
     pub const fn minus_minutes(self, minutes: u32) -> Self {
         Self(self.0.saturating_sub(minutes as i64 * 60_000))
+    }
+
+    /// This moment minus a span.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// The start of the minute this moment is in.
@@ -182,5 +189,11 @@ mod tests {
             assert_eq!(odd.timestamp(), None, "{odd:?}");
         }
         assert!(civil(2000, 2, 29, 23, 59, 59).timestamp().is_some());
+    }
+
+    #[test]
+    fn a_span_may_reach_back_further_than_time_does() {
+        assert_eq!(Timestamp(7_000).minus(Duration::from_millis(7_500)), Timestamp(-500));
+        assert_eq!(Timestamp(i64::MIN + 1).minus(Duration::MAX), Timestamp(i64::MIN));
     }
 }

@@ -22,7 +22,7 @@ const RECORDINGS_AT_ONCE: usize = 100;
 const REST: Duration = Duration::from_millis(200);
 /// How long the messages of calls are kept that have failed, where numbers are kept as long.
 const MESSAGES_DAYS: u32 = 7;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Up to which recording names were taken out: when it ended, and its id. All are looked through once after a start.
 struct NamesTaken {
@@ -62,11 +62,7 @@ pub(crate) fn start(
 }
 
 fn days_ago(days: u32) -> Timestamp {
-    Timestamp(wall_now().0.saturating_sub(i64::from(days) * DAY_MS))
-}
-
-fn ago(span: Duration) -> Timestamp {
-    Timestamp(wall_now().0.saturating_sub(span.as_millis() as i64))
+    wall_now().minus(DAY * days)
 }
 
 /// Takes the names of participants out of what is said of recordings that ended before a time, as far as the next so many. True: there may
@@ -125,10 +121,10 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
     }
     let messages = store.prune_messages(days_ago(messages_days)).await?;
     // They are of no use any more, and they say where people are.
-    let permitted = store.prune_permitted(ago(PERMITTED_FOR), AT_ONCE).await?;
-    let links = [store.prune_guest_links(now, AT_ONCE).await?, store.prune_leader_links(now, AT_ONCE).await?];
-    has_more |= links.into_iter().any(|count| count >= AT_ONCE as u64);
-    let links: u64 = links.into_iter().sum();
+    let permitted = store.prune_permitted(now.minus(PERMITTED_FOR), AT_ONCE).await?;
+    let guest_links = store.prune_guest_links(now, AT_ONCE).await?;
+    let leader_links = store.prune_leader_links(now, AT_ONCE).await?;
+    let links = guest_links + leader_links;
     if records + entries + numbers + messages + links > 0 {
         info!(
             records,
@@ -140,7 +136,9 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
         );
     }
     Ok(has_more
-        || [records, entries, numbers, samples, permitted].into_iter().any(|count| count >= AT_ONCE as u64))
+        || [records, entries, numbers, samples, permitted, guest_links, leader_links]
+            .into_iter()
+            .any(|count| count >= AT_ONCE as u64))
 }
 
 #[cfg(test)]
@@ -156,7 +154,7 @@ mod tests {
         let store = Store::open(&folder.path().join("plenary.db")).await.unwrap();
         let account = store.create_account_login("1-2-0/bob").await.unwrap().0.id;
         let archive = Archive::new(folder.path().join("recordings"), Keys::none(), false);
-        let ends = [1, 2, 3].map(|day| Timestamp(day * DAY_MS));
+        let ends = [1, 2, 3].map(|day| Timestamp::from_seconds(day * 86_400));
         for (number, ended_at) in ends.iter().enumerate() {
             let id = format!("{number:032x}");
             let settings = RecordingSettings::default();

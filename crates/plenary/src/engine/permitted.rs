@@ -32,7 +32,7 @@ impl PermittedWriter {
     /// Brings back what is on record, and begins to write. Without it callers are as unknown as after the first start.
     pub(super) async fn start(store: Store, sip: &SipHandle) -> Self {
         let now = wall_now();
-        match store.permitted_since(ago(now, PERMITTED_FOR)).await {
+        match store.permitted_since(now.minus(PERMITTED_FOR)).await {
             Ok(permitted) => sip.remember_permitted(aged(permitted, now)),
             Err(error) => warn!(%error, "it cannot be read where callers were permitted before"),
         }
@@ -47,10 +47,6 @@ impl PermittedWriter {
     pub(super) async fn finish(self) {
         self.0.finish().await;
     }
-}
-
-fn ago(now: Timestamp, span: Duration) -> Timestamp {
-    Timestamp(now.0.saturating_sub(span.as_millis() as i64))
 }
 
 /// How long ago each was. What was written before a clock was set back is of now.
@@ -69,6 +65,5 @@ mod tests {
         let at = |seconds: i64| (source, Timestamp(now.0 + seconds * 1000));
         let ages = aged(vec![at(-7), at(0), at(5)], now);
         assert_eq!(ages, [7, 0, 0].map(|seconds| (source, Duration::from_secs(seconds))));
-        assert_eq!(ago(now, Duration::from_secs(7)), at(-7).1);
     }
 }
