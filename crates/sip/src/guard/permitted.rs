@@ -1,4 +1,4 @@
-//! Addresses where a caller was permitted of late who is known: there are other users than those who fail.
+//! Addresses where a known caller was permitted of late: more callers than those that fail are behind them.
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
