@@ -3,6 +3,7 @@ import { tc } from "../texts/common";
 import { Button } from "./Button";
 import { Dialog, DialogActions } from "./Dialog";
 import css from "./Dialog.module.css";
+import { GuardedButton } from "./GuardedButton";
 import { ProblemBox } from "./Problem";
 
 /** A form in a dialog: the main button does it and closes, a problem stays in sight. */
@@ -11,6 +12,8 @@ export function ActionDialog(props: {
   button: string;
   danger?: boolean;
   disabled?: boolean;
+  /** Why it cannot be done as things are; it stands beside the button. */
+  reason?: string | null;
   act: () => Promise<unknown>;
   onClose: () => void;
   children?: ReactNode;
@@ -41,14 +44,15 @@ export function ActionDialog(props: {
         {props.children}
         <DialogActions>
           <Button onClick={props.onClose}>{tc("cancel")}</Button>
-          <Button
+          <GuardedButton
             type="submit"
             look={props.danger ? "danger" : "primary"}
             isBusy={isBusy}
             disabled={props.disabled}
+            reason={props.reason ?? null}
           >
             {props.button}
-          </Button>
+          </GuardedButton>
         </DialogActions>
       </form>
     </Dialog>

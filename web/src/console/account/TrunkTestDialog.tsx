@@ -27,7 +27,8 @@ export function TrunkTestDialog({ name, onClose }: { name: string; onClose: () =
     setState({ isBusy: true });
     try {
       // As people write numbers; what is none is named by the service.
-      const [target] = parseTargets(to).targets;
+      const { targets, wrong } = parseTargets(to);
+      const target = targets.length === 1 && wrong.length === 0 ? targets[0] : undefined;
       const body = to.trim() ? { to: target?.to ?? to.trim() } : {};
       const result = await ok(client.POST("/v1/trunks/{name}/test", { params: { path: { name } }, body }));
       setState({ result });

@@ -20,3 +20,10 @@ test("a guest keeps the language of the invitation", () => {
   const { guests } = parseGuests("Ann <ann@example.com>\nben@example.com", "de");
   expect(keepLanguages(guests, before).map(({ language }) => language)).toEqual(["en", "de"]);
 });
+
+test("names are read as mail programs write them, and written so that they are read again", () => {
+  const { guests, wrong } = parseGuests('"Lee, Ann" <ann@example.com>; "O; Neil" <o@example.com>', "en");
+  expect(guests.map(({ name }) => name)).toEqual(["Lee, Ann", "O; Neil"]);
+  expect(wrong).toEqual([]);
+  expect(parseGuests(guestText(guests), "en")).toEqual({ guests, wrong: [] });
+});

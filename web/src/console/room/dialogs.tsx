@@ -281,18 +281,26 @@ function CoachDialog({
 
 function TransferDialog({ name, participant, onClose }: Common & { participant: Participant }) {
   const [text, setText] = useState("");
-  const [target] = parseTargets(text).targets;
+  const { targets, wrong } = parseTargets(text);
+  const [target] = targets;
+  const error = wrong.length
+    ? t("call.wrong", { text: wrong.join(", ") })
+    : targets.length > 1
+      ? t("transfer.one")
+      : undefined;
   return (
     <ActionDialog
       title={t("transfer.title", { name: nameOf(participant) })}
       button={t("room.transfer")}
-      disabled={!target}
+      disabled={error !== undefined}
+      reason={targets.length || wrong.length ? null : t("transfer.missing")}
       act={() => transfer(name, participant.participant_id, target?.to ?? "")}
       onClose={onClose}
     >
       <TextField
         label={t("transfer.to")}
         hint={t("transfer.hint")}
+        error={error}
         value={text}
         onChange={(event) => setText(event.target.value)}
       />

@@ -16,3 +16,13 @@ test("numbers, addresses and users are told apart", () => {
 test("what is none of them is named", () => {
   expect(parseTargets("two words\n+44x")).toEqual({ targets: [], wrong: ["two words", "+44x"] });
 });
+
+test("an address keeps its parameters, and a name its comma", () => {
+  expect(parseTargets('sip:ann@example.org;transport=tls; "Lee, Ben" <sips:ben@example.org;lr>')).toEqual({
+    targets: [
+      { to: "sip:ann@example.org;transport=tls", name: null },
+      { to: "sips:ben@example.org;lr", name: "Lee, Ben" },
+    ],
+    wrong: [],
+  });
+});

@@ -1,3 +1,5 @@
+import { partsOf, splitAddresses } from "../../ui/addresses";
+
 /** Whom to call, as people write it: a number, an address or a user on each line, with a name before it if wanted. */
 export interface Target {
   to: string;
@@ -7,12 +9,11 @@ export interface Target {
 export function parseTargets(text: string): { targets: Target[]; wrong: string[] } {
   const targets: Target[] = [];
   const wrong: string[] = [];
-  for (const line of text.split(/[\n;,]/).map((one) => one.trim())) {
-    if (!line) continue;
-    const named = /^"?([^"<]*?)"?\s*<([^>]+)>$/.exec(line);
-    const to = addressOf((named?.[2] ?? line).trim());
-    if (to) targets.push({ to, name: named?.[1]?.trim() || null });
-    else wrong.push(line);
+  for (const one of splitAddresses(text)) {
+    const { name, address } = partsOf(one);
+    const to = addressOf(address);
+    if (to) targets.push({ to, name });
+    else wrong.push(one);
   }
   return { targets, wrong };
 }
