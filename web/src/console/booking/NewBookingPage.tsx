@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { SERIES_DATES_MAX } from "../../api/bounds";
 import type { Schemas } from "../../api/client";
 import { tc } from "../../texts/common";
 import { dateTime } from "../../texts/format";
@@ -201,7 +202,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
               hint={t("booking.count.hint")}
               type="number"
               min={2}
-              max={60}
+              max={SERIES_DATES_MAX}
               required
               {...text("count")}
             />

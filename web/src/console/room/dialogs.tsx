@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useId, useState } from "react";
+import { GAIN_DB } from "../../api/bounds";
 import type { Schemas } from "../../api/client";
 import { problemFrom } from "../../api/problem";
 import { shownName } from "../../sip/identity";
@@ -11,7 +12,6 @@ import { Dialog } from "../../ui/Dialog";
 import { AreaField, CheckField, SelectField, TextField } from "../../ui/Field";
 import { notifyProblem } from "../../ui/notices";
 import { type Conference, conferencesQuery } from "../conferences";
-import { useSession } from "../session";
 import { AnnounceDialog } from "./AnnounceDialog";
 import {
   callThem,
@@ -22,6 +22,7 @@ import {
   startRecording,
   transfer,
 } from "./actions";
+import { everyOne } from "./everyOne";
 import { statisticsOf } from "./hints";
 import css from "./Room.module.css";
 import { StatisticsFacts } from "./StatisticsFacts";
@@ -195,8 +196,6 @@ function RenameDialog({ name, participant, onClose }: Common & { participant: Pa
   );
 }
 
-const GAIN_DB = { min: -40, max: 20 };
-
 function VolumeDialog({ name, participant, onClose }: Common & { participant: Participant }) {
   const [gain, setGain] = useState(participant.gain_db ?? 0);
   return (
@@ -311,9 +310,8 @@ function TransferDialog({ name, participant, onClose }: Common & { participant: 
 function MoveDialog({ name, participants, onClose }: Common & { participants: Participant[] }) {
   const [to, setTo] = useState("");
   const known = useId();
-  // A leader's link knows its own conference alone.
-  const isByLink = Boolean(useSession()?.leader);
-  const conferences = useQuery({ ...conferencesQuery, enabled: !isByLink });
+  const [each] = useState(() => everyOne(participants));
+  const conferences = useQuery(conferencesQuery);
   return (
     <ActionDialog
       title={
@@ -323,9 +321,7 @@ function MoveDialog({ name, participants, onClose }: Common & { participants: Pa
       }
       button={t("move.button")}
       disabled={!to.trim()}
-      act={async () => {
-        for (const one of participants) await move(name, one.participant_id, to.trim());
-      }}
+      act={() => each((one) => move(name, one.participant_id, to.trim()))}
       onClose={onClose}
     >
       <TextField
@@ -347,6 +343,7 @@ function MoveDialog({ name, participants, onClose }: Common & { participants: Pa
 
 function EjectDialog({ name, participants, onClose }: Common & { participants: Participant[] }) {
   const names = participants.map(nameOf);
+  const [each] = useState(() => everyOne(participants, { isDoneByLeaving: true }));
   return (
     <ActionDialog
       title={
@@ -356,9 +353,7 @@ function EjectDialog({ name, participants, onClose }: Common & { participants: P
       }
       button={t("room.eject")}
       danger
-      act={async () => {
-        for (const one of participants) await removeParticipant(name, one.participant_id);
-      }}
+      act={() => each((one) => removeParticipant(name, one.participant_id))}
       onClose={onClose}
     >
       {names.length > 1 && <p>{names.join(", ")}</p>}
