@@ -152,6 +152,17 @@ async function leadersLinkElsewhere({ service, step, newPage }) {
     await service.request("PATCH", "/v1/conferences/Fortress", { locked: true });
     service.call("conf-Elsewhere", 600);
     await page.waitForFunction(() => window.said[0].includes("participant.entered"));
+    // Nor does it take anybody there who is in its own.
+    const moved = await page.evaluate(async () => {
+      const participants = "/v1/conferences/Elsewhere/participants";
+      const { items } = await (await fetch(participants)).json();
+      const headers = { "Content-Type": "application/json" };
+      const body = JSON.stringify({ conference: "Fortress" });
+      const to = `${participants}/${items[0].participant_id}/move`;
+      const answer = await fetch(to, { method: "POST", headers, body });
+      return [answer.status, (await answer.json()).code].join();
+    });
+    if (moved !== "403,1304") throw new Error(`a move: ${moved}`);
     const told = await page.evaluate(() => window.said.join());
     if (told.includes("Fortress")) throw new Error(told);
     // Nor does the console show it.

@@ -19,6 +19,7 @@ interface ParticipantListProps {
   hints: Map<string, Hint[]>;
   levels: LevelStore;
   mayControl: boolean;
+  mayMove: boolean;
   selected: ReadonlySet<string>;
   onSelect: (id: string, on: boolean) => void;
   onOpen: (dialog: OpenDialog) => void;
@@ -111,6 +112,7 @@ export const ParticipantList = memo(function ParticipantList(props: ParticipantL
                 hints={hints.get(one.participant_id)}
                 levels={props.levels}
                 mayControl={props.mayControl}
+                mayMove={props.mayMove}
                 isSelected={selected.has(one.participant_id)}
                 onSelect={props.onSelect}
                 onOpen={props.onOpen}

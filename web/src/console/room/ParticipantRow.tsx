@@ -72,6 +72,8 @@ interface RowProps {
   hints: Hint[] | undefined;
   levels: LevelStore;
   mayControl: boolean;
+  /** Into other conferences. */
+  mayMove: boolean;
   isSelected: boolean;
   onSelect: (id: string, on: boolean) => void;
   onOpen: (dialog: OpenDialog) => void;
@@ -88,11 +90,13 @@ export const ParticipantRow = memo(
   (before, after) =>
     before.isSelected === after.isSelected &&
     before.mayControl === after.mayControl &&
+    before.mayMove === after.mayMove &&
     ((before.participant === after.participant && before.hints === after.hints) ||
       shownOf(before) === shownOf(after)),
 );
 
-function Row({ name, participant: one, hints, levels, mayControl, isSelected, onSelect, onOpen }: RowProps) {
+function Row(props: RowProps) {
+  const { name, participant: one, hints, levels, mayControl, isSelected, onSelect } = props;
   const id = one.participant_id;
   const who = nameOf(one);
   const quality = qualityOf(statisticsOf(one).mos);
@@ -160,7 +164,7 @@ function Row({ name, participant: one, hints, levels, mayControl, isSelected, on
           <ActionMenu
             label={t("room.more.who", { name: who })}
             icon={<Ellipsis />}
-            actions={() => menuOf(name, one, onOpen)}
+            actions={() => menuOf(props)}
           />
         </Cell>
       )}
@@ -178,7 +182,12 @@ function Cell({ className, children }: { className?: string | undefined; childre
   );
 }
 
-function menuOf(name: string, one: Participant, onOpen: (dialog: OpenDialog) => void): Action[] {
+export function menuOf({
+  name,
+  participant: one,
+  mayMove,
+  onOpen,
+}: Pick<RowProps, "name" | "participant" | "mayMove" | "onOpen">): Action[] {
   const id = one.participant_id;
   const isHeld = one.held_by === "leader";
   const change = (body: Parameters<typeof changeParticipant>[2]) => () =>
@@ -227,15 +236,20 @@ function menuOf(name: string, one: Participant, onOpen: (dialog: OpenDialog) => 
       icon: <Megaphone />,
       onSelect: () => onOpen({ kind: "announce", participant: one }),
     },
-    {
-      text: t("room.move"),
-      icon: <ArrowRightLeft />,
-      begins: true,
-      onSelect: () => onOpen({ kind: "move", participants: [one] }),
-    },
+    ...(mayMove
+      ? [
+          {
+            text: t("room.move"),
+            icon: <ArrowRightLeft />,
+            begins: true,
+            onSelect: () => onOpen({ kind: "move", participants: [one] }),
+          },
+        ]
+      : []),
     {
       text: t("room.transfer"),
       icon: <PhoneForwarded />,
+      begins: !mayMove,
       onSelect: () => onOpen({ kind: "transfer", participant: one }),
     },
     {

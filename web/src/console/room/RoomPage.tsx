@@ -20,6 +20,7 @@ import { Attention } from "./Attention";
 import { changeConference, changeParticipant } from "./actions";
 import { Bar } from "./Bar";
 import { ConferenceDialogs, type OpenDialog } from "./dialogs";
+import { everyOne } from "./everyOne";
 import { linesOf } from "./hints";
 import { ParticipantList } from "./ParticipantList";
 import css from "./Room.module.css";
@@ -54,6 +55,8 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
   const { kind: feed } = useFeedStatus();
   const isLive = feed !== "lost" && feed !== "refused";
   const mayControl = useMay("control");
+  // A leader's link leads one conference: it moves nobody into another one.
+  const mayMove = !useSession()?.leader;
   const sections = useMemo(() => sectionsOf(room.participants), [room.participants]);
   const isIn = useMemo(() => sections.in.filter((one) => matchesFilter(one, filter)), [sections, filter]);
   const chosen = sections.in.filter((one) => selected.has(one.participant_id));
@@ -98,6 +101,7 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
                 <Selected
                   name={name}
                   chosen={chosen}
+                  mayMove={mayMove}
                   onDone={() => setSelected(new Set())}
                   onOpen={setDialog}
                 />
@@ -137,6 +141,7 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
                 hints={room.hints}
                 levels={room.levels}
                 mayControl={mayControl}
+                mayMove={mayMove}
                 selected={selected}
                 onSelect={select}
                 onOpen={setDialog}
@@ -262,27 +267,30 @@ function talkingNow(participants: Participant[]): string {
 interface SelectedProps {
   name: string;
   chosen: Participant[];
+  mayMove: boolean;
   onDone: () => void;
   onOpen: (dialog: OpenDialog) => void;
 }
 
-function Selected({ name, chosen, onDone, onOpen }: SelectedProps) {
-  const each = (action: (id: string) => Promise<unknown>) =>
-    void attempt(async () => {
-      for (const one of chosen) await action(one.participant_id);
-    });
+function Selected({ name, chosen, mayMove, onDone, onOpen }: SelectedProps) {
+  const mute = (muted: boolean) => {
+    const each = everyOne(chosen);
+    void attempt(() => each((one) => changeParticipant(name, one.participant_id, { muted })));
+  };
   return (
     <div className={css.selected}>
       <span>{t("room.selected", { count: chosen.length })}</span>
-      <Button size="small" onClick={() => each((id) => changeParticipant(name, id, { muted: true }))}>
+      <Button size="small" onClick={() => mute(true)}>
         {t("room.mute")}
       </Button>
-      <Button size="small" onClick={() => each((id) => changeParticipant(name, id, { muted: false }))}>
+      <Button size="small" onClick={() => mute(false)}>
         {t("room.unmute")}
       </Button>
-      <Button size="small" onClick={() => onOpen({ kind: "move", participants: chosen })}>
-        {t("room.move")}
-      </Button>
+      {mayMove && (
+        <Button size="small" onClick={() => onOpen({ kind: "move", participants: chosen })}>
+          {t("room.move")}
+        </Button>
+      )}
       <Button size="small" look="danger" onClick={() => onOpen({ kind: "eject", participants: chosen })}>
         {t("room.eject")}
       </Button>
