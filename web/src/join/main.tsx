@@ -48,6 +48,11 @@ document.title = invitation?.title ? `${invitation.title} – Plenary` : `${t("t
 const root = document.getElementById("root");
 if (root) {
   const session = invitation && new JoinSession(invitation);
+  // Another link, entered in the same tab, leads elsewhere.
+  addEventListener("hashchange", () => {
+    session?.leave();
+    location.reload();
+  });
   createRoot(root).render(
     <StrictMode>
       <JoinPage invitation={invitation} session={session} failed={failed} />

@@ -86,7 +86,26 @@ const invitation: Invitation = {
   hasKeys: true,
 };
 
+const address = { hostname: "bridge", host: "bridge", protocol: "https:" };
+
 let bridge: Bridge;
+let pagehide: (() => void)[];
+
+/** Locks of the browser (Web Locks), all of one page. */
+class Locks {
+  readonly #held = new Map<string, Promise<unknown>>();
+  request = async (name: string, { signal }: { signal: AbortSignal }, whileHeld: () => Promise<void>) => {
+    const aborted = new Promise((_, refuse) =>
+      signal.addEventListener("abort", () => refuse(new DOMException("given up", "AbortError"))),
+    );
+    while (this.#held.has(name)) await Promise.race([this.#held.get(name), aborted]);
+    const held = whileHeld().then(() => this.#held.delete(name));
+    this.#held.set(name, held);
+    await held;
+  };
+  /** The page is gone. */
+  letGo = () => this.#held.clear();
+}
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -94,9 +113,12 @@ beforeEach(() => {
   Object.assign(devices, { refuses: null, db: -100, holdsSound: false, media: [], resumed: 0, played: 0 });
   vi.stubGlobal("localStorage", new Store());
   vi.stubGlobal("sessionStorage", new Store());
-  vi.stubGlobal("location", { hostname: "bridge", host: "bridge", protocol: "https:" });
+  vi.stubGlobal("location", { ...address, pathname: "/join/meet", hash: "#room=1001" });
   vi.stubGlobal("navigator", { languages: ["en"] });
-  vi.stubGlobal("addEventListener", () => undefined);
+  pagehide = [];
+  vi.stubGlobal("addEventListener", (type: string, listener: () => void) => {
+    if (type === "pagehide") pagehide.push(listener);
+  });
   vi.stubGlobal(
     "Audio",
     class {
@@ -305,6 +327,71 @@ describe("who has joined", () => {
     session.leave();
     session.toggleMute();
     expect(await new JoinSession(invitation).resume()).toBe(false);
+  });
+});
+
+describe("a call that is kept", () => {
+  const RECONNECT_MS = 90_000;
+  const later = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+  test("is not taken up again where a browser brings its page back later, and is forgotten then", async () => {
+    await joined();
+    later(RECONNECT_MS);
+    expect(await new JoinSession(invitation).resume()).toBe(false);
+    expect(bridge.of("INVITE")).toHaveLength(1);
+    later(-RECONNECT_MS);
+    expect(await new JoinSession(invitation).resume()).toBe(false);
+  });
+
+  test("is as old as the end of its page", async () => {
+    await joined();
+    await vi.advanceTimersByTimeAsync(2 * RECONNECT_MS);
+    later(RECONNECT_MS - 10_000);
+    await reloaded();
+    // A page whose timers rest says it as it ends.
+    later(RECONNECT_MS);
+    for (const listener of pagehide) listener();
+    later(RECONNECT_MS - 1_000);
+    await reloaded();
+  });
+
+  test("is that of its link: another one in the same tab has none", async () => {
+    await joined();
+    vi.stubGlobal("location", { ...address, pathname: "/join/meet", hash: "#room=1002" });
+    expect(await new JoinSession(invitation).resume()).toBe(false);
+    vi.stubGlobal("location", { ...address, pathname: "/join/meet", hash: "#room=1001" });
+    await reloaded();
+  });
+
+  test("stays where it is when its tab is copied, and goes on after a reload", async () => {
+    const locks = new Locks();
+    vi.stubGlobal("navigator", { languages: ["en"], locks });
+    await joined();
+    const tab = sessionStorage.getItem("plenary.call./join/meet#room=1001") ?? "";
+    const resumed = new JoinSession(invitation).resume();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await resumed).toBe(false);
+    expect(bridge.of("INVITE")).toHaveLength(1);
+    // The copy can have a call of its own.
+    const copy = await joined();
+    expect(bridge.of("INVITE")).toHaveLength(2);
+    copy.leave();
+    sessionStorage.setItem("plenary.call./join/meet#room=1001", tab);
+    locks.letGo();
+    await reloaded();
+    expect(header(bridge.of("INVITE").at(-1) as SipMessage, "replaces")).toContain(
+      header(bridge.of("INVITE")[0] as SipMessage, "call-id"),
+    );
+  });
+
+  test("is up nowhere any more once it is over", async () => {
+    const locks = new Locks();
+    vi.stubGlobal("navigator", { languages: ["en"], locks });
+    const session = await joined();
+    const tab = sessionStorage.getItem("plenary.call./join/meet#room=1001") ?? "";
+    session.leave();
+    sessionStorage.setItem("plenary.call./join/meet#room=1001", tab);
+    await reloaded();
   });
 });
 

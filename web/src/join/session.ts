@@ -14,7 +14,9 @@ import {
 } from "../sip/audio";
 import { shownName, userPart } from "../sip/identity";
 import { PeerMedia } from "../sip/media";
-import { type PhoneView, type SavedCall, Telephone } from "../sip/telephone";
+import { randomText } from "../sip/message";
+import { type PhoneView, RECONNECT_MS, type SavedCall, Telephone } from "../sip/telephone";
+import { hold } from "./hold";
 import { addresses, entryKeys, type Invitation } from "./link";
 
 export interface SessionView extends PhoneView {
@@ -38,9 +40,13 @@ export interface SessionView extends PhoneView {
   isLetIn: boolean;
 }
 
-/** What is kept over a reload, in this tab. */
+/** What is kept over a reload, in this tab. Browsers keep it longer: in a copy of the tab, and in one that is opened again. */
 interface Saved {
   call: SavedCall;
+  /** When it was up last. */
+  at: number;
+  /** Held by the page in which it is up. */
+  holder: string;
   muted: boolean;
   listenOnly: boolean;
   keys: string;
@@ -53,6 +59,8 @@ const READ_MS = 100;
 const SPEAKS_MUTED_MS = 4_000;
 const KEY_EFFECT_MS = 1_500;
 const SOUND_MS = 500;
+/** So often what is saved is said to be up still. */
+const STORE_MS = 5_000;
 /** By then the list of participants is there, if a call has taken the place of another one. */
 const PLACE_TAKEN_MS = 4_000;
 
@@ -87,6 +95,9 @@ export class JoinSession {
   #media: PeerMedia | null = null;
   #phone: Telephone | null = null;
   #saved: SavedCall | null = null;
+  /** Of the call that is up here; the other one says to other pages that it is. */
+  #holder = "";
+  #release: (() => void) | null = null;
   /** Those that lead from the entry into the room. */
   #keys = "";
   #speech = 0;
@@ -112,11 +123,13 @@ export class JoinSession {
 
   constructor(invitation: Invitation) {
     this.#invitation = invitation;
-    this.#savedUnder = `plenary.call.${invitation.service}`;
+    this.#savedUnder = `plenary.call.${location.pathname}${location.hash}`;
     this.player.autoplay = true;
     navigator.mediaDevices?.addEventListener("devicechange", () => void this.#listDevices());
     addEventListener("online", () => this.#phone?.networkChanged());
+    addEventListener("pagehide", () => this.#store());
     setInterval(() => this.#listen(), READ_MS);
+    setInterval(() => this.#store(), STORE_MS);
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -241,13 +254,22 @@ export class JoinSession {
     else if (!this.#microphone) await this.openMicrophone();
     if (!options.listenOnly && this.#view.microphone !== "open") return;
     const self = { name, user: userPart(name) };
+    await this.#hold(randomText());
     await this.#call(self, options.muted, entryKeys(this.#invitation.room, options.pin));
   }
 
-  /** After a reload: takes the place of the call that this page had. False: it had none. */
+  /**
+   * After a reload: takes the place of the call that this page had. False: it had none, or it is over, or it is up in the page that this
+   * one is a copy of.
+   */
   async resume(): Promise<boolean> {
     const saved = this.#readSaved();
     if (!saved) return false;
+    const isYoung = Math.abs(Date.now() - saved.at) < RECONNECT_MS;
+    if (!isYoung || !(await this.#hold(saved.holder))) {
+      this.#forget();
+      return false;
+    }
     await this.#listDevices();
     if (!saved.listenOnly) await this.openMicrophone();
     // Without a microphone the seat is kept all the same.
@@ -385,7 +407,16 @@ export class JoinSession {
     else this.#forget();
   }
 
+  async #hold(holder: string): Promise<boolean> {
+    this.#release?.();
+    this.#holder = holder;
+    this.#release = await hold(`plenary.call.${holder}`);
+    return this.#release !== null;
+  }
+
   #forget(): void {
+    this.#release?.();
+    this.#release = null;
     try {
       sessionStorage.removeItem(this.#savedUnder);
     } catch {
@@ -398,6 +429,8 @@ export class JoinSession {
     if (!this.#saved) return;
     const saved: Saved = {
       call: this.#saved,
+      at: Date.now(),
+      holder: this.#holder,
       muted: this.#view.muted,
       listenOnly: this.#microphone === null,
       keys: this.#keys,

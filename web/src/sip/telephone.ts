@@ -60,7 +60,7 @@ const ALLOW = "ACK, BYE, CANCEL, INVITE, NOTIFY, OPTIONS, UPDATE";
 /** Within this time the call goes on in its dialog; then another call takes its place. */
 const SAME_DIALOG_MS = 10_000;
 /** So long is it tried to come back. */
-const RECONNECT_MS = 90_000;
+export const RECONNECT_MS = 90_000;
 const REINVITE_ANSWER_MS = 8_000;
 const SUBSCRIPTION_S = 600;
 /** So long a key is held. */
