@@ -18,7 +18,7 @@ import { limitsQuery } from "../conferences";
 import css from "./Booking.module.css";
 import { type Booking, changeBooking } from "./bookings";
 import { guestText, keepLanguages, parseGuests } from "./guests";
-import { SeatsLeft, useSeats } from "./SeatsLeft";
+import { SeatsLeft, seatsMayBeGone, useSeats } from "./SeatsLeft";
 import { mayExtend, mayRemove } from "./times";
 import { momentOf, ownZone, wallTime } from "./zones";
 
@@ -99,7 +99,7 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
     divert: booking.divert ?? "",
     guests: guestText(booking.guests),
   };
-  const { form, text } = useForm(before);
+  const { form, set, text } = useForm(before);
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
   const { guests, wrong } = parseGuests(form.guests, readLanguage());
@@ -112,7 +112,7 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
   const startMs = form.start === before.start ? own.startMs : momentOf(form.start, zone);
   const durationMin = Number(form.duration);
   const wanted = Number(form.seats);
-  const seats = useSeats(startMs, durationMin, wanted, own);
+  const seats = useSeats({ startMs, durationMin, seats: wanted, own, noticeMin: limits.min_notice_min });
   const isLonger = durationMin > booking.duration_min;
   const tooLate = isRunning && isLonger ? mayExtend(own.endMs, now, limits) : null;
   const fixed = mayRemove(own.startMs, now, limits);
@@ -144,6 +144,7 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
       await queries.invalidateQueries({ queryKey: ["mails", booking.token] });
       notify(t("booking.saved"));
     } catch (problem) {
+      await seatsMayBeGone(queries, problem);
       setError(problem);
     }
     setBusy(false);
@@ -209,7 +210,17 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
           {...text("guests")}
         />
       )}
-      <SeatsLeft seats={seats} />
+      <SeatsLeft
+        seats={seats}
+        onPick={
+          isRunning
+            ? undefined
+            : (at) => {
+                setError(null);
+                set({ start: wallTime(at, zone) });
+              }
+        }
+      />
       <div className={css.buttons}>
         <GuardedButton
           type="submit"

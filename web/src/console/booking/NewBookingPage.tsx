@@ -19,8 +19,8 @@ import { limitsQuery } from "../conferences";
 import css from "./Booking.module.css";
 import { book, bookSeries, type NewBooking, refusedKey } from "./bookings";
 import { parseGuests } from "./guests";
-import { SeatsLeft, useSeats } from "./SeatsLeft";
-import { nearTimes, type Repeat } from "./times";
+import { SeatsLeft, seatsMayBeGone, useSeats } from "./SeatsLeft";
+import type { Repeat } from "./times";
 import { momentOf, ownZone, wallTime, zones } from "./zones";
 
 export function NewBookingPage() {
@@ -69,9 +69,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
   const startMs = momentOf(form.start, form.zone);
   const durationMin = Number(form.duration);
   const wanted = Number(form.seats);
-  const seats = useSeats(startMs, durationMin, wanted);
-  const earliest = Date.now() + limits.min_notice_min * 60_000;
-  const near = seats.isFull ? nearTimes(seats.steps, startMs, durationMin, wanted, earliest) : [];
+  const seats = useSeats({ startMs, durationMin, seats: wanted, noticeMin: limits.min_notice_min });
   const wrong = (pointer: string) => memberError(error, pointer);
 
   const { guests, wrong: wrongGuests } = parseGuests(form.guests, readLanguage());
@@ -94,6 +92,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
       await queries.invalidateQueries({ queryKey: ["availability"] });
       await go();
     } catch (problem) {
+      await seatsMayBeGone(queries, problem);
       setError(problem);
       setBusy(false);
     }
@@ -219,17 +218,14 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
             {...text("guests")}
           />
         )}
-        <SeatsLeft seats={seats} />
-        {near.length > 0 && (
-          <div className={css.near}>
-            <span>{t("booking.near")}</span>
-            {near.map((at) => (
-              <Button key={at} size="small" onClick={() => set({ start: wallTime(at, form.zone) })}>
-                {dateTime(new Date(at).toISOString(), form.zone)}
-              </Button>
-            ))}
-          </div>
-        )}
+        <SeatsLeft
+          seats={seats}
+          zone={form.zone}
+          onPick={(at) => {
+            setError(null);
+            set({ start: wallTime(at, form.zone) });
+          }}
+        />
         <div className={css.buttons}>
           <GuardedButton
             type="submit"

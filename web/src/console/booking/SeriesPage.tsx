@@ -14,7 +14,7 @@ import { LoadedPage } from "../../ui/LoadedPage";
 import { attempt } from "../../ui/notices";
 import { actionsColumn, Badge, Facts, Page, Panel, Section, Table, type Tone } from "../../ui/Page";
 import { problemText } from "../../ui/Problem";
-import { useRefreshedBy } from "../conferences";
+import { limitsQuery, useRefreshedBy } from "../conferences";
 import { useMay } from "../session";
 import {
   type Booking,
@@ -27,6 +27,7 @@ import {
   type SeriesDate,
   seriesQuery,
 } from "./bookings";
+import { SeatsLeft, seatsMayBeGone, useSeats } from "./SeatsLeft";
 import { momentOf, ownZone, wallTime } from "./zones";
 
 const route = getRouteApi("/shell/bookings/series/$id");
@@ -66,6 +67,7 @@ function Dates({ series }: { series: Series }) {
   const reload = async () => {
     await queries.invalidateQueries({ queryKey: ["series"] });
     await queries.invalidateQueries({ queryKey: ["reservations"] });
+    await queries.invalidateQueries({ queryKey: ["availability"] });
   };
   const close = () => setOpen(null);
   return (
@@ -208,16 +210,36 @@ function MoveDialog({
   onClose: () => void;
   onDone: () => Promise<void>;
 }) {
+  const queries = useQueryClient();
+  const limits = useQuery(limitsQuery);
   const zone = ownZone();
-  const [start, setStart] = useState(() => wallTime(Date.parse(booking.starts_at), zone));
+  const own = {
+    startMs: Date.parse(booking.starts_at),
+    endMs: Date.parse(booking.ends_at),
+    seats: booking.max_participants,
+  };
+  const before = wallTime(own.startMs, zone);
+  const [start, setStart] = useState(before);
+  const startMs = start === before ? own.startMs : momentOf(start, zone);
+  const seats = useSeats({
+    startMs,
+    durationMin: booking.duration_min,
+    seats: booking.max_participants,
+    own,
+    noticeMin: limits.data?.reservations.min_notice_min ?? 0,
+  });
   return (
     <ActionDialog
       title={t("series.move.of", { time: dateTime(booking.starts_at) })}
       button={t("series.move")}
+      reason={seats.isFull ? t("booking.full") : null}
       act={async () => {
-        await changeBooking(booking.token, version, {
-          starts_at: new Date(momentOf(start, zone)).toISOString(),
-        });
+        try {
+          await changeBooking(booking.token, version, { starts_at: new Date(startMs).toISOString() });
+        } catch (problem) {
+          await seatsMayBeGone(queries, problem);
+          throw problem;
+        }
         await onDone();
       }}
       onClose={onClose}
@@ -230,6 +252,7 @@ function MoveDialog({
         value={start}
         onChange={(event) => setStart(event.target.value)}
       />
+      <SeatsLeft seats={seats} onPick={(at) => setStart(wallTime(at, zone))} />
     </ActionDialog>
   );
 }

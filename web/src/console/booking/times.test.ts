@@ -7,6 +7,7 @@ const steps: Step[] = [
   { from: "2030-06-20T10:00:00Z", to: "2030-06-20T12:00:00Z", seats_left: 80 },
 ];
 const ms = (time: string) => Date.parse(`2030-06-20T${time}:00Z`);
+const clocks = (times: number[]) => times.map((at) => new Date(at).toISOString().slice(11, 16));
 const held = (from: string, to: string, seats: number) => ({ startMs: ms(from), endMs: ms(to), seats });
 
 describe("seats", () => {
@@ -26,9 +27,18 @@ describe("seats", () => {
   });
 
   test("are found near the wanted time", () => {
-    const found = nearTimes(steps, ms("09:00"), 30, 50, ms("08:10"));
-    expect(found.map((at) => new Date(at).toISOString().slice(11, 16))).toEqual(["08:15", "08:30", "10:00"]);
+    const wanted = { startMs: ms("09:00"), durationMin: 30, seats: 50, earliestMs: ms("08:10") };
+    expect(clocks(nearTimes(steps, wanted))).toEqual(["08:15", "08:30", "10:00"]);
+    expect(nearTimes(steps, { ...wanted, seats: 101 })).toEqual([]);
   });
+});
+
+test("near times count the seats of the booking that is to be changed as free", () => {
+  const wanted = { startMs: ms("09:00"), durationMin: 60, seats: 50, earliestMs: ms("09:00") };
+  const own = held("09:30", "10:00", 60);
+  // The seats of the half hour before it stay taken.
+  expect(clocks(nearTimes(steps, { ...wanted, own }, 1))).toEqual(["09:30"]);
+  expect(clocks(nearTimes(steps, { ...wanted, own: held("09:00", "10:00", 60) }, 1))).toEqual(["09:15"]);
 });
 
 describe("what is drawn", () => {

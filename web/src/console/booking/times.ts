@@ -77,15 +77,19 @@ export function seatsOver(steps: Step[], bookings: Held[], capacity: number): Se
 
 const QUARTER_MS = 900_000;
 
-/** The times nearest to the wanted one at which there are `seats`: at full quarters of an hour. */
-export function nearTimes(
-  steps: Step[],
-  startMs: number,
-  durationMin: number,
-  seats: number,
-  earliestMs: number,
-  most = 3,
-): number[] {
+/** What another time is looked for. */
+interface Wanted {
+  startMs: number;
+  durationMin: number;
+  seats: number;
+  earliestMs: number;
+  /** The booking that is to be changed. */
+  own?: Held | undefined;
+}
+
+/** The times nearest to the wanted one at which there are enough seats: at full quarters of an hour. */
+export function nearTimes(steps: Step[], wanted: Wanted, most = 3): number[] {
+  const { startMs, durationMin, seats, earliestMs, own } = wanted;
   const found: number[] = [];
   const first = steps[0];
   const last = steps[steps.length - 1];
@@ -93,7 +97,7 @@ export function nearTimes(
   const duration = durationMin * 60_000;
   const from = Math.ceil(Math.max(Date.parse(first.from), earliestMs) / QUARTER_MS) * QUARTER_MS;
   for (let at = from; at + duration <= Date.parse(last.to); at += QUARTER_MS) {
-    if (at !== startMs && (seatsLeft(steps, at, at + duration) ?? 0) >= seats) found.push(at);
+    if (at !== startMs && (seatsLeft(steps, at, at + duration, own) ?? 0) >= seats) found.push(at);
   }
   return found
     .sort((a, b) => Math.abs(a - startMs) - Math.abs(b - startMs))
