@@ -71,6 +71,7 @@ export async function everyPage(world) {
     await page.goto(`${service.base}/console/setup/rooms`);
     await page.locator("td button").first().click();
     await page.click("[role=menuitem]:has-text('Card of keys')");
+    await page.waitForSelector("dialog dt:text-is('*6')");
     await look(page, "room-card");
   });
   await step("dialogs of a room, and its menus", async () => {

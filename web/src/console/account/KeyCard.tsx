@@ -5,19 +5,19 @@ import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
 import { ProblemBox } from "../../ui/Problem";
+import { ACTIONS, type Card, type CardKey, cardOf } from "./card";
 import css from "./KeyCard.module.css";
 import { numbersOf, servicesQuery } from "./services";
 
 type Room = Schemas["Room"];
 
-const forAll = ["*6", "*9", "*3", "*4", "*0"] as const;
-const forLeaders = ["*5", "*7", "*8", "*1", "*2", "*#", "**"] as const;
-
-/** The card of the usual keys, to be printed. */
+/** The card of the keys of a room, to be printed. */
 export function KeyCard({ room, onClose }: { room: Room; onClose: () => void }) {
   const services = useQuery(servicesQuery);
   const { number, conference } = room;
   const numbers = numbersOf(services.data ?? [], number);
+  // Which keys there are the entry may say.
+  const keys = services.data && cardOf(room, services.data);
   const hasPin = room.has_pin || room.has_leader_pin;
   return (
     <Dialog title={t("rooms.card")} onClose={onClose} wide>
@@ -29,10 +29,7 @@ export function KeyCard({ room, onClose }: { room: Room; onClose: () => void }) 
           <p>{numbers.length ? t("card.call", { numbers: numbers.join(", ") }) : t("card.call.none")}</p>
         )}
         <p>{t(hasPin ? "card.entry.pin" : "card.entry", { number })}</p>
-        <div className={css.columns}>
-          <Keys title={t("card.all")} keys={forAll} />
-          <Keys title={t("card.leaders")} keys={forLeaders} />
-        </div>
+        {keys && <Columns card={keys} />}
       </div>
       <DialogActions>
         <Button look="primary" icon={<Printer />} onClick={() => window.print()}>
@@ -43,24 +40,37 @@ export function KeyCard({ room, onClose }: { room: Room; onClose: () => void }) 
   );
 }
 
-function Keys({
-  title,
-  keys,
-}: {
-  title: string;
-  keys: readonly ((typeof forAll)[number] | (typeof forLeaders)[number])[];
-}) {
+function Columns({ card: { all, leaders, isMore } }: { card: Card }) {
+  if (all.length + leaders.length === 0) return <p>{t("card.none")}</p>;
+  return (
+    <div className={css.columns}>
+      {all.length > 0 && <Keys title={t("card.all")} keys={all} />}
+      {leaders.length > 0 && (
+        <Keys title={t(isMore ? "card.leaders" : "card.leaders.own")} keys={leaders} isLeaders />
+      )}
+    </div>
+  );
+}
+
+function Keys({ title, keys, isLeaders = false }: { title: string; keys: CardKey[]; isLeaders?: boolean }) {
   return (
     <div>
       <h4>{title}</h4>
       <dl className={css.keys}>
-        {keys.map((key) => (
-          <div key={key}>
-            <dt>{key}</dt>
-            <dd>{t(`card.${key}`)}</dd>
+        {keys.map((one) => (
+          <div key={one.keys}>
+            <dt>{one.keys}</dt>
+            <dd>{words(one.action, isLeaders)}</dd>
           </div>
         ))}
       </dl>
     </div>
   );
+}
+
+/** An action that is newer than this page is shown by its name. */
+function words(action: string, isLeaders: boolean): string {
+  if (action === "time_left" && isLeaders) return t("card.time_left.leaders");
+  const known = ACTIONS.find((one) => one === action);
+  return known ? t(`card.does.${known}`) : action;
 }

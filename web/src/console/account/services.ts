@@ -35,11 +35,13 @@ export const changeService = (name: string, version: string, body: ServiceChange
   );
 export const removeService = (name: string) => ok(client.DELETE("/v1/services/{name}", of(name)));
 
+/** Those that lead to a room. */
+export const servicesOf = (services: InboundService[], room: string): InboundService[] =>
+  services.filter(({ entry }) => entry && (!Array.isArray(entry.rooms) || entry.rooms.includes(room)));
+
 /** The numbers and names by which a room is reached. */
 export const numbersOf = (services: InboundService[], room: string): string[] =>
-  services
-    .filter(({ entry }) => entry && (!Array.isArray(entry.rooms) || entry.rooms.includes(room)))
-    .map((service) => service.name);
+  servicesOf(services, room).map((service) => service.name);
 
 export const kindOf = (service: InboundService): Kind =>
   service.entry ? "entry" : service.announcement ? "announcement" : "conference";
