@@ -263,6 +263,20 @@ export async function badLines({ service, step, by, look, operator: page }) {
 
 /** Who asks for what is not there again and again gets no answer, until the operator gives one. */
 export async function banned({ service, step, by, look, operator: page }) {
+  await step("the operator sees why a call was refused that got to no account", async () => {
+    const said = await service.tries("nowhere", 20_000);
+    if (!/refused: 40[134]/.test(said)) throw new Error(`it is told ${said}`);
+    await page.goto(`${service.base}/console/calls`);
+    await by.choose(page, "search select >> nth=0", "Refused, of no account too");
+    await page.waitForURL(/which=refused/);
+    await page.waitForSelector("tr:has-text('nowhere')");
+    await look(page, "calls-refused");
+    await by.press(page, "tr:has-text('nowhere') >> nth=0 >> a");
+    await page.waitForSelector("text=This account has no record of it");
+    await page.waitForSelector("button:has-text('INVITE')");
+    await page.waitForSelector("button:has-text('Packet capture')");
+    await look(page, "call-refused");
+  });
   await step("who guesses is banned, the operator sees why, and lifts it", async () => {
     await until("silence", async () => {
       const said = await service.tries("nowhere", 6_000);

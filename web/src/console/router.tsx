@@ -141,6 +141,7 @@ const calls = createRoute({
   ),
   validateSearch: (search): CallSearch => ({
     ...daysIn(search),
+    which: oneOf(search.which, ["refused"]),
     conference: text(search.conference),
     from: text(search.from),
     to: text(search.to),

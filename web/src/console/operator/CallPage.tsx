@@ -9,7 +9,7 @@ import { amount, duration, exactTime, percent } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { sentenceInReadersLanguage } from "../../texts/problems";
 import { Button } from "../../ui/Button";
-import { Loaded } from "../../ui/List";
+import { Loaded, type QueryState } from "../../ui/List";
 import { LoadedPage } from "../../ui/LoadedPage";
 import { attempt } from "../../ui/notices";
 import { Badge, Empty, Facts, Page, Panel, Section } from "../../ui/Page";
@@ -32,11 +32,13 @@ const isLive = (call: CallRecord | undefined) => call?.outcome === "in_progress"
 
 export function CallPage() {
   const { id } = route.useParams();
+  const mayOperate = useMay("operator");
   const call = useQuery({
     queryKey: ["call", id],
     queryFn: () => ok(client.GET("/v1/calls/{id}", { params: { path: { id } } })),
     refetchInterval: (query) => (isLive(query.state.data) ? READ_AGAIN_MS : false),
   });
+  if (mayOperate && isMissing(call.error)) return <Unrecorded id={id} call={call} />;
   return (
     <LoadedPage title={t("call")} query={call}>
       {(data) => <Call call={data} />}
@@ -44,16 +46,20 @@ export function CallPage() {
   );
 }
 
-function Call({ call }: { call: CallRecord }) {
-  const { id } = call;
-  const mayOperate = useMay("operator");
-  const messages = useQuery({
+/** For operators. */
+const useMessages = (id: string, enabled = true) =>
+  useQuery({
     queryKey: ["messages", id],
-    enabled: mayOperate,
+    enabled,
     retry: false,
     refetchInterval: (query) => (query.state.data && !query.state.data.over ? READ_AGAIN_MS : false),
     queryFn: () => ok(client.GET("/v1/operator/calls/{id}/messages", { params: { path: { id } } })),
   });
+
+function Call({ call }: { call: CallRecord }) {
+  const { id } = call;
+  const mayOperate = useMay("operator");
+  const messages = useMessages(id, mayOperate);
   return (
     <Page
       title={t("call.title", {
@@ -61,14 +67,7 @@ function Call({ call }: { call: CallRecord }) {
         to: call.to ?? call.service ?? "?",
       })}
       note={exactTime(call.started_at)}
-      actions={
-        mayOperate &&
-        messages.data && (
-          <Button icon={<Download />} onClick={() => void attempt(() => download(id))}>
-            {t("call.pcap")}
-          </Button>
-        )
-      }
+      actions={messages.data && <Capture id={id} />}
     >
       <Section title={t("call.record")}>
         <Panel>
@@ -78,19 +77,52 @@ function Call({ call }: { call: CallRecord }) {
       {isLive(call) && call.conference && <Live id={id} conference={call.conference} />}
       <CallTimeline call={call} isLive={isLive(call)} />
       <QualityCharts id={id} isLive={isLive(call)} />
-      {mayOperate && (
-        <Section
-          title={t("call.messages")}
-          {...(messages.data ? { count: messages.data.messages.length } : {})}
-        >
-          {isMissing(messages.error) ? (
-            <Empty>{t("call.messages.gone")}</Empty>
-          ) : (
-            <Loaded query={messages}>{(data) => <CallMessages messages={data} codec={call.codec} />}</Loaded>
-          )}
-        </Section>
-      )}
+      {mayOperate && <Messages query={messages} codec={call.codec} />}
     </Page>
+  );
+}
+
+/** A call of which messages alone are kept, for it got to no account. */
+function Unrecorded({ id, call }: { id: string; call: QueryState<CallRecord> }) {
+  const messages = useMessages(id);
+  // There is no such call at all.
+  if (!messages.data) {
+    return (
+      <LoadedPage title={t("call")} query={isMissing(messages.error) ? call : messages}>
+        {() => null}
+      </LoadedPage>
+    );
+  }
+  return (
+    <Page title={t("call")} note={t("call.unrecorded")} actions={<Capture id={id} />}>
+      <Messages query={messages} codec={null} />
+    </Page>
+  );
+}
+
+function Messages({
+  query,
+  codec,
+}: {
+  query: QueryState<Schemas["CallMessages"]>;
+  codec: string | null | undefined;
+}) {
+  return (
+    <Section title={t("call.messages")} {...(query.data ? { count: query.data.messages.length } : {})}>
+      {isMissing(query.error) ? (
+        <Empty>{t("call.messages.gone")}</Empty>
+      ) : (
+        <Loaded query={query}>{(data) => <CallMessages messages={data} codec={codec} />}</Loaded>
+      )}
+    </Section>
+  );
+}
+
+function Capture({ id }: { id: string }) {
+  return (
+    <Button icon={<Download />} onClick={() => void attempt(() => download(id))}>
+      {t("call.pcap")}
+    </Button>
   );
 }
 
