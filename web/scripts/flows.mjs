@@ -579,6 +579,14 @@ async function refusals({ service, step, by, look, scene, newPage }, token) {
     await look(lost, "join-nowhere");
     await lost.context().close();
   });
+  await step("another link in the same tab leads to its own conference", async () => {
+    const page = await newPage();
+    for (const title of ["First", "Second"]) {
+      await page.goto(`${service.base}/join/meet#token=${token}&title=${title}`);
+      await page.waitForSelector(`h1:has-text('Join ${title}')`);
+    }
+    await page.context().close();
+  });
   await step("a reload in a room with a PIN leads back into it, and asks nothing", async () => {
     const page = await newPage();
     const calls = async () =>
