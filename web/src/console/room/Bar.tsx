@@ -13,6 +13,8 @@ import type { OpenDialog } from "./dialogs";
 import css from "./Room.module.css";
 
 const EXTENSION_MIN = 15;
+/** Buttons that are known by their icons have no words there, so that all have one row. */
+export const SMALL = "(max-width: 480px)";
 /** The bar lies over the end of the page: what is scrolled to has to stay clear of it (WCAG 2.4.11). */
 const HEIGHT = "--bar-height";
 
@@ -30,6 +32,7 @@ export const Bar = memo(function Bar({
   const bar = useRef<HTMLDivElement>(null);
   useHeightAsProperty(bar);
   const isNarrow = useMedia("(max-width: 820px)");
+  const isSmall = useMedia(SMALL);
   const isRunning = reserved && Boolean(ends_at) && (state === "active" || state === "holding");
   const lateFor = useTooLate(isRunning ? ends_at : null);
   const reason = useId();
@@ -82,7 +85,7 @@ export const Bar = memo(function Bar({
           },
         ]}
       />
-      <Button icon={<PhoneOutgoing />} onClick={() => onOpen({ kind: "call" })}>
+      <Button iconOnly={isSmall} icon={<PhoneOutgoing />} onClick={() => onOpen({ kind: "call" })}>
         {t("room.call")}
       </Button>
       {recording ? (
@@ -99,7 +102,7 @@ export const Bar = memo(function Bar({
           ]}
         />
       ) : (
-        <Button icon={<Radio />} onClick={() => onOpen({ kind: "record" })}>
+        <Button iconOnly={isSmall} icon={<Radio />} onClick={() => onOpen({ kind: "record" })}>
           {t("recording.start")}
         </Button>
       )}

@@ -11,6 +11,7 @@ import { attempt } from "../../ui/notices";
 import { Badge, Empty, Loading, Page, Section } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
 import { useSingleKeys } from "../../ui/singleKeys";
+import { useMedia } from "../../ui/useMedia";
 import type { Conference } from "../conferences";
 import { phaseTone } from "../Home";
 import { InviteDialog } from "../InviteDialog";
@@ -18,7 +19,7 @@ import { LeaderLinksDialog } from "../LeaderLinksDialog";
 import { useMay, useSession } from "../session";
 import { Attention } from "./Attention";
 import { changeConference, changeParticipant } from "./actions";
-import { Bar } from "./Bar";
+import { Bar, SMALL } from "./Bar";
 import { ConferenceDialogs, type OpenDialog } from "./dialogs";
 import { everyOne } from "./everyOne";
 import { linesOf } from "./hints";
@@ -61,7 +62,7 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
   const isIn = useMemo(() => sections.in.filter((one) => matchesFilter(one, filter)), [sections, filter]);
   const chosen = sections.in.filter((one) => selected.has(one.participant_id));
   useSingleKeys({ t: () => room.say(talkingNow(room.participants)) });
-  const isOver = room.error !== null && room.error !== undefined;
+  const isGone = isMissing(room.error);
 
   const select = useCallback(
     (id: string, on: boolean) =>
@@ -79,10 +80,17 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
   return (
     <div className={isLive ? css.room : `${css.room} ${css.stale}`}>
       <title>{`${name} – Plenary`}</title>
-      <Head name={name} conference={conference} taken={taken} onOpen={setDialog} />
-      {isOver && <Missing room={room} />}
-      <Talkers name={name} participants={room.participants} levels={room.levels} mayControl={mayControl} />
-      <div className={css.columns}>
+      <Head name={name} conference={conference} isGone={isGone} taken={taken} onOpen={setDialog} />
+      {room.error !== null && room.error !== undefined && (
+        <div className={css.problem}>
+          <Missing room={room} />
+        </div>
+      )}
+      {!isGone && (
+        <Talkers name={name} participants={room.participants} levels={room.levels} mayControl={mayControl} />
+      )}
+      {/* Of one that is not in progress, those alone who did not come: they can be called again. */}
+      <div className={css.columns} hidden={isGone && sections.called.length === 0}>
         <aside className={css.attention} aria-label={t("room.attention")}>
           <Attention
             name={name}
@@ -92,7 +100,7 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
             onForget={room.forget}
           />
         </aside>
-        <div className={css.inside}>
+        <div className={css.inside} hidden={isGone}>
           <Section
             title={t("room.in")}
             count={sections.in.length}
@@ -153,7 +161,7 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
       <div className="visually-hidden" aria-live="polite">
         {room.news}
       </div>
-      {mayControl && <Bar name={name} conference={conference} onOpen={setDialog} />}
+      {mayControl && !isGone && <Bar name={name} conference={conference} onOpen={setDialog} />}
       {dialog?.kind === "invite" ? (
         <InviteDialog
           of={{ conference: name }}
@@ -181,15 +189,19 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
 const Head = memo(function Head({
   name,
   conference,
+  isGone,
   taken,
   onOpen,
 }: {
   name: string;
   conference: Conference;
+  /** It is not in progress: nothing can be said of it or done to it. */
+  isGone: boolean;
   taken: number;
   onOpen: (dialog: OpenDialog) => void;
 }) {
   const mayControl = useMay("control");
+  const isSmall = useMedia(SMALL);
   // A leader's link opens the room, and invites nobody.
   const isByLink = Boolean(useSession()?.leader);
   const { locked, lecture, recording } = conference;
@@ -197,7 +209,7 @@ const Head = memo(function Head({
     <header className={css.head}>
       <div className={css.titles}>
         <h1>{name}</h1>
-        <p className={css.facts}>
+        <p className={css.facts} hidden={isGone}>
           <Badge tone={phaseTone(conference)}>{t(`phase.${conference.state}`)}</Badge>
           <span>{t("room.seats", { taken, all: conference.max_participants })}</span>
           {conference.ends_at && <TimeLeft until={conference.ends_at} />}
@@ -207,7 +219,7 @@ const Head = memo(function Head({
           {!mayControl && locked && <Badge>{t("room.locked")}</Badge>}
         </p>
       </div>
-      {mayControl && (
+      {mayControl && !isGone && (
         <div className={css.switches}>
           <Button
             icon={locked ? <Lock /> : <LockOpen />}
@@ -225,10 +237,10 @@ const Head = memo(function Head({
           </Button>
           {!isByLink && (
             <>
-              <Button icon={<KeyRound />} onClick={() => onOpen({ kind: "leaders" })}>
+              <Button iconOnly={isSmall} icon={<KeyRound />} onClick={() => onOpen({ kind: "leaders" })}>
                 {t("leader_link")}
               </Button>
-              <Button icon={<Link2 />} onClick={() => onOpen({ kind: "invite" })}>
+              <Button iconOnly={isSmall} icon={<Link2 />} onClick={() => onOpen({ kind: "invite" })}>
                 {t("invite")}
               </Button>
             </>

@@ -39,7 +39,7 @@ export const Talkers = memo(function Talkers({
             </li>
           ) : (
             // biome-ignore lint/suspicious/noArrayIndexKey: places do not move.
-            <li key={place} aria-hidden="true" />
+            <li key={place} className={css.free} aria-hidden="true" />
           ),
         )}
       </ul>
