@@ -128,57 +128,63 @@ export function Shell() {
       <a className="skip" href="#content">
         {t("skip")}
       </a>
-      <div className={css.shell}>
+      <div className={isByLink ? `${css.shell} ${css.alone}` : css.shell}>
         <header className={css.top}>
           <Link to="/" className={css.brand}>
             <Brand />
           </Link>
-          <span className={css.narrow}>
-            <Button
-              ref={menuButton}
-              look="quiet"
-              iconOnly
-              icon={covers ? <X /> : <MenuIcon />}
-              aria-expanded={covers}
-              aria-controls="navigation"
-              onClick={() => setOpen(!isOpen)}
-            >
-              {t("nav")}
-            </Button>
-          </span>
+          {isByLink ? (
+            <Me onKeys={() => setDialog("keys")} />
+          ) : (
+            <span className={css.narrow}>
+              <Button
+                ref={menuButton}
+                look="quiet"
+                iconOnly
+                icon={covers ? <X /> : <MenuIcon />}
+                aria-expanded={covers}
+                aria-controls="navigation"
+                onClick={() => setOpen(!isOpen)}
+              >
+                {t("nav")}
+              </Button>
+            </span>
+          )}
         </header>
-        <nav id="navigation" className={covers ? `${css.nav} ${css.navOpen}` : css.nav} aria-label={t("nav")}>
-          <div className={css.groups}>
-            {groups.map((group) => (
-              <div key={group.title} className={css.group}>
-                <h2 className={css.groupTitle}>{group.title}</h2>
-                <ul>
-                  {group.places.map((place) => (
-                    <li key={place.to}>
-                      <NavLink place={place} isHere={isWithin(path, place.to)} onOpen={leaveMenu} />
-                    </li>
-                  ))}
-                </ul>
-              </div>
-            ))}
-          </div>
-          <div>
-            {!isByLink && (
+        {!isByLink && (
+          <nav
+            id="navigation"
+            className={covers ? `${css.nav} ${css.navOpen}` : css.nav}
+            aria-label={t("nav")}
+          >
+            <div className={css.groups}>
+              {groups.map((group) => (
+                <div key={group.title}>
+                  <h2 className={css.groupTitle}>{group.title}</h2>
+                  <ul>
+                    {group.places.map((place) => (
+                      <li key={place.to}>
+                        <NavLink place={place} isHere={isWithin(path, place.to)} onOpen={leaveMenu} />
+                      </li>
+                    ))}
+                  </ul>
+                </div>
+              ))}
+            </div>
+            <div>
               <button type="button" className={css.search} onClick={() => setDialog("palette")}>
                 <Search aria-hidden="true" />
                 {t("palette.open")}
                 <kbd>Ctrl K</kbd>
               </button>
-            )}
-            {!isByLink && (
               <button type="button" className={css.search} onClick={() => setDialog("curl")}>
                 <Terminal aria-hidden="true" />
                 {t("curl.show")}
               </button>
-            )}
-          </div>
-          <Me onKeys={() => setDialog("keys")} />
-        </nav>
+            </div>
+            <Me onKeys={() => setDialog("keys")} />
+          </nav>
+        )}
         <main id="content" className={css.content} tabIndex={-1} inert={covers}>
           <FeedBanner />
           <Outlet />
@@ -204,6 +210,11 @@ const NavLink = memo(function NavLink({
   onOpen: () => void;
 }) {
   const router = useRouter();
+  const link = useRef<HTMLAnchorElement>(null);
+  // Where the screen is low, it may be beyond what is seen of the navigation.
+  useEffect(() => {
+    if (isHere) link.current?.scrollIntoView({ block: "nearest" });
+  }, [isHere]);
   const open = (event: MouseEvent) => {
     if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
@@ -213,6 +224,7 @@ const NavLink = memo(function NavLink({
   const preload = () => void router.preloadRoute({ to: place.to }).catch(() => undefined);
   return (
     <a
+      ref={link}
       href={`/console${place.to}`}
       className={isHere ? `${css.place} ${css.here}` : css.place}
       aria-current={isHere ? "page" : undefined}
