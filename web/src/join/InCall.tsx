@@ -141,7 +141,8 @@ export function InCall({ invitation, session, view }: InCallProps) {
         <span className={css.narrowOnly}>
           <BarButton
             icon={<Users />}
-            text={roster ? `${t("people")} ${countIn(roster)}` : t("people")}
+            text={t("people")}
+            count={roster ? countIn(roster) : undefined}
             onClick={() => setOpen("people")}
           />
         </span>
@@ -172,6 +173,7 @@ export function InCall({ invitation, session, view }: InCallProps) {
 interface BarButtonProps {
   icon: React.ReactNode;
   text: string;
+  count?: number | undefined;
   /** What is read out, where the text alone does not say what happens. */
   label?: string;
   isOn?: boolean;
@@ -200,6 +202,7 @@ function BarButton(props: BarButtonProps) {
     >
       <span aria-hidden="true">{props.icon}</span>
       {props.text}
+      {props.count !== undefined && <span className={css.barCount}> {props.count}</span>}
     </button>
   );
 }
