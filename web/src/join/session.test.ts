@@ -254,6 +254,7 @@ describe("who has joined", () => {
     session.toggleHand();
     session.toggleHand();
     await vi.waitFor(() => expect(bridge.keyed).toBe("*9"));
+    expect(session.snapshot().keysSent).toBe("");
     expect(session.snapshot().handRaised).toBe(false);
     bridge.notify(roster(1, "sendrecv", HAND));
     expect(session.snapshot().handRaised).toBe(true);

@@ -230,15 +230,16 @@ export class JoinSession {
     // The list of participants follows a key by up to half a second: until then it is not pressed again.
     if (Date.now() - this.#unmutedAt < KEY_EFFECT_MS) return;
     if (this.#view.mutedByLeader && !this.#view.muted && this.#invitation.hasKeys) {
-      if (this.keys("*6")) this.#unmutedAt = Date.now();
+      if (this.#phone?.keys("*6")) this.#unmutedAt = Date.now();
     } else this.setMuted(!this.#view.muted);
   }
 
   toggleHand(): void {
     if (Date.now() - this.#handAt < KEY_EFFECT_MS) return;
-    if (this.keys("*9")) this.#handAt = Date.now();
+    if (this.#phone?.keys("*9")) this.#handAt = Date.now();
   }
 
+  /** What is keyed in: the keypad shows it. Keys that buttons stand for are not among it. */
   keys(text: string): boolean {
     const sent = this.#phone?.keys(text) ?? false;
     if (sent) this.#change({ keysSent: (this.#view.keysSent + text).slice(-24) });
