@@ -12,7 +12,7 @@ import { DayFilter } from "../DayFilter";
 import { boundsOf, isSet } from "../days";
 import css from "../operator/Operator.module.css";
 import { useMay } from "../session";
-import { doingOf, type Thing } from "./doing";
+import { doingOf, nameIn, type Thing } from "./doing";
 
 type Entry = Schemas["AuditRecord"];
 
@@ -132,7 +132,7 @@ export function AuditPage() {
 }
 
 /** In words where there are some; the request itself is in the details. */
-function what({ method, path }: Pick<Entry, "method" | "path">): ReactNode {
+function what({ method, path, after, before, request }: Entry): ReactNode {
   const doing = doingOf(method, path);
   if (!doing) {
     return (
@@ -142,5 +142,6 @@ function what({ method, path }: Pick<Entry, "method" | "path">): ReactNode {
     );
   }
   const thing = t(`audit.thing.${doing.thing}`);
-  return `${doing.name ? `${thing} ${doing.name}` : thing}: ${t(`audit.verb.${doing.verb}`)}`;
+  const name = doing.name ?? nameIn(after, before, request);
+  return `${name ? `${thing} ${name}` : thing}: ${t(`audit.verb.${doing.verb}`)}`;
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { doingOf } from "./doing";
+import { doingOf, nameIn } from "./doing";
 
 test("requests are told by what they do, to which thing", () => {
   const told = [
@@ -61,4 +61,12 @@ test("what has no words is shown as it is", () => {
   ]) {
     expect(doingOf(method ?? "", path ?? "")).toBeNull();
   }
+});
+
+test("what has no name in its path is called as it calls itself", () => {
+  const booking = { token: "4711", title: null, conference: "Board", max_participants: 40 };
+  expect(nameIn(null, booking, null)).toBe("Board");
+  expect(nameIn({ ...booking, title: "Annual meeting" }, booking)).toBe("Annual meeting");
+  expect(nameIn(undefined, null, { label: "Ben" })).toBe("Ben");
+  expect(nameIn(null, {}, { hours: 24 })).toBeNull();
 });

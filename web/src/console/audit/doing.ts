@@ -83,6 +83,18 @@ export function doingOf(method: string, path: string): Doing | null {
   return { thing: part, name: named, verb: action === undefined ? verb : "changed" };
 }
 
+/** What people call a thing, by what it says of itself; those that are told by the conference they are of come last. */
+const NAMES = ["title", "label", "name", "mail", "username", "conference"];
+
+/** The name of a thing of which the path says none: as it was after the request, or before it. */
+export function nameIn(...seen: (Record<string, unknown> | null | undefined)[]): string | null {
+  for (const one of seen) {
+    const name = NAMES.map((member) => one?.[member]).find((value) => typeof value === "string" && value);
+    if (name) return name as string;
+  }
+  return null;
+}
+
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
