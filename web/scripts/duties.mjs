@@ -28,11 +28,11 @@ export async function duties(world) {
       return route.fulfill({ json: { least: 3, items, next: null } });
     });
     await open("bookings/new");
-    await page.waitForSelector("text=Too few seats are left then.");
+    await page.waitForSelector("text=Too few seats are left for this time.");
     await page.waitForSelector("button[type=submit]:disabled");
     await look(page, "booking-full");
     await by.press(page, "text=Enough seats at: >> xpath=.. >> button");
-    await page.waitForSelector("text=900 seats are left then");
+    await page.waitForSelector("text=900 seats are left for this time");
     await page.unroute("**/v1/availability**");
   });
   await step("a booking starts when the clocks of its time zone say so", async () => {

@@ -74,14 +74,14 @@ export async function beginnings(world) {
   });
   await step("an organiser books a conference and a series", async () => {
     await operator.goto(`${service.base}/console/bookings/new`);
-    await operator.waitForSelector("text=seats are left then");
+    await operator.waitForSelector("text=seats are left for this time");
     await by.fill(operator, "input[pattern]", scene.booked);
     await look(operator, "booking-new");
     await by.press(operator, "button[type=submit]");
     await operator.waitForSelector("text=Reservation token");
     await look(operator, "booking");
     await operator.goto(`${service.base}/console/bookings/new`);
-    await operator.waitForSelector("text=seats are left then");
+    await operator.waitForSelector("text=seats are left for this time");
     await by.fill(operator, "input[pattern]", scene.series);
     await by.choose(operator, "select:has(option[value=weekly])", "Weekly");
     await operator.waitForSelector("button[type=submit]:not(:disabled)");

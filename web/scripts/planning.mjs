@@ -30,7 +30,7 @@ async function invited({ service, step, by, look, scene, operator: page }) {
   let uid;
   await step("a booking is made with a guest, who gets a mail with the event", async () => {
     await page.goto(`${service.base}/console/bookings/new`);
-    await page.waitForSelector("text=seats are left then");
+    await page.waitForSelector("text=seats are left for this time");
     await by.fill(page, field("Conference"), scene.party);
     await by.fill(page, field("Title"), title);
     await by.fill(page, field("Invite by mail", "textarea"), "Gus Guest <not a mail address");
@@ -39,7 +39,7 @@ async function invited({ service, step, by, look, scene, operator: page }) {
     await by.fill(page, field("Invite by mail", "textarea"), `Gus Guest <${guestMail}>`);
     // Long enough ahead for what comes first.
     await by.at(page, field("Start"), wallTime(Math.ceil(Date.now() / MINUTE_MS) * MINUTE_MS + MINUTE_MS));
-    await page.waitForSelector("text=seats are left then");
+    await page.waitForSelector("text=seats are left for this time");
     await look(page, "booking-new-guests");
     await by.press(page, "button[type=submit]");
     await page.waitForSelector("text=Reservation token");
@@ -144,7 +144,7 @@ async function overDaylightSaving({ service, newPage, step, by, look, scene, ope
     "a series keeps its time of day when the clocks change; single dates are moved and dropped",
     async () => {
       await page.goto(`${service.base}/console/bookings/new`);
-      await page.waitForSelector("text=seats are left then");
+      await page.waitForSelector("text=seats are left for this time");
       await by.fill(page, field("Conference"), scene.summer);
       await by.choose(page, "select:has(option[value='Europe/Berlin'])", "Europe/Berlin");
       await by.at(page, field("Start"), `${day(before)}T10:00`);
@@ -216,14 +216,14 @@ async function fullHour({ service, step, by, look, scene, operator: page }) {
       tokens.push(token);
     }
     await page.goto(`${service.base}/console/bookings/new`);
-    await page.waitForSelector("text=seats are left then");
+    await page.waitForSelector("text=seats are left for this time");
     await by.fill(page, field("Conference"), scene.full);
     await by.at(page, field("Start"), wallTime(start));
-    await page.waitForSelector("text=Too few seats are left then");
+    await page.waitForSelector("text=Too few seats are left for this time");
     await page.waitForSelector("button[type=submit]:disabled");
     await look(page, "booking-sold-out");
     await by.press(page, "text=Enough seats at: >> xpath=.. >> button");
-    await page.waitForSelector("text=seats are left then");
+    await page.waitForSelector("text=seats are left for this time");
     await page.waitForSelector("button[type=submit]:not(:disabled)");
     await by.press(page, "button[type=submit]");
     await page.waitForSelector("text=Reservation token");

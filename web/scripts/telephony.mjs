@@ -75,11 +75,11 @@ export async function calling(world) {
     await look(page, "room-called");
     await until("the call at the telephone", () => rita.log.includes("Incoming call"));
     await rita.does("hangup");
-    await page.waitForSelector(`${call} >> text=did not come`);
+    await page.waitForSelector(`${call} >> text=not reached`);
     await look(page, "room-call-failed");
     await by.press(page, `${call} >> button:has-text('Call again')`);
     await page.waitForSelector(`${call} >> text=rings`);
-    await page.waitForSelector(`${call} >> text=did not come`, { state: "detached" });
+    await page.waitForSelector(`${call} >> text=not reached`, { state: "detached" });
     await by.press(page, `${call} >> button:has-text('Stop')`);
     await page.waitForSelector(call, { state: "detached" });
     if (await one("Rita Ring")) throw new Error("it has come");

@@ -12,14 +12,14 @@ export function DayFilter() {
   return (
     <>
       <TextField
-        label={t("usage.from")}
+        label={t("days.from")}
         type="date"
         max={until}
         value={since ?? ""}
         onChange={(event) => set({ since: event.target.value || undefined })}
       />
       <TextField
-        label={t("usage.to")}
+        label={t("days.to")}
         type="date"
         min={since}
         value={until ?? ""}

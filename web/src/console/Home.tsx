@@ -11,6 +11,7 @@ import { Badge, Empty, Page, Section, type Tone } from "../ui/Page";
 import {
   type Conference,
   conferencesQuery,
+  isTitled,
   reservationsQuery,
   seatsTaken,
   useRefreshedBy,
@@ -36,6 +37,7 @@ export function Home() {
   const [invited, setInvited] = useState<string | null>(null);
   const live = (conferences.data ?? []).filter((one) => one.state === "active" || one.state === "holding");
   const next = (reservations.data ?? []).filter((one) => one.state === "reserved").slice(0, 10);
+  const hasTitles = next.some(isTitled);
   const add = mayBook && (
     <Link to="/bookings/new" className={`${button.button} ${button.primary} ${button.normal}`}>
       <CalendarPlus aria-hidden="true" size={17} />
@@ -69,7 +71,12 @@ export function Home() {
           label={t("home.next")}
           none={t("home.next.empty")}
           action={add}
-          head={[t("booking.starts"), t("booking.title"), t("booking.conference"), t("booking.seats")]}
+          head={[
+            t("booking.starts"),
+            t("booking.title"),
+            ...(hasTitles ? [t("booking.conference")] : []),
+            t("booking.seats"),
+          ]}
           row={(one) => (
             <tr key={one.token}>
               <td>{dateTime(one.starts_at)}</td>
@@ -78,7 +85,7 @@ export function Home() {
                   {one.title || one.conference}
                 </Link>
               </td>
-              <td>{one.title && one.title !== one.conference && one.conference}</td>
+              {hasTitles && <td>{isTitled(one) && one.conference}</td>}
               <td>{one.max_participants}</td>
             </tr>
           )}

@@ -106,7 +106,7 @@ export function LinksDialog<L extends LinkShown>(props: {
           ]}
           row={(link) => (
             <tr key={link.id}>
-              <td>{nameOf(link) ?? "–"}</td>
+              <td>{nameOf(link) ?? t("link.unnamed")}</td>
               <td>{dateTime(link.created_at)}</td>
               <td>{dateTime(link.last_used_at)}</td>
               <td>{dateTime(link.expires_at)}</td>

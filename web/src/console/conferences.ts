@@ -8,6 +8,10 @@ export type Conference = Schemas["Conference"];
 export type Participant = Schemas["Participant"];
 export type Reservation = Schemas["Reservation"];
 
+/** It is called otherwise than its conference, so that a list has to say both. */
+export const isTitled = ({ title, conference }: Pick<Reservation, "title" | "conference">): boolean =>
+  Boolean(title) && title !== conference;
+
 /** Those who wait in the lobby hold no seat; those who wait for the start do. */
 export const seatsTaken = (conference: Pick<Conference, "state" | "participants" | "waiting">): number =>
   conference.state === "active" ? conference.participants : conference.waiting;

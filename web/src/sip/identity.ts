@@ -15,8 +15,12 @@ export function userPart(name: string): string {
   return `${plain || "guest"}+${randomText(5)}`;
 }
 
+/** Scheme and parameters of an address: people know its number or name. */
+const SCHEME = /^(?:tel|user|sips?):([^;?]+).*$/;
+
 /** The name to show for what a list of participants calls one of them. */
 export function shownName(user: string): string {
-  const named = SUFFIX.exec(user)?.[1];
-  return named ? named.replace(/\./g, " ") : user;
+  const plain = SCHEME.exec(user)?.[1] ?? user;
+  const named = SUFFIX.exec(plain)?.[1];
+  return named ? named.replace(/\./g, " ") : plain;
 }

@@ -57,6 +57,9 @@ describe("names", () => {
     expect(userPart("李")).toMatch(/^guest\+/);
     expect(shownName("+4419082738")).toBe("+4419082738");
     expect(shownName("1001")).toBe("1001");
+    expect(shownName("tel:+441632960000")).toBe("+441632960000");
+    expect(shownName("user:desk1")).toBe("desk1");
+    expect(shownName("sip:ann@example.com;transport=tls")).toBe("ann@example.com");
   });
 });
 

@@ -56,7 +56,7 @@ export function KeysPage() {
             <td>
               <code>{key.prefix}…</code>
             </td>
-            <td>{key.scopes.map((scope) => t(`scope.${scope}`)).join(", ")}</td>
+            <td data-words="">{key.scopes.map((scope) => t(`scope.${scope}`)).join(", ")}</td>
             <td>{key.conference ?? t("keys.all")}</td>
             <td>{dateTime(key.last_used_at)}</td>
             <td>{dateTime(key.expires_at)}</td>

@@ -81,7 +81,9 @@ function Result({ result: { options, call } }: { result: TrunkTest }) {
             <Badge key="options" tone={options.status != null && options.status < 500 ? "good" : "bad"}>
               {options.error
                 ? sentenceInReadersLanguage(options.error)
-                : said(options.status, options.reason)}
+                : options.status != null && options.status < 500
+                  ? t("trunk_test.answers", { status: said(options.status, options.reason) })
+                  : said(options.status, options.reason)}
             </Badge>,
           ],
           [t("trunk_test.took"), took(options.duration_ms)],

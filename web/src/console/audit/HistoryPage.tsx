@@ -8,6 +8,7 @@ import { ConferenceFilter } from "../ConferenceFilter";
 import { useRefreshedBy } from "../conferences";
 import { DayFilter } from "../DayFilter";
 import { boundsOf, isSet } from "../days";
+import { conferenceName } from "../parties";
 
 const route = getRouteApi("/shell/history");
 
@@ -44,7 +45,7 @@ export function HistoryPage() {
           <tr key={one.id}>
             <td>
               <Link to="/history/$id" params={{ id: one.id }}>
-                {one.conference}
+                {conferenceName(one.conference)}
               </Link>
             </td>
             <td>{dateTime(one.started_at)}</td>

@@ -6,6 +6,7 @@ import { amount, dateTime, duration, zonedPeriod } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { LoadedPage } from "../../ui/LoadedPage";
 import { Facts, Page, Panel, Section, Table } from "../../ui/Page";
+import { callerOf, conferenceName } from "../parties";
 
 const route = getRouteApi("/shell/history/$id");
 
@@ -24,7 +25,7 @@ export function PastConferencePage() {
 
 function Past({ data }: { data: Schemas["PastConferenceDetail"] }) {
   return (
-    <Page title={data.conference} note={zonedPeriod(data.started_at, data.ended_at)}>
+    <Page title={conferenceName(data.conference)} note={zonedPeriod(data.started_at, data.ended_at)}>
       <Section title={t("call.record")}>
         <Panel>
           <Facts>
@@ -53,10 +54,10 @@ function Past({ data }: { data: Schemas["PastConferenceDetail"] }) {
             <tr key={`${one.participant_id} ${one.entered_at}`}>
               <td>
                 <Link to="/calls/$id" params={{ id: one.participant_id }}>
-                  {one.from ? shownName(one.from) : "–"}
+                  {callerOf(one) ?? "–"}
                 </Link>
               </td>
-              <td>{one.to ?? "–"}</td>
+              <td>{one.to ? shownName(one.to) : "–"}</td>
               <td>{t(`history.role.${one.role}`)}</td>
               <td>{dateTime(one.entered_at)}</td>
               <td>{duration(Date.parse(one.left_at) - Date.parse(one.entered_at))}</td>

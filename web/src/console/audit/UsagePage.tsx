@@ -11,6 +11,7 @@ import { attempt } from "../../ui/notices";
 import { Filters, Page } from "../../ui/Page";
 import css from "../../ui/Page.module.css";
 import { saveFile } from "../../ui/save";
+import { conferenceName } from "../parties";
 import type { UsageSearch } from "../searches";
 
 const route = getRouteApi("/shell/usage");
@@ -59,13 +60,13 @@ export function UsagePage() {
     >
       <Filters>
         <TextField
-          label={t("usage.from")}
+          label={t("days.from")}
           type="date"
           value={from}
           onChange={(event) => set({ from: event.target.value || undefined })}
         />
         <TextField
-          label={t("usage.to")}
+          label={t("days.to")}
           type="date"
           value={to}
           onChange={(event) => set({ to: event.target.value || undefined })}
@@ -139,7 +140,7 @@ function Total({ lines }: { lines: Line[] }) {
 function labelOf(line: Line, by: By): string {
   const text = line[by];
   if (text == null) return "–";
-  return by === "month" ? monthName(text) : by === "day" ? dayName(text) : text;
+  return by === "month" ? monthName(text) : by === "day" ? dayName(text) : conferenceName(text);
 }
 
 async function download(query: { from: string; to: string; by: By }): Promise<void> {

@@ -8,7 +8,7 @@ import { Button } from "../../ui/Button";
 import button from "../../ui/Button.module.css";
 import { List } from "../../ui/List";
 import { Badge, Page, Section } from "../../ui/Page";
-import { reservationsQuery, useRefreshedBy } from "../conferences";
+import { isTitled, reservationsQuery, useRefreshedBy } from "../conferences";
 import { phaseTone } from "../Home";
 import { useMay } from "../session";
 import { CalendarFeedDialog } from "./CalendarFeedDialog";
@@ -18,6 +18,7 @@ export function BookingsPage() {
   useRefreshedBy((type) => type.startsWith("reservation."), [["reservations"]]);
   const reservations = useQuery(reservationsQuery);
   const mayBook = useMay("book");
+  const hasTitles = (reservations.data ?? []).some(isTitled);
   const [isOpen, setOpen] = useState(false);
   const add = mayBook && (
     <Link to="/bookings/new" className={`${button.button} ${button.primary} ${button.normal}`}>
@@ -48,7 +49,7 @@ export function BookingsPage() {
           head={[
             t("booking.starts"),
             t("booking.title"),
-            t("booking.conference"),
+            ...(hasTitles ? [t("booking.conference")] : []),
             t("booking.duration"),
             t("booking.seats"),
             t("booking.state"),
@@ -68,7 +69,7 @@ export function BookingsPage() {
                   </>
                 )}
               </td>
-              <td>{one.title && one.title !== one.conference && one.conference}</td>
+              {hasTitles && <td>{isTitled(one) && one.conference}</td>}
               <td>{t("minutes", { count: one.duration_min })}</td>
               <td>{amount(one.max_participants)}</td>
               <td>

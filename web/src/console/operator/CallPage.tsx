@@ -14,7 +14,8 @@ import { LoadedPage } from "../../ui/LoadedPage";
 import { attempt } from "../../ui/notices";
 import { Badge, Empty, Facts, Page, Panel, Section } from "../../ui/Page";
 import { saveFile } from "../../ui/save";
-import { statisticsOf } from "../room/hints";
+import { callerOf, conferenceName, isTrunkTest } from "../parties";
+import { lowestMos, statisticsOf } from "../room/hints";
 import { StatisticsFacts } from "../room/StatisticsFacts";
 import { useMay } from "../session";
 import { CallMessages } from "./CallMessages";
@@ -63,8 +64,8 @@ function Call({ call }: { call: CallRecord }) {
   return (
     <Page
       title={t("call.title", {
-        from: call.from ? shownName(call.from) : "?",
-        to: call.to ?? call.service ?? "?",
+        from: callerOf(call) ?? "?",
+        to: call.to ? shownName(call.to) : (call.service ?? "?"),
       })}
       note={exactTime(call.started_at)}
       actions={messages.data && <Capture id={id} />}
@@ -167,7 +168,9 @@ function Record({ call }: { call: CallRecord }) {
     [t("calls.direction"), t(`calls.direction.${call.direction}`)],
     [
       t("booking.conference"),
-      call.conference ? (
+      call.conference && isTrunkTest(call.conference) ? (
+        conferenceName(call.conference)
+      ) : call.conference ? (
         <Link key="conference" to="/rooms/$name" params={{ name: call.conference }} search={{}}>
           {call.conference}
         </Link>
@@ -184,7 +187,9 @@ function Record({ call }: { call: CallRecord }) {
     [t("statistics.srtp"), call.cipher ?? (call.codec ? t("statistics.plain") : "–")],
     [
       "MOS",
-      quality ? `${amount(quality.mos, 2)} (${t("call.lowest", { mos: amount(quality.mos_min, 2) })})` : "–",
+      quality
+        ? `${amount(quality.mos, 2)} (${t("call.lowest", { mos: amount(lowestMos(quality), 2) })})`
+        : "–",
     ],
     [t("calls.loss"), percent(quality?.loss)],
     [

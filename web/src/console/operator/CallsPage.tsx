@@ -12,6 +12,7 @@ import { useNow } from "../../ui/useNow";
 import { ConferenceFilter } from "../ConferenceFilter";
 import { DayFilter } from "../DayFilter";
 import { boundsOf, isSet } from "../days";
+import { callerOf, conferenceName } from "../parties";
 import { qualityOf, qualityTone } from "../room/hints";
 import type { CallSearch } from "../searches";
 import { useMay } from "../session";
@@ -188,10 +189,10 @@ function CallLine({ call }: { call: CallRecord }) {
           <PhoneOutgoing aria-hidden="true" size={14} />
         )}{" "}
         <span className="visually-hidden">{t(`calls.direction.${call.direction}`)}</span>
-        {call.from ? shownName(call.from) : "–"}
+        {callerOf(call) ?? "–"}
       </td>
-      <td>{call.to ?? call.service ?? "–"}</td>
-      <td>{call.conference ?? "–"}</td>
+      <td>{call.to ? shownName(call.to) : (call.service ?? "–")}</td>
+      <td>{call.conference ? conferenceName(call.conference) : "–"}</td>
       <td>
         <Badge tone={outcomeTone(call.outcome)}>{t(`outcome.${call.outcome}`)}</Badge>
       </td>

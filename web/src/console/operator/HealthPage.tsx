@@ -101,7 +101,7 @@ function Health({ data, readAt }: { data: Schemas["Health"]; readAt: number }) {
           <Check
             {...seatsCheck(seats.data.least, limits.data.reservations.capacity)}
             title={t("health.seats")}
-            more={<Link to="/bookings">{t("health.look")}</Link>}
+            more={<Link to="/bookings">{t("health.bookings.show")}</Link>}
           />
         )}
         <Unread query={trunks} title={t("health.trunks")} />
@@ -116,7 +116,7 @@ function Health({ data, readAt }: { data: Schemas["Health"]; readAt: number }) {
                   ? t("health.trunks.good", { count: trunks.data.length })
                   : t("health.trunks.none")
             }
-            more={failed.length > 0 && <Link to="/setup/trunks">{t("health.look")}</Link>}
+            more={failed.length > 0 && <Link to="/setup/trunks">{t("health.trunks.show")}</Link>}
           />
         )}
         <Unread query={bans} title={t("nav.bans")} />
@@ -129,7 +129,7 @@ function Health({ data, readAt }: { data: Schemas["Health"]; readAt: number }) {
                 ? t("health.bans", { count: bans.data.items.length })
                 : t("health.bans.none")
             }
-            more={bans.data.items.length > 0 && <Link to="/bans">{t("health.look")}</Link>}
+            more={bans.data.items.length > 0 && <Link to="/bans">{t("health.bans.show")}</Link>}
           />
         )}
       </ul>

@@ -201,7 +201,9 @@ function Called({
       participant={participant}
       note={
         isFailed
-          ? t("called.failed", { reason: [reason && reasonText(reason), status].filter(Boolean).join(", ") })
+          ? t("called.failed", {
+              reason: [reason && reasonText(reason), status && `(${status})`].filter(Boolean).join(" "),
+            })
           : t(state === "ringing" ? "called.ringing" : "called.calling")
       }
     >

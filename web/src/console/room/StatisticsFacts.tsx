@@ -1,7 +1,7 @@
 import { amount, measure, percent } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Badge, Facts } from "../../ui/Page";
-import { qualityOf, qualityTone, type Statistics } from "./hints";
+import { lowestMos, qualityOf, qualityTone, type Statistics } from "./hints";
 
 /** What a line is like at this moment. */
 export function StatisticsFacts({ statistics }: { statistics: Statistics }) {
@@ -16,7 +16,7 @@ export function StatisticsFacts({ statistics }: { statistics: Statistics }) {
           </Badge>,
         ],
         ["MOS", amount(statistics.mos || null, 2)],
-        [t("statistics.mos_min"), amount(statistics.mos_min, 2)],
+        [t("statistics.mos_min"), amount(lowestMos(statistics), 2)],
         [t("statistics.codec"), statistics.codec ?? "–"],
         [t("statistics.srtp"), statistics.srtp ?? t("statistics.plain")],
         [t("statistics.jitter"), measure(statistics.jitter_ms, "ms", 1)],

@@ -122,6 +122,12 @@ export function linesOf(list: Participant[], hints: Map<string, Hint[]>): Line[]
   });
 }
 
+/** The lowest of a line so far: of this moment, where the one that is kept has not seen it yet. */
+export function lowestMos(of: { mos?: number | null; mos_min?: number | null }): number | null {
+  const known = [of.mos, of.mos_min].filter((mos) => mos != null && mos > 0) as number[];
+  return known.length ? Math.min(...known) : null;
+}
+
 export type Quality = "good" | "fair" | "poor" | "unknown";
 
 export const qualityTone: Record<Quality, Tone> = {

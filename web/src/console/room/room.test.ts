@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { LiveEvent } from "../../feed/connection";
-import { areSame, cureOf, findings, HintTracker, linesOf, newHints, qualityOf } from "./hints";
+import { areSame, cureOf, findings, HintTracker, linesOf, lowestMos, newHints, qualityOf } from "./hints";
 import {
   applyEvent,
   changesConference,
@@ -75,7 +75,7 @@ describe("a room", () => {
     });
     let list = replay(calling);
     expect(sectionsOf(list).called[0]).toMatchObject({ state: "calling" });
-    expect(nameOf(list[0] as Participant)).toBe("tel:+441632");
+    expect(nameOf(list[0] as Participant)).toBe("+441632");
     list = applyEvent(list, event("participant.ringing", "2"), "Board");
     expect(list[0]?.state).toBe("ringing");
     list = applyEvent(list, event("call.failed", "2", { status: 486 }, { reason: "busy" }), "Board");
@@ -292,4 +292,10 @@ describe("news of a room", () => {
       null,
     ]);
   });
+});
+
+test("the lowest MOS of a line is never above the one of now", () => {
+  expect(lowestMos({ mos: 2.08, mos_min: 2.1 })).toBe(2.08);
+  expect(lowestMos({ mos: 4.4, mos_min: 3.9 })).toBe(3.9);
+  expect(lowestMos({ mos: 0, mos_min: null })).toBeNull();
 });

@@ -1,5 +1,6 @@
 /** What is shown of a conference: a snapshot, and the events since. */
 import type { LiveEvent } from "../../feed/connection";
+import { shownName } from "../../sip/identity";
 import type { Participant } from "../conferences";
 
 export type { Participant };
@@ -168,7 +169,7 @@ export function isInLobby(one: Participant): boolean {
 }
 
 export function nameOf(one: Pick<Participant, "display_name" | "from" | "to" | "direction">): string {
-  return one.display_name || (one.direction === "out" ? one.to : one.from);
+  return one.display_name || (one.direction === "out" ? shownName(one.to) : one.from);
 }
 
 /** It is heard talking. */
