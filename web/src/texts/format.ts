@@ -31,6 +31,9 @@ const clock = dates("clock", { hour: "2-digit", minute: "2-digit", second: "2-di
 const day = dates("day", { dateStyle: "medium" });
 const minute = dates("minute", { timeStyle: "short" });
 
+/** Hours and minutes, of a day that is said already. */
+export const timeOfDay = (at: string): string => minute(at);
+
 /** Weekday, day and month. */
 export const shortDate = dates("short", { weekday: "short", day: "numeric", month: "short" });
 

@@ -53,9 +53,11 @@ export function Chart({ label, times, lines, format, least, days, from = 0 }: Ch
       return getComputedStyle(probe).color;
     };
     const shown = lines.filter((line) => line !== undefined);
-    const colours = [colour("--accent"), colour("--warn"), colour("--accent")];
+    const [accent, warn] = [colour("--accent"), colour("--warn")];
+    /** The second of two lines looks otherwise. */
+    const isOther = (line: Line, index: number) => index === 1 && !line.look;
     const surface = colour("--surface");
-    const fills = { area: colour("--accent-soft"), bars: colours[0] ?? "" };
+    const fills = { area: colour("--accent-soft"), bars: accent };
     const axis = {
       stroke: colour("--text-quiet"),
       grid: { stroke: colour("--line"), width: 1 },
@@ -75,7 +77,7 @@ export function Chart({ label, times, lines, format, least, days, from = 0 }: Ch
             values: (_, seconds) =>
               seconds.map((at) => (days ? shortDate(at * 1_000) : clockTime(at * 1_000))),
             space: 90,
-            ...(days ? { incrs: [DAY_S, 2 * DAY_S, 7 * DAY_S] } : {}),
+            ...(days ? { incrs: [DAY_S, 2 * DAY_S, 3 * DAY_S, 7 * DAY_S] } : {}),
             size: 32,
           },
           { ...axis, size: 64, space: 24, values: (_, values) => values.map(format) },
@@ -84,12 +86,12 @@ export function Chart({ label, times, lines, format, least, days, from = 0 }: Ch
           {},
           ...shown.map((line, index) => ({
             label: line.name,
-            stroke: colours[index] ?? "",
+            stroke: isOther(line, index) ? warn : accent,
             width: line.look ? 1 : 2,
             ...(line.look ? { fill: fills[line.look] } : {}),
-            ...(index === 1 ? { dash: [6, 4] } : {}),
+            ...(isOther(line, index) ? { dash: [6, 4] } : {}),
             spanGaps: true,
-            points: { show: !line.look && line.values.length < 60, fill: surface },
+            points: { show: !line.look && !days && line.values.length < 60, fill: surface },
           })),
         ],
       },

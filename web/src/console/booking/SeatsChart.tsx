@@ -1,20 +1,25 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft, ChevronRight } from "lucide-react";
 import { useMemo } from "react";
 import { client, everyPage, ok } from "../../api/client";
-import { amount, dateTime } from "../../texts/format";
+import { amount, dateTime, shortDate, timeOfDay } from "../../texts/format";
 import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { Chart, type Line } from "../../ui/Chart";
 import { Loaded } from "../../ui/List";
 import { Section, Table } from "../../ui/Page";
-import { limitsQuery, reservationsQuery } from "../conferences";
-import { type Step, seatsOver } from "./times";
+import { limitsQuery, type Reservation, reservationsQuery } from "../conferences";
+import css from "./Booking.module.css";
+import { type Step, seatsOver, weekOf } from "./times";
 
 const route = getRouteApi("/shell/bookings");
 
 const WEEK_MS = 7 * 86_400_000;
+/** Capacity is drawn where it is at most so many times what is sold. */
+const NEAR = 3;
+/** So many bookings of a day are named; the list has all. */
+const NAMED_MAX = 6;
 const asSeats = (value: number) => amount(value);
 
 /** The full minute in which the calendar begins: for ten minutes the same, so that it is not read again for each look. */
@@ -50,12 +55,14 @@ export function SeatsChart() {
       seats: one.max_participants,
     }));
     const over = seatsOver(steps, held, capacity);
-    const lines: [Line, Line, Line] = [
-      { name: t("seats.sold"), values: over.sold, look: "area" },
-      { name: t("seats.capacity"), values: over.times.map(() => capacity) },
-      { name: t("seats.own"), values: over.own, look: "bars" },
-    ];
-    return { ...over, lines, capacity };
+    const most = Math.max(0, ...over.sold);
+    const sold: Line = { name: t("seats.sold"), values: over.sold, look: "area" };
+    const own: Line = { name: t("seats.own"), values: over.own, look: "bars" };
+    // Far above what is sold, it would leave of that a line at the bottom: then it is said below the chart only.
+    const isNear = most * NEAR >= capacity;
+    const all: Line = { name: t("seats.capacity"), values: over.times.map(() => capacity) };
+    const lines: [Line, Line, Line?] = isNear ? [sold, all, own] : [sold, own];
+    return { ...over, lines, capacity, most };
   }, [steps, capacity, bookings]);
   const lastWeek = Math.floor(((limits.data?.reservations.max_days_ahead ?? 7) * 86_400_000) / WEEK_MS);
   const go = (to: number) =>
@@ -95,9 +102,11 @@ export function SeatsChart() {
           },
         }}
       >
-        {({ times, lines, spans, capacity }) => (
+        {({ times, lines, spans, capacity, most }) => (
           <>
-            <Chart label={t("booking.seats")} times={times} lines={lines} format={asSeats} least={1} days />
+            <Chart label={t("booking.seats")} times={times} lines={lines} format={asSeats} least={10} days />
+            <p className={css.note}>{t("seats.most", { most: amount(most), capacity: amount(capacity) })}</p>
+            <Week from={from} bookings={bookings ?? []} />
             <details>
               <summary>{t("chart.table")}</summary>
               <Table
@@ -119,5 +128,35 @@ export function SeatsChart() {
         )}
       </Loaded>
     </Section>
+  );
+}
+
+/** One's own bookings over these days, by their names. */
+function Week({ from, bookings }: { from: number; bookings: Reservation[] }) {
+  const week = weekOf(from, bookings);
+  if (week.every((day) => day.bookings.length === 0)) return null;
+  return (
+    <ol className={css.week} aria-label={t("seats.week")}>
+      {week.map((day) => (
+        <li key={day.dayMs} className={day.bookings.length ? css.day : `${css.day} ${css.free}`}>
+          <h3 className={css.date}>{shortDate(day.dayMs)}</h3>
+          {day.bookings.slice(0, NAMED_MAX).map((one) => (
+            <p key={one.token} className={css.booked}>
+              <Link to="/bookings/$token" params={{ token: one.token }}>
+                {one.title || one.conference}
+              </Link>
+              <span>
+                {timeOfDay(one.starts_at)} · {t("seats.week.seats", { count: one.max_participants })}
+              </span>
+            </p>
+          ))}
+          {day.bookings.length > NAMED_MAX && (
+            <p className={css.booked}>
+              <span>{t("seats.week.more", { count: day.bookings.length - NAMED_MAX })}</span>
+            </p>
+          )}
+        </li>
+      ))}
+    </ol>
   );
 }

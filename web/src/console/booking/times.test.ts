@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { mayExtend, mayRemove, nearTimes, type Step, seatsLeft, seatsOver } from "./times";
+import { mayExtend, mayRemove, nearTimes, type Step, seatsLeft, seatsOver, weekOf } from "./times";
 
 const steps: Step[] = [
   { from: "2030-06-20T08:00:00Z", to: "2030-06-20T09:00:00Z", seats_left: 100 },
@@ -63,6 +63,30 @@ describe("what is drawn", () => {
   test("is nothing where nothing is known", () => {
     expect(seatsOver([], [held("09:00", "10:00", 4)], 100).spans).toEqual([]);
   });
+});
+
+test("a week has the bookings of each day, in their order, and those that go on from before", () => {
+  // In the zone of whoever runs this: days are the reader's.
+  const at = (day: number, hour: number) => new Date(2030, 5, day, hour).toISOString();
+  const of = (name: string, from: string, to: string) => ({ name, starts_at: from, ends_at: to });
+  const week = weekOf(new Date(2030, 5, 20, 9).getTime(), [
+    of("late", at(20, 23), at(21, 1)),
+    of("early", at(20, 8), at(20, 10)),
+    of("night", at(19, 23), at(20, 1)),
+    of("over", at(19, 8), at(19, 9)),
+    of("last", at(26, 23), at(27, 1)),
+    of("next", at(27, 0), at(27, 1)),
+  ]);
+  expect(week.map(({ dayMs }) => new Date(dayMs).getDate())).toEqual([20, 21, 22, 23, 24, 25, 26]);
+  expect(week.map(({ bookings }) => bookings.map((one) => one.name).join(" "))).toEqual([
+    "night early late",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "last",
+  ]);
 });
 
 test("what is too late says by how many minutes", () => {

@@ -75,6 +75,30 @@ export function seatsOver(steps: Step[], bookings: Held[], capacity: number): Se
   };
 }
 
+const DAYS = 7;
+
+/** Seven days of a calendar, from the one on which `fromMs` is where the reader is: what begins on each, or goes on from before the first. */
+export function weekOf<B extends { starts_at: string; ends_at: string }>(
+  fromMs: number,
+  bookings: B[],
+): { dayMs: number; bookings: B[] }[] {
+  const first = new Date(fromMs);
+  // By its parts: a day has 23 hours where clocks change.
+  const midnight = (later: number) =>
+    new Date(first.getFullYear(), first.getMonth(), first.getDate() + later).getTime();
+  return Array.from({ length: DAYS }, (_, day) => {
+    const [dayMs, endMs] = [midnight(day), midnight(day + 1)];
+    const isOn = ({ starts_at, ends_at }: B) => {
+      const startMs = Date.parse(starts_at);
+      return startMs < endMs && (startMs >= dayMs || (day === 0 && Date.parse(ends_at) > dayMs));
+    };
+    return {
+      dayMs,
+      bookings: bookings.filter(isOn).sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at)),
+    };
+  });
+}
+
 const QUARTER_MS = 900_000;
 
 /** What another time is looked for. */
