@@ -29,9 +29,10 @@ function change(next: Notice[]): void {
 
 const dismiss = (id: number) => change(notices.filter((notice) => notice.id !== id));
 
+/** What is said again takes the place of what was said before. */
 export function notify(text: string): void {
   last += 1;
-  change([...notices, { id: last, text }].slice(-SHOWN_MAX));
+  change([...notices.filter((one) => one.text !== text), { id: last, text }].slice(-SHOWN_MAX));
 }
 
 export function notifyProblem(error: unknown, retry?: () => void): void {
