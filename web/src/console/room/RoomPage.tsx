@@ -58,11 +58,15 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
   const mayControl = useMay("control");
   // A leader's link leads one conference: it moves nobody into another one.
   const mayMove = !useSession()?.leader;
-  const sections = useMemo(() => sectionsOf(room.participants), [room.participants]);
+  const isGone = isMissing(room.error);
+  // Of one that is not in progress, those alone who did not come: they can be called again.
+  const sections = useMemo(
+    () => sectionsOf(isGone ? room.participants.filter((one) => one.state === "failed") : room.participants),
+    [room.participants, isGone],
+  );
   const isIn = useMemo(() => sections.in.filter((one) => matchesFilter(one, filter)), [sections, filter]);
   const chosen = sections.in.filter((one) => selected.has(one.participant_id));
   useSingleKeys({ t: () => room.say(talkingNow(room.participants)) });
-  const isGone = isMissing(room.error);
 
   const select = useCallback(
     (id: string, on: boolean) =>
@@ -89,7 +93,6 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
       {!isGone && (
         <Talkers name={name} participants={room.participants} levels={room.levels} mayControl={mayControl} />
       )}
-      {/* Of one that is not in progress, those alone who did not come: they can be called again. */}
       <div className={css.columns} hidden={isGone && sections.called.length === 0}>
         <aside className={css.attention} aria-label={t("room.attention")}>
           <Attention
