@@ -76,7 +76,7 @@ export function Chart({ label, times, lines, format, least, days, from = 0 }: Ch
             ...axis,
             values: (_, seconds) =>
               seconds.map((at) => (days ? shortDate(at * 1_000) : clockTime(at * 1_000))),
-            space: 90,
+            space: days ? 76 : 90,
             ...(days ? { incrs: [DAY_S, 2 * DAY_S, 3 * DAY_S, 7 * DAY_S] } : {}),
             size: 32,
           },
