@@ -52,6 +52,13 @@ export function looker(folder, places) {
         await page.setViewportSize(size);
         const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         if (wider > 0) faults.push(`${wider} pixels wider than a screen of ${size.width}`);
+        // A list is cards there: what of one is beyond its edge nobody sees, though the page is no wider.
+        const lists = await page
+          .locator("section[tabindex]")
+          .evaluateAll((all) =>
+            all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel),
+          );
+        if (lists.length) faults.push(`${lists} wider than its place on a screen of ${size.width}`);
       }
       if (folder) await keep(page, join(folder, `${name}-${colorScheme}-${narrow.width}.webp`));
       await page.setViewportSize(wide);
