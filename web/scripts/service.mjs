@@ -84,9 +84,11 @@ export class Service {
   /** What became of programs that ended by themselves. */
   troubles = [];
 
-  static async start(program) {
+  /** `settings`: variables of its environment beside those that all have. */
+  static async start(program, settings = {}) {
     const service = new Service();
     service.program = program;
+    service.settings = settings;
     service.data = mkdtempSync(join(tmpdir(), "plenary-tour-"));
     service.mailbox = await Mailbox.open();
     const [web, sip, rtp] = [
@@ -232,6 +234,7 @@ export class Service {
       PLENARY_MAIL_NUMBER: "+44 1632 960000",
       // Those who call from this machine are not trusted: who asks in vain is banned.
       PLENARY_SIGNALLING_TRUSTED: "192.0.2.1/32",
+      ...this.settings,
     };
     const child = spawn(this.program, args, { stdio: ["ignore", "ignore", "pipe"], env });
     let said = "";
