@@ -174,7 +174,7 @@ async function leadersLinkElsewhere({ service, step, newPage }) {
 
 /** Names, numbers, titles and labels that others choose are shown as they are, on each page that has them. */
 async function texts(world) {
-  const { service, newPage, step, operator } = world;
+  const { service, newPage, step, by, operator } = world;
   const room = "Markup";
   const said = '<img src=x onerror=\\"window.hit=1\\">';
   await step("names, numbers, titles and labels with markup are text on every page", async () => {
@@ -215,7 +215,7 @@ async function texts(world) {
     await isText(operator, "room");
     await operator.goto(`${service.base}/console/bookings/${token}`);
     for (const button of ["Invite", "Leader's link"]) {
-      await operator.click(`button:has-text("${button}")`);
+      await by.press(operator, `button:has-text("${button}")`);
       await operator.waitForSelector("dialog td:has-text('onerror')");
       await isText(operator, button);
       await operator.keyboard.press("Escape");
@@ -224,13 +224,13 @@ async function texts(world) {
     // What it is called is not what somebody has called it.
     const [download] = await Promise.all([
       operator.waitForEvent("download"),
-      operator.click("a:has-text('Calendar file')"),
+      by.press(operator, "a:has-text('Calendar file')"),
     ]);
     if (download.suggestedFilename() !== "Title.ics") throw new Error(download.suggestedFilename());
     await operator.goto(`${service.base}/console/calls?conference=${room}`);
-    await operator.locator("table a[href*='/calls/']").first().click();
+    await by.press(operator, "table a[href*='/calls/']");
     await operator.waitForSelector("h2:has-text('Timeline')");
-    await operator.locator("button:has-text('INVITE')").first().click();
+    await by.press(operator, "button:has-text('INVITE')");
     await operator.waitForSelector("dialog pre, dialog code");
     await isText(operator, "message");
     await operator.keyboard.press("Escape");
@@ -269,22 +269,23 @@ async function texts(world) {
 }
 
 /** One signs out another browser from afar. */
-async function otherBrowser(world) {
-  const { service, newPage, step, look } = world;
+export async function otherBrowser(world) {
+  const { service, newPage, step, by, look, scene } = world;
+  const mail = `gerda.${scene.board.toLowerCase()}@example.com`;
   await step("another browser is signed out from afar, and told so", async () => {
-    const mine = await signedIn(world, "Gerda Example", "gerda@example.com");
+    const mine = await signedIn(world, "Gerda Example", mail);
     const other = await newPage({
       userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0",
     });
     await other.goto(`${service.base}/console/sign-in`);
-    await other.fill("input[type=email]", "gerda@example.com");
-    await other.fill("input[type=password]", password);
-    await other.click("button[type=submit]");
+    await by.fill(other, "input[type=email]", mail);
+    await by.fill(other, "input[type=password]", password);
+    await by.press(other, "button[type=submit]");
     await other.waitForSelector("h1:has-text('Conferences')");
     await mine.goto(`${service.base}/console/sessions`);
     await mine.waitForSelector("tr:has-text('Firefox')");
     await look(mine, "sessions-two");
-    await mine.click("tr:has-text('Firefox') button:has-text('Sign out')");
+    await by.press(mine, "tr:has-text('Firefox') button:has-text('Sign out')");
     await mine.waitForSelector("tr:has-text('Firefox')", { state: "detached" });
     // Without a press: what it follows ends, and it looks why.
     await other.waitForSelector("h1:has-text('Sign in')");
@@ -325,13 +326,13 @@ async function stolenCookie(world) {
 
 /** Passwords and codes, until this address may not guess any more. */
 export async function guessing(world) {
-  const { service, newPage, step, look, scene } = world;
+  const { service, newPage, step, by, look, scene } = world;
   const enter = async (page, mail, secret) => {
-    await page.fill("input[type=email]", mail);
-    await page.fill("input[type=password]", secret);
+    await by.fill(page, "input[type=email]", mail);
+    await by.fill(page, "input[type=password]", secret);
     const [answer] = await Promise.all([
       page.waitForResponse((one) => one.url().endsWith("/v1/session") && one.request().method() === "POST"),
-      page.click("button[type=submit]"),
+      by.press(page, "button[type=submit]"),
     ]);
     return answer;
   };

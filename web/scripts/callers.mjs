@@ -1,9 +1,7 @@
 // What callers do on the join page by themselves, and what they see of what a leader does.
 import { inConference, isHeard } from "./heard.mjs";
+import { narrow, wide } from "./look.mjs";
 import { until } from "./service.mjs";
-
-const narrow = { width: 375, height: 812 };
-const wide = { width: 1440, height: 900 };
 
 /** Whether the audio that the page sends is that of the microphone. */
 const sends = (page) => page.evaluate(() => window.peers.at(-1).getSenders()[0].track.enabled);
@@ -55,13 +53,13 @@ export async function handAndKeys({ service, step, by, look, scene, leader, call
     await caller.setViewportSize(narrow);
     await by.press(caller, "button:has-text('People')");
     await caller.waitForSelector("dialog >> text=(you)");
-    await look(caller, "join-people");
+    await look(caller, "join-people", [narrow]);
     await caller.keyboard.press("Escape");
+    await caller.setViewportSize(wide);
     await by.press(caller, "button:has-text('Devices')");
     await caller.waitForSelector("dialog [role=meter]");
     await look(caller, "join-devices");
     await caller.keyboard.press("Escape");
-    await caller.setViewportSize(wide);
   });
 }
 
@@ -109,8 +107,8 @@ export async function refusedLater({ service, step, by, look, scene, newPage }, 
 }
 
 /** Microphones that give nothing, and doors that are closed: each has a sentence of its own. */
-export async function deviceStates({ service, step, by, look, newPage }) {
-  const room = "Devices";
+export async function deviceStates({ service, step, by, look, scene, newPage }) {
+  const room = scene.devices;
   await service.seat(room, "Tessa Hall", () => service.call(`conf-${room}`, 440));
   const { path } = await service.request("POST", "/v1/guest-links", { conference: room });
   /** A page whose browser has these devices. */
@@ -163,9 +161,8 @@ export async function deviceStates({ service, step, by, look, newPage }) {
     const microphones = page.locator("dialog select").first();
     const values = await microphones.locator("option").evaluateAll((all) => all.map((one) => one.value));
     const now = await microphones.inputValue();
-    const other = values.find((one) => one !== now && one !== "default");
-    if (!other) throw new Error(`there is one microphone: ${values}`);
-    await microphones.selectOption(other);
+    const other = await by.beside(page, "dialog select >> nth=0");
+    if (other === now || other === "default") throw new Error(`there is no other one: ${values}`);
     let sent;
     await until("the other microphone", async () => {
       sent = await page.evaluate(() => {

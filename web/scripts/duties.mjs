@@ -94,7 +94,7 @@ export async function duties(world) {
   });
   await step("a call has a timeline", async () => {
     await open(`calls?conference=${scene.board}`);
-    await page.locator("table a").last().click();
+    await by.press(page, "table a[href*='/calls/'] >> nth=-1");
     await page.waitForSelector("h2:has-text('Timeline')");
     await page.waitForSelector("td:has-text('Enters')");
   });

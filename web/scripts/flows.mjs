@@ -127,7 +127,7 @@ export async function leading(world) {
   const { board, guest, renamed } = scene;
   await service.seat(board, "Grace Hall", () => service.call(`conf-${board}`, 440));
   await service.seat(board, "Omar Said", () => service.call(`conf-${board}`, 600));
-  if (world.isFirst) await service.seat(board, "Paula Reyes", () => service.noisy(`conf-${board}`));
+  await service.seat(board, "Paula Reyes", () => service.noisy(`conf-${board}`));
   await step("an invitation from the room is joined by its link, with sound both ways", async () => {
     await accept(world, leader, await service.invite(...scene.leader, "--role", "organiser"));
     await leader.waitForSelector("h1:has-text('Conferences')");
@@ -148,8 +148,9 @@ export async function leading(world) {
     await isHeard(service, caller, board, guest);
     await look(caller, "join-call");
   });
-  if (world.isFirst) await accidents(world);
+  await accidents(world);
   await leaderLink(world);
+  if (world.isWhole) await leaderDoor(world);
   const first = guest.split(" ")[0];
   await step("the leader mutes with one click, and the caller sees it", async () => {
     await by.press(leader, `button:has-text('Mute ${first}')`);
@@ -215,7 +216,7 @@ export async function leading(world) {
     await leader.keyboard.press("Enter");
     await leader.waitForSelector(`h1:has-text('${board}')`);
   });
-  if (world.isFirst) await togetherness(world);
+  await togetherness(world);
   await step("a participant is removed, and told so", async () => {
     await by.pick(leader, `button:has-text('More for ${renamed.split(" ")[0]}')`, "Remove");
     await by.press(leader, "dialog button[type=submit]");
@@ -255,8 +256,40 @@ async function leaderLink({ service, step, by, look, scene, leader, newPage }) {
   await guest.context().close();
 }
 
+/** Where a leader's link leads before it opens anything. */
+async function leaderDoor(world) {
+  const { service, newPage, step, by, look, scene } = world;
+  const { board } = scene;
+  await step("a leader's link asks whoever is signed in before it signs them out", async () => {
+    const { path } = await service.request("POST", "/v1/leader-links", { conference: board });
+    const page = await newPage();
+    const mail = `door.${board.toLowerCase()}@example.com`;
+    await accept(world, page, await service.invite("Lars Example", mail, "--role", "organiser"));
+    await page.waitForSelector("h1:has-text('Conferences')");
+    await page.goto(service.base + path);
+    await page.waitForSelector("text=You are signed in as Lars Example");
+    await look(page, "leader-door");
+    await by.press(page, "button:has-text('Open the room')");
+    await page.waitForSelector(`h1:has-text('${board}')`);
+    await page.waitForSelector("[role=toolbar]");
+    await page.context().close();
+  });
+  await step("a leader's link without its code, or with a wrong one, says so", async () => {
+    for (const [code, shows, name] of [
+      ["", "text=This link is not complete", "leader-door-no-code"],
+      [`#${"a".repeat(32)}`, "main [role=alert]", "leader-door-wrong-code"],
+    ]) {
+      const page = await newPage();
+      await page.goto(`${service.base}/console/leader${code}`);
+      await page.waitForSelector(shows);
+      await look(page, name);
+      await page.context().close();
+    }
+  });
+}
+
 /** What happens by itself during a call. */
-async function accidents({ service, step, by, look, scene, leader, caller }) {
+async function accidents({ service, step, by, look, scene, isWhole, leader, caller }) {
   const { board, guest } = scene;
   await step("names that callers choose are text", async () => {
     await leader.waitForSelector(`strong:has-text('${guest}')`);
@@ -270,20 +303,33 @@ async function accidents({ service, step, by, look, scene, leader, caller }) {
     await isHeard(service, caller, board, guest);
   });
   await muteAndReload({ service, step, by, look, scene, caller });
-  await step("a lost network is found again in the same call", async () => {
-    const { participant_id } = await inConference(service, board, guest);
+  /** Takes the network away; `meanwhile` the page knows of it. */
+  const loseNetwork = async (meanwhile) => {
     await caller.context().setOffline(true);
     await caller.evaluate(() => window.dispatchEvent(new Event("online")));
     try {
       await caller.waitForSelector("text=Your seat is kept");
-      await look(caller, "join-lost");
+      await meanwhile();
     } finally {
       await caller.context().setOffline(false);
     }
     await caller.waitForSelector("text=You are in");
+  };
+  await step("a lost network is found again in the same call", async () => {
+    const { participant_id } = await inConference(service, board, guest);
+    await loseNetwork(async () => {});
     const after = await inConference(service, board, guest);
     if (after.participant_id !== participant_id) throw new Error("another participant id");
   });
+  if (isWhole) {
+    await step("one that was lost for longer is found again on the same seat", async () => {
+      const before = (await service.participants(board)).length;
+      // After ten seconds a new call takes the place of the first one.
+      await loseNetwork(() => look(caller, "join-lost"));
+      await until("the same number", async () => (await service.participants(board)).length === before);
+      await isHeard(service, caller, board, guest);
+    });
+  }
   await step("a noisy line is named, with its cure beside it", async () => {
     await leader.waitForSelector("[role=row]:has-text('Paula Reyes') >> text=noise from this line");
     const rows = await leader.locator("[role=row]:has-text('noise from this line')").count();
@@ -291,7 +337,7 @@ async function accidents({ service, step, by, look, scene, leader, caller }) {
     const line = "section:has(h2:has-text('Lines')) li:has-text('Paula Reyes')";
     await leader.waitForSelector(line);
     await look(leader, "room-hint");
-    await leader.click(`${line} >> button:has-text('Suppress noise')`);
+    await by.press(leader, `${line} >> button:has-text('Suppress noise')`);
     await until("the suppression", async () =>
       (await service.participants(board)).some(
         (one) => one.display_name === "Paula Reyes" && one.sound?.noise_suppression,
@@ -538,10 +584,8 @@ export async function keypads(world) {
     await by.press(caller, "button:has-text('Leave')");
     await caller.waitForSelector("text=You have left");
   });
-  if (world.isFirst) {
-    await refusals(world, token);
-    await refusedLater(world, token);
-  }
+  await refusals(world, token);
+  await refusedLater(world, token);
   await step("a conference is ended for all", async () => {
     await leader.goto(`${service.base}/console/rooms/${lobby.name}`);
     await by.press(leader, "button:has-text('End for all')");

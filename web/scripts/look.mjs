@@ -1,18 +1,25 @@
-// What stands in the way of people: faults that axe-core finds in both themes, and what is wider than a small screen. Keeps pictures.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// What stands in the way of people: faults that axe-core finds in both themes, on a large and on a small screen, and what is wider than its
+// place. Keeps pictures.
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** Beside those that axe-core has turned on by itself: targets of at least 24 pixels (WCAG 2.2, 2.5.8). */
+const rules = { "target-size": { enabled: true } };
 const themes = ["light", "dark"];
-const wide = { width: 1440, height: 900 };
-const narrow = { width: 375, height: 812 };
+export const wide = { width: 1440, height: 900 };
+export const narrow = { width: 375, height: 812 };
 /** The smallest screen on which nothing is wider than the page (WCAG 1.4.10); no picture is kept of it. */
 const smallest = { width: 320, height: 640 };
 /** As small as what is written stays readable: there are hundreds. */
 const QUALITY = 32;
 /** Those of a large screen are drawn smaller, by the browser itself. */
 const WIDE_SCALE = 0.6;
+/** Those of a small screen show the page to its end, if it is not longer than this. */
+const HEIGHT_MAX = 2_400;
+/** All pictures together: each change of them stays in the repository for good. */
+const BYTES_MAX = 9_000_000;
 
 /** In the page: colours change over a moment, and what is measured meanwhile is of neither theme. */
 function settled(colorScheme) {
@@ -24,55 +31,88 @@ function settled(colorScheme) {
   );
 }
 
+/** In the page: what is wider than its place. Where something is meant to scroll sideways, `data-scrolls` says so. */
+function tooWide() {
+  const found = [];
+  const wider = document.documentElement.scrollWidth - window.innerWidth;
+  if (wider > 0) found.push(`the page is ${wider} pixels wider than the screen`);
+  for (const one of document.querySelectorAll("body *:not(input, select, textarea, [data-scrolls])")) {
+    // Widths are rounded.
+    const hidden = one.scrollWidth - one.clientWidth;
+    if (hidden <= 1 || !/auto|scroll/.test(getComputedStyle(one).overflowX)) continue;
+    const name = one.getAttribute("aria-label") ?? one.getAttribute("class");
+    found.push(`${one.tagName.toLowerCase()} "${name}" hides ${hidden} pixels of its width`);
+  }
+  return found;
+}
+
+/** In the page: how much of what is shown is out of sight below: of what stands above the page and scrolls by itself, else of the page. */
+function outOfSight() {
+  const above = [...document.querySelectorAll("dialog[open], :popover-open")].at(-1);
+  // Of a telephone's navigation, which covers the page, its list scrolls.
+  const covers = document.querySelector("main[inert]") && document.querySelector("#navigation > *");
+  const { scrollHeight, clientHeight } = above ?? covers ?? document.documentElement;
+  return Math.max(0, scrollHeight - clientHeight);
+}
+
+/** A frame later, what depends on the size of the screen is drawn. */
+const drawn = (page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
 /**
- * A function that looks at a page as it is; with a folder it keeps pictures there, called by the name that is given to it, and notes in
- * `places` where each was.
+ * A function that looks at a page as it is, on these screens; with a folder it keeps pictures there, called by the name that is given to
+ * it, and notes in `places` where each was. What it finds goes into `faults`.
  */
-export function looker(folder, places) {
+export function looker(folder, places, faults) {
   if (folder) {
     mkdirSync(folder, { recursive: true });
     for (const file of readdirSync(folder)) if (file.endsWith(".webp")) rmSync(join(folder, file));
   }
-  return async function look(page, name) {
-    const faults = [];
+  return async function look(page, name, screens = [wide, narrow]) {
     if (places.has(name)) throw new Error(`there is a picture ${name} already`);
-    places.set(name, placeOf(page));
+    places.set(name, { path: placeOf(page), screens });
+    const before = page.viewportSize();
+    const top = await page.evaluate(() => window.scrollY);
+    const found = new Set();
     for (const colorScheme of themes) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      await page.waitForFunction(settled, colorScheme);
       // Not as a script of the page, which its policy would refuse.
       await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => window.axe.run());
-      for (const { id, nodes } of violations)
-        faults.push(
-          `${id} (${colorScheme}): ${nodes[0].html.slice(0, 120)} ${nodes[0].any[0]?.message ?? ""}`,
-        );
-      if (folder) await keep(page, join(folder, `${name}-${colorScheme}-${wide.width}.webp`));
-      for (const size of [smallest, narrow]) {
-        await page.setViewportSize(size);
-        const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        if (wider > 0) faults.push(`${wider} pixels wider than a screen of ${size.width}`);
-        // A list is cards there: what of one is beyond its edge nobody sees, though the page is no wider.
-        const lists = await page
-          .locator("section[tabindex]")
-          .evaluateAll((all) =>
-            all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel),
+      for (const screen of screens) {
+        await page.setViewportSize(screen);
+        // A longer screen in between may have moved it.
+        if (screen === wide) await page.evaluate((y) => window.scrollTo(0, y), top);
+        await page.waitForFunction(settled, colorScheme);
+        await drawn(page);
+        const { violations } = await page.evaluate((chosen) => window.axe.run({ rules: chosen }), rules);
+        for (const { id, nodes } of violations)
+          found.add(
+            `${id} (${colorScheme}, ${screen.width}): ${nodes[0].html.slice(0, 120)} ${nodes[0].any[0]?.message ?? ""}`,
           );
-        if (lists.length) faults.push(`${lists} wider than its place on a screen of ${size.width}`);
+        if (folder) await keep(page, join(folder, fileOf(name, colorScheme, screen)));
       }
-      if (folder) await keep(page, join(folder, `${name}-${colorScheme}-${narrow.width}.webp`));
-      await page.setViewportSize(wide);
+      for (const screen of [smallest, ...screens]) {
+        await page.setViewportSize(screen);
+        await drawn(page);
+        for (const one of await page.evaluate(tooWide)) found.add(`${one} (${screen.width})`);
+      }
     }
-    if (faults.length) throw new Error(`${name}: ${faults.join("; ")}`);
+    await page.setViewportSize(before);
+    if (found.size) faults.push(`${name}: ${[...found].join("; ")}`);
   };
 }
 
+const fileOf = (name, theme, { width }) => `${name}-${theme}-${width}.webp`;
+
 async function keep(page, file) {
-  // A frame later, what depends on the size of the screen is drawn.
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-  const size = page.viewportSize();
+  const screen = page.viewportSize();
+  const isWide = screen.width === wide.width;
+  const height = isWide ? 0 : Math.min(HEIGHT_MAX, screen.height + (await page.evaluate(outOfSight)));
+  const size = { width: screen.width, height: Math.max(screen.height, height) };
+  await page.setViewportSize(size);
+  await drawn(page);
   const [x, y] = await page.evaluate(() => [window.scrollX, window.scrollY]);
-  const scale = size.width === wide.width ? WIDE_SCALE : 1;
+  const scale = isWide ? WIDE_SCALE : 1;
   const session = await page.context().newCDPSession(page);
   const { data } = await session.send("Page.captureScreenshot", {
     format: "webp",
@@ -81,6 +121,7 @@ async function keep(page, file) {
   });
   await session.detach();
   writeFileSync(file, Buffer.from(data, "base64"));
+  await page.setViewportSize(screen);
 }
 
 /** Where a page is, without what differs from run to run. */
@@ -94,21 +135,30 @@ function placeOf(page) {
 
 /** Lists what is in the folder: each picture with page, state, theme and width. */
 export function writeIndex(folder, places) {
-  const cell = (name, theme, { width }) => `[${width}](${name}-${theme}-${width}.webp)`;
-  const names = [...places.keys()].sort((one, other) =>
-    `${places.get(one)} ${one}`.localeCompare(`${places.get(other)} ${other}`, "en"),
-  );
+  const cells = (name, theme) =>
+    places
+      .get(name)
+      .screens.map((screen) => `[${screen.width}](${fileOf(name, theme, screen)})`)
+      .join(" ");
+  const placed = (name) => `${places.get(name).path} ${name}`;
+  const names = [...places.keys()].sort((one, other) => placed(one).localeCompare(placed(other), "en"));
+  const [width, height] = [wide.width, wide.height].map((side) => Math.round(side * WIDE_SCALE));
   const lines = [
     "# Pictures of the pages",
     "",
-    "Each page and state in both themes, on screens 1440 and 375 pixels wide. `scripts/web pictures` makes them anew.",
+    `Each page and state in both themes. A large screen has ${wide.width} by ${wide.height} pixels, and its picture ${width} by ${height}. Pictures of a small one, ${narrow.width} pixels`,
+    `wide, have its full size and go on to the end of the page, up to ${HEIGHT_MAX} pixels; what is fixed to the edge of the screen is at their end. What only one of the`,
+    "two screens shows has pictures of that one alone. `scripts/web pictures` makes them anew.",
     "",
     "| page | state | light | dark |",
     "|---|---|---|---|",
-    ...names.map((name) => {
-      const [light, dark] = themes.map((theme) => `${cell(name, theme, wide)} ${cell(name, theme, narrow)}`);
-      return `| \`${places.get(name)}\` | ${name.replaceAll("-", " ")} | ${light} | ${dark} |`;
-    }),
+    ...names.map(
+      (name) =>
+        `| \`${places.get(name).path}\` | ${name.replaceAll("-", " ")} | ${cells(name, "light")} | ${cells(name, "dark")} |`,
+    ),
   ];
   writeFileSync(join(folder, "README.md"), `${lines.join("\n")}\n`);
+  const files = readdirSync(folder).filter((file) => file.endsWith(".webp"));
+  const bytes = files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+  if (bytes > BYTES_MAX) throw new Error(`${files.length} pictures have ${bytes} of ${BYTES_MAX} bytes`);
 }

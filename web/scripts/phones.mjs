@@ -4,11 +4,9 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, writeFileS
 import net from "node:net";
 import { join } from "node:path";
 
-import { freePort, until } from "./service.mjs";
+import { freePort, STAYS_S, until } from "./service.mjs";
 
 const MODULES = "/usr/lib/baresip/modules";
-/** So long a telephone stays, if nothing ends it. */
-const STAYS_S = 900;
 
 export class Baresip {
   #child;

@@ -1,5 +1,6 @@
 // Every page of the console, with its dialogs, and as it is while it waits, when there is nothing, and when something is wrong.
 import { password } from "./flows.mjs";
+import { until } from "./service.mjs";
 
 const places = [
   ["", "Conferences"],
@@ -127,62 +128,105 @@ export async function everyPage(world) {
     await page.waitForSelector("text=There is no such page");
     await look(page, "not-found");
   });
+}
+
+/** Pages are gone to as people do it; their addresses alone show nothing of the way there. */
+export async function navigation({ service, step, by, operator: page }) {
+  await step("each page is reached through the navigation", async () => {
+    await page.goto(`${service.base}/console`);
+    await page.waitForSelector("h1:has-text('Conferences')");
+    for (const [path, heading] of places) {
+      const link = `#navigation a[href='/console/${path}']`;
+      // One's own sessions are in a menu.
+      if (path === "sessions") await by.pick(page, "button:has-text('Account and language')", heading);
+      else await by.press(page, link);
+      await page.waitForSelector(`h1:has-text('${heading}')`);
+      if (path !== "sessions") await page.waitForSelector(`${link}[aria-current=page]`);
+    }
+  });
+}
+
+/** What operators look up and make, beside leading conferences. */
+export async function settingUp({ service, step, by, look, scene, operator: page }) {
+  const { cloud, login, number, trunk } = scene.setup;
+  const open = (path) => page.goto(`${service.base}/console/${path}`);
   await step("one call: its messages, and the packet capture", async () => {
-    await page.goto(`${service.base}/console/calls?conference=${scene.board}`);
-    await page.locator("table a").last().click();
+    await open(`calls?conference=${scene.board}`);
+    await by.press(page, "table a[href*='/calls/'] >> nth=-1");
     await page.waitForSelector("button:has-text('INVITE')");
     await look(page, "call");
-    const [download] = await Promise.all([page.waitForEvent("download"), page.click("text=Packet capture")]);
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      by.press(page, "button:has-text('Packet capture')"),
+    ]);
     if (!download.suggestedFilename().endsWith(".pcap")) throw new Error(download.suggestedFilename());
-    await page.locator("button:has-text('INVITE')").first().click();
+    await by.press(page, "button:has-text('INVITE')");
+    await page.waitForSelector("dialog[open]");
     await look(page, "call-message");
     await page.keyboard.press("Escape");
   });
-  await step("accounts, services and trunks are made, tested and changed", async () => {
-    await page.goto(`${service.base}/console/accounts`);
-    await page.click("button:has-text('New account')");
-    await page.locator("dialog input").nth(0).fill("7-7-7");
-    await page.locator("dialog input").nth(1).fill("guests@example.com");
-    await page.click("dialog button[type=submit]");
-    await page.waitForSelector("dialog h2:has-text('API key of guests@example.com') >> visible=true");
-    await page.waitForSelector("dialog [readonly]");
+  await step("an account is made, its key is shown once, and it is disabled", async () => {
+    await open("accounts");
+    await by.press(page, "main button:has-text('New account')");
+    await by.fill(page, "dialog input >> nth=0", cloud);
+    await by.fill(page, "dialog input >> nth=1", login);
+    await by.press(page, "dialog button[type=submit]");
+    await page.waitForSelector(`dialog h2:has-text('API key of ${login}') >> visible=true`);
+    const key = await page.inputValue("dialog [readonly]");
     await look(page, "account-key");
     await page.keyboard.press("Escape");
-    await page.click("tr:has-text('guests@example.com') button");
-    await page.click("[role=menuitem]:has-text('Disable')");
-    await page.click("dialog button[type=submit]");
-    await page.waitForSelector("tr:has-text('guests@example.com') >> text=disabled");
-    await page.goto(`${service.base}/console/setup/services`);
-    await page.click("button:has-text('New service')");
-    await page.locator("dialog input").nth(0).fill("+441632960001");
-    await page.selectOption("dialog select >> nth=0", { label: "rooms, by keypad" });
-    await page.click("dialog button[type=submit]");
-    await page.waitForSelector("td:has-text('+441632960001')");
+    const headers = { Authorization: `Basic ${Buffer.from(`${cloud}/${login}:${key}`).toString("base64")}` };
+    const status = async () => (await fetch(`${service.api}/v1/conferences`, { headers })).status;
+    const before = await status();
+    if (before !== 200) throw new Error(`its key opens nothing: ${before}`);
+    await by.pick(page, `tr:has-text('${login}') button`, "Disable");
+    await by.press(page, "dialog button[type=submit]");
+    await page.waitForSelector(`tr:has-text('${login}') >> text=disabled`);
+    await until("the end of its key", async () => (await status()) === 401);
+  });
+  await step("a service is made, and callers are asked for a room there", async () => {
+    await open("setup/services");
+    await by.press(page, "main button:has-text('New service')");
+    await by.fill(page, "dialog input >> nth=0", number);
+    await by.choose(page, "dialog select >> nth=0", "rooms, by keypad");
+    await by.press(page, "dialog button[type=submit]");
+    await page.waitForSelector(`td:has-text('${number}')`);
     await look(page, "services");
-    await page.goto(`${service.base}/console/setup/trunks`);
-    await page.click("button:has-text('New trunk')");
-    await page.locator("dialog input").nth(0).fill("provider");
-    await page.locator("dialog input").nth(1).fill(`sip:${service.sip}`);
-    await page.click("dialog button[type=submit]");
-    await page.click("tr:has-text('provider') button");
-    await page.click("[role=menuitem]:has-text('Test')");
-    await page.click("dialog button[type=submit]");
-    await page.waitForSelector("dialog [role=status] dd");
+    const { entry } = await service.request("GET", `/service/v1/inbound/${encodeURIComponent(number)}`);
+    if (!entry) throw new Error("it asks for none");
+  });
+  await step("a trunk is made, and asked whether it answers", async () => {
+    await open("setup/trunks");
+    await by.press(page, "main button:has-text('New trunk')");
+    await by.fill(page, "dialog input >> nth=0", trunk);
+    // This service: it answers what it is asked.
+    await by.fill(page, "dialog input >> nth=1", `sip:${service.sip}`);
+    await by.press(page, "dialog button[type=submit]");
+    await by.pick(page, `tr:has(td:text-is('${trunk}')) button`, "Test");
+    await page.waitForSelector(`dialog h2:has-text('${trunk}')`);
+    await by.press(page, "dialog button[type=submit]");
+    await page.waitForSelector("dialog [role=status] dd:has-text('200')");
     await look(page, "trunk-test");
+    await page.keyboard.press("Escape");
   });
   await step("one's own password is changed, and counts", async () => {
-    await page.goto(`${service.base}/console/sessions`);
-    await page.click("button:has-text('Change password')");
-    const fields = page.locator("dialog input");
-    await fields.nth(0).fill(password);
-    await fields.nth(1).fill(`${password} staple`);
-    await fields.nth(2).fill(`${password} staple`);
-    await page.click("dialog button[type=submit]");
+    await open("sessions");
+    await by.press(page, "main button:has-text('Change password')");
+    await by.fill(page, "dialog input >> nth=0", password);
+    await by.fill(page, "dialog input >> nth=1", `${password} staple`);
+    await by.fill(page, "dialog input >> nth=2", `${password} staple`);
+    await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector("text=The password is changed");
+    const body = (secret) => JSON.stringify({ login: scene.operator[1], password: secret });
+    const headers = { "Sec-Fetch-Site": "same-origin", "Content-Type": "application/json" };
+    const status = async (secret) =>
+      (await fetch(`${service.api}/v1/session`, { method: "POST", headers, body: body(secret) })).status;
+    const found = [await status(password), await status(`${password} staple`)];
+    if (found.join() !== "401,200") throw new Error(`the old one and the new one: ${found}`);
   });
   await step("one conference that is over", async () => {
-    await page.goto(`${service.base}/console/history`);
-    await page.locator("table a").first().click();
+    await open("history");
+    await by.press(page, "table a >> nth=0");
     await page.waitForSelector("h2:has-text('Participants')");
     await look(page, "history-one");
   });

@@ -2,12 +2,10 @@
 
 import { touch as by } from "./hands.mjs";
 import { inConference, isHeard } from "./heard.mjs";
+import { narrow } from "./look.mjs";
 import { until } from "./service.mjs";
 
-const screens = [
-  { width: 320, height: 568 },
-  { width: 375, height: 812 },
-];
+const screens = [{ width: 320, height: 568 }, narrow];
 /** What a finger hits. */
 const TARGET_PX = 44;
 
@@ -22,8 +20,8 @@ function unfit(least) {
     // A box to tick is hit by its text, too.
     const target = one.closest("label") ?? one;
     const { width, height, left, right } = target.getBoundingClientRect();
-    if (!one.checkVisibility() || width <= 1 || height === 0 || one.closest("p, .skip, .visually-hidden"))
-      continue;
+    if (!one.checkVisibility() || width <= 1 || height === 0) continue;
+    if (one.closest("p, .skip, .visually-hidden, [inert]")) continue;
     const name = one.textContent?.trim() || one.getAttribute("aria-label") || one.id || one.type;
     if (height < least || width < least)
       found.push(`${name} is ${Math.round(width)} by ${Math.round(height)} pixels`);
@@ -37,7 +35,7 @@ async function isFit(page, what) {
   if (found.length) throw new Error(`${what}: ${found.join("; ")}`);
 }
 
-export async function pocket({ service, newPage, step, operator }) {
+export async function pocket({ service, newPage, step, look, operator }) {
   const room = "Pocket";
   await service.seat(room, "Tessa Hall", () => service.call(`conf-${room}`, 440));
   const { path } = await service.request("POST", "/v1/guest-links", { conference: room });
@@ -100,4 +98,19 @@ export async function pocket({ service, newPage, step, operator }) {
       await page.context().close();
     });
   }
+  await step("the navigation of a telephone covers the page, until a page is opened", async () => {
+    const storageState = await operator.context().storageState();
+    const page = await newPage({ viewport: narrow, isMobile: true, hasTouch: true, storageState });
+    const isCovered = () => page.evaluate(() => Boolean(document.querySelector("main[inert]")));
+    await page.goto(`${service.base}/console`);
+    await by.press(page, "button[aria-controls=navigation]");
+    await page.waitForSelector("#navigation >> text=Bookings");
+    if (!(await isCovered())) throw new Error("the page behind it takes part");
+    await isFit(page, "the navigation");
+    await look(page, "navigation", [narrow]);
+    await by.press(page, "#navigation a[href='/console/bookings']");
+    await page.waitForSelector("h1:has-text('Bookings')");
+    if (await isCovered()) throw new Error("it stays open");
+    await page.context().close();
+  });
 }

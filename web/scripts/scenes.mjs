@@ -16,6 +16,9 @@ export const scenes = {
     dropped: "Dropped",
     summer: "Summer",
     full: "Full",
+    lines: { name: "Lines", number: "+441632963001", trunk: "lines" },
+    devices: "Devices",
+    setup: { cloud: "7-7-7", login: "guests@example.com", number: "+441632960001", trunk: "provider" },
   },
   keyboard: {
     operator: ["Ada Example", "ada@example.com"],
@@ -33,5 +36,8 @@ export const scenes = {
     dropped: "Removed",
     summer: "Winter",
     full: "Crowd",
+    lines: { name: "Wires", number: "+441632963002", trunk: "wires" },
+    devices: "Gadgets",
+    setup: { cloud: "7-7-8", login: "visitors@example.com", number: "+441632960002", trunk: "carrier" },
   },
 };

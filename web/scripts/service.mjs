@@ -12,6 +12,8 @@ import { scenes } from "./scenes.mjs";
 
 const run = promisify(execFile);
 const account = "1-2-0/tour@example.com";
+/** So long telephones stay: longer than it takes to look at all pages. */
+export const STAYS_S = 1_800;
 const dist = join(import.meta.dirname, "..", "dist");
 const types = {
   ".js": "text/javascript",
@@ -201,7 +203,15 @@ export class Service {
 
   #call(service, name, sound, ...more) {
     const play = this.#file(name, sound);
-    return this.#spawn(["call", `sip:${service}@${this.sip}`, "--seconds", "900", "--play", play, ...more]);
+    return this.#spawn([
+      "call",
+      `sip:${service}@${this.sip}`,
+      "--seconds",
+      String(STAYS_S),
+      "--play",
+      play,
+      ...more,
+    ]);
   }
 
   #file(name, sound) {

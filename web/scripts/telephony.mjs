@@ -204,9 +204,8 @@ export async function lobbies({ service, step, by, look, scene, leader }) {
 }
 
 /** Lines with faults: each is named, and its cure is a click away. */
-export async function badLines({ service, step, by, look, operator: page }) {
-  const room = "Lines";
-  const number = "+441632963001";
+export async function badLines({ service, step, by, look, scene, operator: page }) {
+  const { name: room, number, trunk: provider } = scene.lines;
   const line = (who) => row("Lines", who);
   const one = (who) => inConference(service, room, who);
   const conference = `conf-${room}`;
@@ -218,7 +217,7 @@ export async function badLines({ service, step, by, look, operator: page }) {
   const port = await freePort();
   const again = await Baresip.listen(service, { user: number, hz: 700, port });
   const trunk = { uri: `sip:127.0.0.1:${port}`, prefixes: [number] };
-  await service.request("PUT", "/v1/trunks/lines", trunk);
+  await service.request("PUT", `/v1/trunks/${provider}`, trunk);
   await service.seat(room, "Una Silent", () =>
     callBySipp(service, conference, `"Una" <sip:${number}@127.0.0.1>`),
   );

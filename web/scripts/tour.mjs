@@ -1,18 +1,19 @@
 // Goes through the pages as people do: the real program, real telephones, Chromium. Every page and state is searched for faults of
-// accessibility in both themes, and for anything that is wider than a screen of 320 or 375 pixels; what people do they do a second time by the
-// keyboard alone. The last line counts: N passed, M failed.
+// accessibility in both themes, on a large and on a small screen, and for anything that is wider than its place, down to a screen of 320
+// pixels; what people do they do a second time by the keyboard alone. The last line counts: N passed, M failed.
 // --main: what people do, once, by mouse, and nothing else; --keyboard: the same by the keyboard. --pictures FOLDER: pages and states are kept there, in both themes and two widths.
 // --only calling,attacks: these parts alone, by mouse or, with --keyboard, by the keyboard.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
-import { attacks, guessing } from "./attacks.mjs";
+import { attacks, guessing, otherBrowser } from "./attacks.mjs";
 import { deviceStates } from "./callers.mjs";
 import { duties } from "./duties.mjs";
 import { accept, beginnings, bookings, bookSoon, keypads, leading, outage } from "./flows.mjs";
+import { german } from "./german.mjs";
 import { keyboard, mouse } from "./hands.mjs";
 import { looker, writeIndex } from "./look.mjs";
-import { everyPage } from "./places.mjs";
+import { everyPage, navigation, settingUp } from "./places.mjs";
 import { planning } from "./planning.mjs";
 import { pocket } from "./pocket.mjs";
 import { scenes } from "./scenes.mjs";
@@ -28,7 +29,18 @@ const { values: options } = parseArgs({
   },
 });
 /** Those that need an operator who is signed in, and nothing else. */
-const parts = { calling, planning, badLines, banned, deviceStates, pocket, attacks, guessing };
+const parts = {
+  navigation,
+  calling,
+  planning,
+  badLines,
+  banned,
+  deviceStates,
+  pocket,
+  german,
+  attacks,
+  guessing,
+};
 const program = process.env.PLENARY ?? join(import.meta.dirname, "..", "..", "target", "debug", "plenary");
 const service = await Service.start(program);
 const browser = await chromium.launch({
@@ -44,31 +56,42 @@ const browser = await chromium.launch({
 let passed = 0;
 let failed = 0;
 const complaints = [];
+/** What was seen that should not be. */
+const faults = [];
 
 async function step(name, action) {
   // Of some parts the first fault is looked for.
   if (options.only && failed) return;
   const begun = Date.now();
   const took = () => `${((Date.now() - begun) / 1_000).toFixed(1)} s`;
+  const found = [];
   try {
     await action();
+  } catch (error) {
+    found.push(String(error.message).split("\n").slice(0, 3).join(" "));
+  }
+  const isDone = !found.length;
+  // A step goes on after what is seen in it, so that one run shows all of that.
+  found.push(...faults.splice(0));
+  if (!found.length) {
     passed += 1;
     console.log(`ok      ${name} (${took()})`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED  ${name} (${took()}): ${String(error.message).split("\n").slice(0, 3).join(" ")}`);
-    for (const page of browser.contexts().flatMap((context) => context.pages())) {
-      const asks =
-        (await page
-          .locator("dialog[open]")
-          .count()
-          .catch(() => 0)) > 0;
-      const place = asks ? "dialog[open] >> nth=-1" : "main >> nth=0";
-      const shown = await page.textContent(place, { timeout: 1_000 }).catch(() => "nothing");
-      console.log(`        ${page.url()} shows: ${shown.replaceAll(/\s+/g, " ").slice(0, 600)}`);
-    }
-    for (const trouble of service.troubles.splice(0)) console.log(`        ${trouble}`);
+    return;
   }
+  failed += 1;
+  console.log(`FAILED  ${name} (${took()}): ${found.join("\n        ")}`);
+  if (isDone) return;
+  for (const page of browser.contexts().flatMap((context) => context.pages())) {
+    const asks =
+      (await page
+        .locator("dialog[open]")
+        .count()
+        .catch(() => 0)) > 0;
+    const place = asks ? "dialog[open] >> nth=-1" : "main >> nth=0";
+    const shown = await page.textContent(place, { timeout: 1_000 }).catch(() => "nothing");
+    console.log(`        ${page.url()} shows: ${shown.replaceAll(/\s+/g, " ").slice(0, 600)}`);
+  }
+  for (const trouble of service.troubles.splice(0)) console.log(`        ${trouble}`);
 }
 
 async function newPage(more = {}) {
@@ -104,12 +127,12 @@ async function newPage(more = {}) {
 const isWhole = !options.main;
 /** By their names, the states that were looked at, and the pages that they are of. */
 const places = new Map();
-const look = isWhole ? looker(options.pictures, places) : async () => {};
+const look = isWhole ? looker(options.pictures, places, faults) : async () => {};
 
-/** Everything that people do, with pages of their own. */
-async function goThrough(scene, by, more) {
+/** Everything that people do, with pages of their own; `seen` looks at them. */
+async function goThrough(scene, by, seen) {
   const world = {
-    ...{ service, newPage, step, by, scene, isWhole, look: async () => {}, isFirst: false, ...more },
+    ...{ service, newPage, step, by, scene, isWhole, look: seen },
     operator: await newPage(),
     leader: await newPage(),
     caller: await newPage({ permissions: ["microphone"] }),
@@ -118,10 +141,11 @@ async function goThrough(scene, by, more) {
   await beginnings(world);
   await leading(world);
   await keypads(world);
-  if (world.isFirst) await outage(world, soon);
+  await outage(world, soon);
   await bookings(world, soon);
   if (isWhole) {
     await duties(world);
+    await navigation(world);
     await calling(world);
     await planning(world);
   }
@@ -138,7 +162,6 @@ async function some(names, scene, by) {
     scene,
     look,
     isWhole,
-    isFirst: true,
     operator: await newPage(),
   };
   const link = await service.invite(...scene.operator, "--operator", "--role", "admin");
@@ -147,15 +170,25 @@ async function some(names, scene, by) {
   for (const name of names) await parts[name](world);
 }
 
-const byKeyboard = () => goThrough(scenes.keyboard, keyboard, {});
+async function byKeyboard() {
+  const world = await goThrough(scenes.keyboard, keyboard, async () => {});
+  if (!isWhole) return;
+  await settingUp(world);
+  await badLines(world);
+  await deviceStates(world);
+  await otherBrowser(world);
+  await banned(world);
+}
 
 async function byMouse() {
-  const world = await goThrough(scenes.mouse, mouse, { look, isFirst: true });
+  const world = await goThrough(scenes.mouse, mouse, look);
   if (isWhole) {
     await everyPage(world);
+    await settingUp(world);
     await badLines(world);
     await deviceStates(world);
     await pocket(world);
+    await german(world);
     await banned(world);
   }
   await step("an auditor reads and controls nothing; pages are in their language", async () => {
@@ -228,7 +261,9 @@ try {
   await step("no page had an error or broke the policy", async () => {
     if (complaints.length) throw new Error([...new Set(complaints)].join("; "));
   });
-  if (options.pictures) writeIndex(options.pictures, places);
+  if (options.pictures) {
+    await step("the pictures are listed, and few octets", async () => writeIndex(options.pictures, places));
+  }
 } finally {
   await browser.close();
   service.stop();
