@@ -20,7 +20,7 @@ help:
 	@echo "make soak   callers join and leave for an hour over a bad network; clients and server are killed, and a recorder a hundred times (needs root; MINUTES=5 for a short run)"
 	@echo "make fuzz   fuzz every parser for ten minutes (needs a nightly toolchain)"
 	@echo "make web    build the pages of the console into web/dist, which the program takes in (WEB=0 leaves them out)"
-	@echo "make web-bench  measure a room of 350 participants in Chromium, slowed four times"
+	@echo "make web-bench  measure the pages in Chromium, slowed four times: a room of 350 calls, and the start of join page and console over a slow network (two minutes after the build)"
 	@echo "make build  build the pages and target/release/plenary"
 
 need:
