@@ -159,19 +159,22 @@ export async function deviceStates({ service, step, by, look, scene, newPage }) 
     await page.waitForSelector("text=(you)");
     await by.press(page, "button:has-text('Devices')");
     const microphones = page.locator("dialog select").first();
-    const values = await microphones.locator("option").evaluateAll((all) => all.map((one) => one.value));
+    const all = await microphones
+      .locator("option")
+      .evaluateAll((some) => some.map(({ value, label }) => ({ value, label })));
     const now = await microphones.inputValue();
-    const other = await by.beside(page, "dialog select >> nth=0");
-    if (other === now || other === "default") throw new Error(`there is no other one: ${values}`);
+    const other = all.findLast(({ value }) => value && value !== "default" && value !== now);
+    if (!other) throw new Error(`there is no other one: ${JSON.stringify(all)}`);
+    await by.choose(page, "dialog select >> nth=0", other.label);
     let sent;
     await until("the other microphone", async () => {
       sent = await page.evaluate(() => {
         const { track } = window.peers.at(-1).getSenders()[0];
         return `${track.getSettings().deviceId} ${track.label}`;
       });
-      return sent.startsWith(other);
+      return sent.startsWith(other.value);
     }).catch(() => {
-      throw new Error(`${sent} is sent, not ${other} of ${values}, before it was ${now}`);
+      throw new Error(`${sent} is sent, not ${other.value} of ${JSON.stringify(all)}, before it was ${now}`);
     });
     await page.keyboard.press("Escape");
     await isHeard(service, page, room, "Mia");

@@ -263,7 +263,7 @@ async function leaderDoor(world) {
   await step("a leader's link asks whoever is signed in before it signs them out", async () => {
     const { path } = await service.request("POST", "/v1/leader-links", { conference: board });
     const page = await newPage();
-    const mail = `door.${board.toLowerCase()}@example.com`;
+    const mail = `${board.toLowerCase()}.door@example.com`;
     await accept(world, page, await service.invite("Lars Example", mail, "--role", "organiser"));
     await page.waitForSelector("h1:has-text('Conferences')");
     await page.goto(service.base + path);

@@ -39,7 +39,7 @@ export async function german(world) {
   });
   await step("in German: a booking, and the calendar", async () => {
     await open("bookings/new");
-    await page.waitForSelector("text=Plätze sind dann frei");
+    await page.waitForSelector("text=Plätze sind zu dieser Zeit frei");
     await by.fill(page, "input[pattern]", "Beirat");
     await look(page, "booking-new-de");
     await by.press(page, "button[type=submit]");

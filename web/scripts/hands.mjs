@@ -1,13 +1,5 @@
 // How people press and enter: by mouse, by the keyboard alone, or by fingers. All reach what a selector names, as people do.
 
-/** In the page: the option of a list beside the one that is chosen, after it where there is one; by its index, and what it stands for. */
-function optionBeside(list) {
-  const { selectedIndex, options } = list;
-  const isAfter = selectedIndex + 1 < options.length;
-  const index = isAfter ? selectedIndex + 1 : selectedIndex - 1;
-  return { isAfter, index, value: options[index]?.value };
-}
-
 /** As often as this Tab or an arrow is pressed before something cannot be reached. */
 const PRESSES_MAX = 200;
 
@@ -15,12 +7,6 @@ export const mouse = {
   press: (page, selector) => page.click(selector),
   fill: (page, selector, text) => page.fill(selector, text),
   choose: (page, selector, text) => page.selectOption(selector, { label: text }),
-  /** The option beside the one that is chosen. */
-  async beside(page, selector) {
-    const { index, value } = await page.locator(selector).evaluate(optionBeside);
-    await page.selectOption(selector, { index });
-    return value;
-  },
   /** A number between two ends, to the one of them. */
   async slide(page, selector, key) {
     await page.focus(selector);
@@ -70,12 +56,6 @@ export const keyboard = {
   async choose(page, selector, text) {
     await reach(page, selector);
     await page.keyboard.type(text);
-  },
-  async beside(page, selector) {
-    await reach(page, selector);
-    const { isAfter, value } = await page.locator(selector).evaluate(optionBeside);
-    await page.keyboard.press(isAfter ? "ArrowDown" : "ArrowUp");
-    return value;
   },
   async slide(page, selector, key) {
     await reach(page, selector);

@@ -1,4 +1,6 @@
 // Every page of the console, with its dialogs, and as it is while it waits, when there is nothing, and when something is wrong.
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { password } from "./flows.mjs";
 import { until } from "./service.mjs";
 
@@ -146,6 +148,20 @@ export async function navigation({ service, step, by, operator: page }) {
   });
 }
 
+/** A server that says 200 to whatever it is asked by SIP. */
+async function sipServer() {
+  const socket = createSocket("udp4");
+  socket.on("message", (request, { address, port }) => {
+    const kept = String(request)
+      .split("\r\n")
+      .filter((line) => /^(via|from|to|call-id|cseq):/i.test(line));
+    socket.send(["SIP/2.0 200 OK", ...kept, "Content-Length: 0", "", ""].join("\r\n"), port, address);
+  });
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  return socket;
+}
+
 /** What operators look up and make, beside leading conferences. */
 export async function settingUp({ service, step, by, look, scene, operator: page }) {
   const { cloud, login, number, trunk } = scene.setup;
@@ -199,8 +215,8 @@ export async function settingUp({ service, step, by, look, scene, operator: page
     await open("setup/trunks");
     await by.press(page, "main button:has-text('New trunk')");
     await by.fill(page, "dialog input >> nth=0", trunk);
-    // This service: it answers what it is asked.
-    await by.fill(page, "dialog input >> nth=1", `sip:${service.sip}`);
+    const other = await sipServer();
+    await by.fill(page, "dialog input >> nth=1", `sip:127.0.0.1:${other.address().port}`);
     await by.press(page, "dialog button[type=submit]");
     await by.pick(page, `tr:has(td:text-is('${trunk}')) button`, "Test");
     await page.waitForSelector(`dialog h2:has-text('${trunk}')`);
@@ -208,6 +224,7 @@ export async function settingUp({ service, step, by, look, scene, operator: page
     await page.waitForSelector("dialog [role=status] dd:has-text('200')");
     await look(page, "trunk-test");
     await page.keyboard.press("Escape");
+    other.close();
   });
   await step("one's own password is changed, and counts", async () => {
     await open("sessions");

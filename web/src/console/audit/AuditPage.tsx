@@ -8,9 +8,9 @@ import { Dialog } from "../../ui/Dialog";
 import { SelectField, TextField } from "../../ui/Field";
 import { List, usePages } from "../../ui/List";
 import { actionsColumn, Badge, Filters, Page } from "../../ui/Page";
+import { Verbatim } from "../../ui/Verbatim";
 import { DayFilter } from "../DayFilter";
 import { boundsOf, isSet } from "../days";
-import css from "../operator/Operator.module.css";
 import { useMay } from "../session";
 import { doingOf, nameIn, type Thing } from "./doing";
 
@@ -118,13 +118,13 @@ export function AuditPage() {
       />
       {open && (
         <Dialog title={`${open.method} ${open.path}`} onClose={() => setOpen(null)} wide>
-          <pre className={css.text}>
-            {JSON.stringify(
+          <Verbatim
+            text={JSON.stringify(
               { request: open.request, before: open.before, after: open.after, request_id: open.request_id },
               null,
               2,
             )}
-          </pre>
+          />
         </Dialog>
       )}
     </Page>

@@ -5,6 +5,7 @@ import { t } from "../../texts/pages";
 import { Chart, type Line } from "../../ui/Chart";
 import { Dialog } from "../../ui/Dialog";
 import { Section, Table } from "../../ui/Page";
+import { Verbatim } from "../../ui/Verbatim";
 import { type CallMessage, kindOf, seriesOf } from "./messages";
 import css from "./Operator.module.css";
 
@@ -95,7 +96,7 @@ export function CallMessages({
       {open && (
         <Dialog title={open.summary} onClose={() => setOpen(null)} wide>
           <p>{`${open.from} → ${open.to} (${open.transport.toUpperCase()}), ${preciseTime(open.at)}`}</p>
-          <pre className={css.text}>{open.text}</pre>
+          <Verbatim text={open.text ?? ""} />
         </Dialog>
       )}
     </>
