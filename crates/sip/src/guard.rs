@@ -11,14 +11,18 @@
 //! where many different names fail is banned as a whole, because it is guessing names; and not even then if a known caller
 //! there was permitted recently: there each further name is blocked for a moment after one failure. A caller is known by a
 //! password, a token, or an address that the account names; what everyone may call without one proves nothing. A ban does
-//! not apply to requests whose only credentials are tokens, which cannot be guessed.
+//! not apply to requests whose only credentials are tokens, which cannot be guessed, nor to a caller who was permitted there
+//! within a day, by whatever: that one is no neighbour of those who guess.
 
+mod caller;
+mod callers;
 mod permitted;
 
+pub use caller::Caller;
+use callers::PermittedCallers;
 use ipnet::IpNet;
 pub use permitted::PERMITTED_FOR;
 use permitted::Permitted;
-use plenary_model::{attempted, spelled};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
@@ -31,8 +35,6 @@ const SOURCES_MAX: usize = 100_000;
 const CALLERS_MAX: usize = 200_000;
 /// Failing callers tracked per source, lower and upper bound; in between, as many as lead to a ban.
 const CALLERS_OF_SOURCE: std::ops::RangeInclusive<usize> = 64..=1024;
-/// Characters stored of what a caller claims.
-const CALLER_CHARS_MAX: usize = 64;
 /// Upper bound of the silence towards a source whose address may be forged.
 const DOUBTFUL_BAN_MAX: Duration = Duration::from_secs(30);
 /// User agents of SIP attack tools, in lower case.
@@ -99,67 +101,6 @@ impl From<IpAddr> for Whence {
     fn from(source: IpAddr) -> Self {
         Self { source, is_foreign: false }
     }
-}
-
-/// Who asks, by their own claim, and for what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// A number in its one spelling.
-    who: String,
-    /// As [`attempted`] has it. Empty if the password is wrong, or for a registration.
-    what: String,
-    /// Tells callers apart who say the same of themselves: a hash of what they bring.
-    brings: u64,
-    /// Nobody is known: what was received cannot be read, or is an attack tool's.
-    is_nobody: bool,
-}
-
-impl Caller {
-    /// A caller who answers a challenge under this name.
-    #[must_use]
-    pub fn with_password(user: &str) -> Self {
-        Self { who: shortened(&spelled(user)), what: String::new(), brings: 0, is_nobody: false }
-    }
-
-    /// A caller who claims to be `from` and asks for `name`.
-    #[must_use]
-    pub fn asking_for(from: &str, name: &str) -> Self {
-        let (who, what) = (shortened(&spelled(from)), shortened(&attempted(name)));
-        Self { who, what, brings: 0, is_nobody: false }
-    }
-
-    /// The same for one who brings this: a token, or the name of a host that has an access key in it. Others who say the
-    /// same of themselves, and bring another one, are not this caller.
-    #[must_use]
-    pub fn bringing(self, what: &str) -> Self {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        what.hash(&mut hasher);
-        Self { brings: hasher.finish(), ..self }
-    }
-
-    /// Who sends what cannot be read, or uses an attack tool.
-    pub(crate) fn unreadable() -> Self {
-        Self { who: "unreadable requests".to_owned(), what: String::new(), brings: 0, is_nobody: true }
-    }
-
-    /// The name that counts as a guess.
-    fn guess(&self) -> &str {
-        if self.what.is_empty() { &self.who } else { &self.what }
-    }
-}
-
-impl std::fmt::Display for Caller {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.what.as_str() {
-            "" => f.write_str(&self.who),
-            what => write!(f, "{} to {what}", self.who),
-        }
-    }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(CALLER_CHARS_MAX).collect()
 }
 
 /// Why a source or a caller gets no answer.
@@ -332,11 +273,13 @@ pub(crate) struct Guard {
     /// Failing callers that may be tracked, over all sources.
     callers: usize,
     permitted: Permitted,
+    permitted_callers: PermittedCallers,
 }
 
 impl Guard {
     pub(crate) fn new(config: GuardConfig) -> Self {
-        Self { config, sources: BTreeMap::new(), callers: 0, permitted: Permitted::default() }
+        let (permitted, permitted_callers) = Default::default();
+        Self { config, sources: BTreeMap::new(), callers: 0, permitted, permitted_callers }
     }
 
     /// Changes the limits; failures and bans are forgotten.
@@ -401,33 +344,50 @@ impl Guard {
         })
     }
 
-    /// A request outside of any call arrived. `brings_something`: a connection, or credentials.
+    /// A request outside of any call arrived that cannot be read. `brings_something`: it came over a connection.
     pub(crate) fn admit(
         &mut self,
         whence: impl Into<Whence>,
         brings_something: bool,
         now: Duration,
     ) -> Admission {
-        self.admit_as(whence, brings_something, false, now)
+        self.admit_unless(whence, now, |source| {
+            source.proven.is_banned(now) || (!brings_something && source.doubtful.is_banned(now))
+        })
+    }
+
+    /// A request of this caller outside of any call arrived. `brings_something`: a connection, or credentials. Bans of the source do
+    /// not apply to one who was permitted there of late; its own block is asked for by [`Self::is_blocked`].
+    pub(crate) fn admit_caller(
+        &mut self,
+        whence: impl Into<Whence>,
+        caller: &Caller,
+        brings_something: bool,
+        now: Duration,
+    ) -> Admission {
+        let whence = whence.into();
+        let is_listed = |key| self.permitted_callers.includes(key, caller, now);
+        match self.key(whence).is_some_and(is_listed) {
+            true => self.admit_unless(whence, now, |_| false),
+            false => self.admit(whence, brings_something, now),
+        }
     }
 
     /// The same for a request whose only credentials are tokens.
     pub(crate) fn admit_with_tokens(&mut self, whence: impl Into<Whence>, now: Duration) -> Admission {
-        self.admit_as(whence, true, true, now)
+        self.admit_unless(whence, now, |_| false)
     }
 
-    fn admit_as(
+    fn admit_unless(
         &mut self,
         whence: impl Into<Whence>,
-        brings_something: bool,
-        brings_tokens: bool,
         now: Duration,
+        is_banned: impl FnOnce(&Source) -> bool,
     ) -> Admission {
         let Some(key) = self.key(whence) else { return Admission::Admitted };
         let rate = u64::from(self.config.requests_per_second);
         let source = self.of(key, now);
-        let is_banned = !brings_tokens && source.proven.is_banned(now);
-        if is_banned || (!brings_something && source.doubtful.is_banned(now)) {
+        if is_banned(source) {
             return Admission::Ignored;
         }
         let earned = now.saturating_sub(source.seen).as_millis() as u64 * rate;
@@ -631,6 +591,7 @@ impl Guard {
             source.failing.retain(|failing| failing.caller != *caller);
             self.callers = self.callers.saturating_sub(before - source.failing.len());
         }
+        self.permitted_callers.add(key, caller, now);
         (is_known && self.permitted.add(key, now)).then_some(key)
     }
 

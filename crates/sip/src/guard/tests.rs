@@ -1,4 +1,4 @@
-use super::*;
+use super::{caller::CALLER_CHARS_MAX, *};
 
 fn guard() -> Guard {
     Guard::new(GuardConfig {
@@ -120,6 +120,45 @@ fn who_calls_what_is_open_to_all_is_banned_for_guessing_like_a_stranger() {
     assert_eq!(tenth, Some(Consequence::Banned(TEN_MINUTES)));
     guard.succeeded(scanner, &open, false, at);
     assert!(guard.is_banned(scanner, at), "nor does it end the ban");
+}
+
+/// A browser that came in by an access key, which stands in the source of a page.
+#[test]
+fn who_was_permitted_by_whatever_passes_a_ban_that_its_neighbours_caused() {
+    let mut guard = guard();
+    let (office, at) = (ip(OFFICE), Duration::from_secs(1));
+    let colleague = Caller::asking_for("web", "conf-Tea").bringing("key");
+    let admit = |guard: &mut Guard, caller: &Caller, at| guard.admit_caller(office, caller, true, at);
+    assert_eq!(guard.succeeded(office, &colleague, false, at), None, "nothing to write down");
+    for proof in [Proof::Reached, Proof::Doubtful] {
+        guess_names(&mut guard, office, proof, at);
+    }
+    assert!(guard.is_banned(office, at));
+    assert_eq!(guard.admit_caller(office, &colleague, false, at), Admission::Admitted);
+    // Nobody else there does, nor the same one for another name or by another key.
+    let others = [
+        Caller::asking_for("web", "conf-Two").bringing("key"),
+        Caller::asking_for("web", "conf-Tea"),
+        alice(),
+    ];
+    for other in &others {
+        assert_eq!(admit(&mut guard, other, at), Admission::Ignored, "{other}");
+    }
+    assert_eq!(guard.admit_caller(ip("192.0.2.2"), &alice(), true, at), Admission::Admitted, "elsewhere");
+    // The rate counts, and what it does itself.
+    let admitted = (0..100).filter(|_| admit(&mut guard, &colleague, at) == Admission::Admitted).count();
+    assert_eq!(admitted, 19, "of a burst of 20");
+    for _ in 0..10 {
+        guard.failed_as(office, &colleague, Proof::Reached, at);
+    }
+    assert!(guard.is_blocked(office, &colleague, true, at));
+    // Other limits take nothing from who was permitted.
+    guard.set_config(guard.config.clone());
+    guess_names(&mut guard, office, Proof::Reached, at);
+    assert_eq!(admit(&mut guard, &colleague, at), Admission::Admitted);
+    let later = at + PERMITTED_FOR + Duration::from_secs(1);
+    guess_names(&mut guard, office, Proof::Reached, later);
+    assert_eq!(admit(&mut guard, &colleague, later), Admission::Ignored, "a day later");
 }
 
 #[test]

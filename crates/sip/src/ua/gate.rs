@@ -93,12 +93,13 @@ impl Gate {
         let brings_something = proof_of(flow) == Proof::Reached
             || request.headers.get(&HeaderName::Authorization).is_some()
             || request.headers.get(&HeaderName::ProxyAuthorization).is_some();
-        if self.guard.is_blocked(flow, &requests::caller(request), brings_something, cx.now) {
+        let caller = requests::caller(request);
+        if self.guard.is_blocked(flow, &caller, brings_something, cx.now) {
             return false;
         }
         let admission = match brings_tokens {
             true => self.guard.admit_with_tokens(flow, cx.now),
-            false => self.guard.admit(flow, brings_something, cx.now),
+            false => self.guard.admit_caller(flow, &caller, brings_something, cx.now),
         };
         match admission {
             Admission::Admitted => true,

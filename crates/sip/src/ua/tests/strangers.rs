@@ -256,3 +256,32 @@ fn a_token_is_looked_at_from_a_banned_address() {
     line.hear(source, &subscribe(3, "Authorization: Bearer abc\r\n"));
     assert!(matches!(line.events.last(), Some(SipEvent::Subscribing(_))), "{:?}", line.events);
 }
+
+#[test]
+fn a_caller_who_was_permitted_is_answered_at_an_address_that_its_neighbours_had_banned() {
+    let mut line = Line::new();
+    let source = flow_to("127.0.0.5:5060");
+    let mut number = 0;
+    let mut subscribes = |line: &mut Line, from: &str| {
+        number += 1;
+        line.hear(
+            source,
+            &format!(
+                "SUBSCRIBE sip:conf-Tea@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.5:5060;branch=z9hG4bKp{number}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:{from}@b>;tag=a\r\nTo: <sip:conf-Tea@127.0.0.1>\r\nCall-ID: p{number}\r\n\
+                 CSeq: 1 SUBSCRIBE\r\nContact: <sip:a@127.0.0.5>\r\nEvent: conference\r\nExpires: 60\r\n\
+                 Content-Length: 0\r\n\r\n"
+            ),
+        );
+        match line.events.pop() {
+            Some(SipEvent::Subscribing(subscribing)) => Some(subscribing.caller.clone()),
+            _ => None,
+        }
+    };
+    let permitted = subscribes(&mut line, "anna").expect("it is answered");
+    line.act(|ua, now| ua.report_success(source, &permitted, false, now));
+    line.act(|ua, now| ban(ua, source, now));
+    line.events.clear();
+    assert_eq!(subscribes(&mut line, "anna"), Some(permitted));
+    assert_eq!(subscribes(&mut line, "eve"), None);
+}
