@@ -5,7 +5,7 @@ mod commands;
 use super::{
     CallId, Flow, IceServers, LookupId, Output, UaConfig, body,
     calls::{Calls, Sent},
-    context::{Action, Context, Lookup, Owner, RETRY_AFTER_OVERLOAD_S, Random, Received},
+    context::{Action, Context, Lookup, Owner, Random, Received},
     gate::Gate,
     lenient,
     message::{self, ALLOW, SUPPORTED, Side, cancel_of, required},
@@ -449,10 +449,6 @@ impl UserAgent {
                 if let Some(call) = self.calls.handle_invite(cx, received, may_begin) {
                     self.transactions.set_owner(&key, Owner::Call(call));
                 }
-            }
-            Method::Options if self.gate.is_draining && !asks_for_ice_servers(request) => {
-                let extra = [(HeaderName::RetryAfter, RETRY_AFTER_OVERLOAD_S.to_owned())];
-                cx.respond_with(&received, 503, None, &extra);
             }
             Method::Options => self.respond_options(&received),
             Method::Register => self.requests.handle_register(cx, received, self.gate.is_overloaded),

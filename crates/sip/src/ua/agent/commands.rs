@@ -17,9 +17,7 @@ impl UserAgent {
         self.gate.is_overloaded = is_overloaded;
     }
 
-    /// New calls are refused with 503, and so is OPTIONS, which proxies use to choose a server. Not the OPTIONS of
-    /// clients in browsers for ICE servers: after a refusal they would not ask again for a minute, and calls in
-    /// progress need new credentials.
+    /// New calls are refused with 503. OPTIONS is answered as ever: what it asks for, such as ICE servers, calls in progress need too.
     pub fn set_draining(&mut self, is_draining: bool) {
         self.gate.is_draining = is_draining;
     }
