@@ -30,7 +30,7 @@ pub struct CallStats {
     pub packets_duplicate: u64,
     /// Received after their playout time.
     pub packets_late: u64,
-    /// Dropped: not RTP version 2, truncated, or not what was negotiated.
+    /// Dropped: not RTP version 2, truncated, not what was negotiated, or with a number far off those before it.
     pub packets_malformed: u64,
     /// Dropped: the payload type was not negotiated.
     pub packets_unknown_payload: u64,

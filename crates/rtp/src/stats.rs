@@ -71,9 +71,15 @@ impl Reception {
     }
 
     /// Counts a valid packet. `timed`: its timestamp says when it was created, so it counts for the jitter; telephone
-    /// events repeat the time of their beginning and do not.
-    pub fn handle_packet(&mut self, header: &Header, payload_bytes: usize, arrival_ns: u64, timed: bool) {
-        self.bytes += payload_bytes as u64;
+    /// events repeat the time of their beginning and do not. False: its number is far off, so it does not count; the next packet
+    /// shows whether a stream was restarted there.
+    pub fn handle_packet(
+        &mut self,
+        header: &Header,
+        payload_bytes: usize,
+        arrival_ns: u64,
+        timed: bool,
+    ) -> bool {
         // Whole seconds separately: the product of all would overflow.
         let (seconds, rest_ns) = (arrival_ns / 1_000_000_000, arrival_ns % 1_000_000_000);
         let clock_rate = u64::from(self.clock_rate);
@@ -81,18 +87,21 @@ impl Reception {
             seconds.wrapping_mul(clock_rate).wrapping_add(rest_ns * clock_rate / 1_000_000_000) as i64;
         let transit = arrival.wrapping_sub(i64::from(header.timestamp));
         let Some(stream) = self.stream.as_mut().filter(|stream| stream.ssrc == header.ssrc) else {
-            return self.begin(header, transit);
+            self.begin(header, payload_bytes, transit);
+            return true;
         };
         let ahead = header.sequence.wrapping_sub(stream.highest as u16);
         if ahead < DROPOUT_MAX {
             stream.suspect = None;
         } else if ahead <= u16::MAX - MISORDER_MAX {
             if stream.suspect == Some(header.sequence) {
-                return self.begin(header, transit);
+                self.begin(header, payload_bytes, transit);
+                return true;
             }
             stream.suspect = Some(header.sequence.wrapping_add(1));
-            return;
+            return false;
         }
+        self.bytes += payload_bytes as u64;
         stream.received += 1;
         if ahead > 0 && ahead < DROPOUT_MAX {
             stream.highest += u64::from(ahead);
@@ -112,6 +121,7 @@ impl Reception {
                 stream.jitter_q4 = (stream.jitter_q4 + change).saturating_sub(fade);
             }
         }
+        true
     }
 
     /// Counts `packets` with `payload_bytes` in all that followed the last one in order, and whose jitter was not
@@ -138,8 +148,9 @@ impl Reception {
         }
     }
 
-    fn begin(&mut self, header: &Header, transit: i64) {
+    fn begin(&mut self, header: &Header, payload_bytes: usize, transit: i64) {
         self.end();
+        self.bytes += payload_bytes as u64;
         let first = u64::from(header.sequence);
         self.stream = Some(Stream {
             ssrc: header.ssrc,
@@ -230,8 +241,8 @@ mod tests {
         Header { sequence, timestamp: u32::from(sequence).wrapping_mul(160), ssrc: 1, ..Header::default() }
     }
 
-    fn receive(reception: &mut Reception, sequence: u16, at_ms: u64) {
-        reception.handle_packet(&header(sequence), 160, at_ms * 1_000_000, true);
+    fn receive(reception: &mut Reception, sequence: u16, at_ms: u64) -> bool {
+        reception.handle_packet(&header(sequence), 160, at_ms * 1_000_000, true)
     }
 
     #[test]
@@ -263,12 +274,12 @@ mod tests {
     #[test]
     fn one_wild_number_is_left_out_and_two_in_a_row_are_a_new_stream() {
         let mut reception = Reception::new(8000);
-        receive(&mut reception, 10, 0);
-        receive(&mut reception, 40_000, 20);
-        receive(&mut reception, 11, 20);
-        assert_eq!((reception.packets(), reception.lost()), (2, 0));
-        receive(&mut reception, 50_000, 40);
-        receive(&mut reception, 50_001, 60);
+        let counts = |numbers: &[(u16, u64)], reception: &mut Reception| -> Vec<bool> {
+            numbers.iter().map(|(sequence, at_ms)| receive(reception, *sequence, *at_ms)).collect()
+        };
+        assert_eq!(counts(&[(10, 0), (40_000, 20), (11, 20)], &mut reception), [true, false, true]);
+        assert_eq!((reception.packets(), reception.lost(), reception.bytes()), (2, 0, 320));
+        assert_eq!(counts(&[(50_000, 40), (50_001, 60)], &mut reception), [false, true]);
         assert_eq!((reception.packets(), reception.lost()), (3, 0));
         assert_eq!(reception.poll_report().expect("received").extended_highest_sequence, 50_001);
     }

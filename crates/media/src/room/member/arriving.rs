@@ -110,8 +110,13 @@ impl RoomMember {
             self.stats.packets_malformed += 1;
             return true;
         }
-        stream.liveness.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
-        incoming.reception.handle_packet(header, packet.payload.len(), arrival_ns, is_audio && is_measured);
+        let payload_bytes = packet.payload.len();
+        if incoming.reception.handle_packet(header, payload_bytes, arrival_ns, is_audio && is_measured) {
+            stream.liveness.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
+        } else {
+            // Its number is far off, so it is not played.
+            self.stats.packets_malformed += 1;
+        }
         if is_key {
             if let Some(key) = incoming.keys.handle_packet(header, packet.payload, arrival_ns)
                 && incoming.key_routes.is_new(key, KeyRoute::Event, arrival_ns)

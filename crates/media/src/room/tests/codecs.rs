@@ -94,6 +94,36 @@ fn packets_that_cannot_be_decoded_count_as_lost_and_keep_no_call_alive() {
     assert_eq!(stats.one_way, Some(crate::OneWay::NoneReceived));
 }
 
+/// Numbers that leap with each packet belong to no stream, so nothing of it is played.
+#[test]
+fn packets_whose_numbers_are_far_off_are_counted_and_keep_no_call_alive() {
+    let mut world = World::new();
+    let speaker = world.enter(Says::Nothing, Codec::Pcmu);
+    world.enter(Says::Nothing, Codec::Pcmu);
+    let (key, from) = (world.phones[speaker].key, world.phones[speaker].address);
+    let send = |world: &mut World, sequence: u16, ticks: u32| {
+        let header = Header { sequence, timestamp: ticks * 160, ssrc: 77, ..Header::default() };
+        let datagram = [header.to_bytes().as_slice(), &[0x10; 160]].concat();
+        let time = world.time();
+        world.room.handle_rtp(key, from, &datagram, Some(time.now_ns - 3 * MS), time, &mut world.outbox);
+        world.run(1);
+    };
+    for number in 0..500_u32 {
+        let leaps = [20_000, 30_000, 40_000][number as usize % 3];
+        send(&mut world, if number == 0 { 0 } else { leaps }, number);
+    }
+    let stats = world.stats(speaker);
+    assert_eq!((stats.packets_received, stats.packets_malformed, stats.bytes_received), (1, 499, 160));
+    assert_eq!(stats.one_way, Some(crate::OneWay::NoneReceived));
+    // A stream that begins anew costs one packet.
+    for number in 0..100_u32 {
+        send(&mut world, 40_000 + number as u16, 500 + number);
+    }
+    let stats = world.stats(speaker);
+    assert_eq!((stats.packets_received, stats.packets_malformed), (100, 500));
+    assert_eq!(stats.one_way, None);
+}
+
 #[test]
 fn opus_is_packed_into_the_negotiated_lengths() {
     for (ptime_ms, bitrate_max) in
