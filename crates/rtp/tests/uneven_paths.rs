@@ -327,6 +327,8 @@ fn an_honest_pause_is_as_long_as_its_timestamps_say() {
 #[test]
 fn packets_of_every_length_that_telephones_send_are_heard() {
     // RFC 3551, 4.2: a receiver should take 0 to 200 ms.
+    let buffer = JitterBuffer::new(JitterConfig::G711);
+    assert!(buffer.takes(1600) && !buffer.takes(1601));
     for ms in [5_u32, 10, 25, 70, 75, 80, 100, 120, 150, 160, 200] {
         let packets: Vec<Sent> = (0..6000 / ms)
             .map(|place| Sent {

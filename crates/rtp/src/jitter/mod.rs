@@ -83,7 +83,7 @@ pub struct JitterConfig {
 }
 
 impl JitterConfig {
-    /// For G.711 and G.722: 20 to 200 ms in frames of 20 ms, packets of up to 240 ms (RFC 3551, 4.2, asks for 200).
+    /// For G.711 and G.722: 20 to 200 ms in frames of 20 ms, packets of up to 200 ms (RFC 3551, 4.2), for which sockets have room.
     pub const G711: Self = Self {
         clock_rate: 8000,
         frame_samples: 160,
@@ -91,7 +91,7 @@ impl JitterConfig {
         max_ms: 200,
         slots: 50,
         slot_bytes: 160,
-        payload_bytes_max: 1920,
+        payload_bytes_max: 1600,
     };
 
     /// For Opus: 20 to 200 ms in frames of 20 ms, packets of any allowed length.
