@@ -24,7 +24,7 @@ pub struct MediaConfig {
     /// or DTLS did not complete, in milliseconds. Default: 30 000.
     pub rtp_timeout_ms: u64,
     /// A call that sends and receives but from which nothing has ever arrived, neither RTP nor RTCP nor an ICE check, is
-    /// reported as never heard after this long, in milliseconds. 0: never. Default: 3 600 000.
+    /// reported as never heard after this long, in milliseconds. 0: never. Default: 0.
     pub rtp_never_ms: u64,
     /// The folder of the audio files. Default: `media` in the working directory.
     pub media_dir: PathBuf,
@@ -58,7 +58,7 @@ impl Default for MediaConfig {
             rtp_ports: 16_384..=32_767,
             workers: 0,
             rtp_timeout_ms: 30_000,
-            rtp_never_ms: 3_600_000,
+            rtp_never_ms: 0,
             media_dir: PathBuf::from("media"),
             file_seconds_max: 3600,
             jitter_ms_min: 20,

@@ -37,6 +37,7 @@ fn a_call_without_packets_is_reported_as_silent_or_on_hold() {
 /// One that has sent packets before it fell silent is only asked.
 #[test]
 fn a_caller_of_whom_nothing_ever_came_is_reported_as_never_heard_after_the_limit() {
+    assert_eq!(MediaConfig::default().rtp_never_ms, 0, "who answers is kept, unless that is wanted");
     let mut plane = Plane::start(MediaConfig { rtp_timeout_ms: 300, rtp_never_ms: 700, ..config() });
     let mut silent = plane.dial(1, 1, Says::Nothing);
     let mut here = plane.dial(2, 1, Says::Nothing);

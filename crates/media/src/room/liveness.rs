@@ -4,8 +4,8 @@
 //! - A stream that ceases, or never begins, may be muted, or in a pause of its talker (RFC 3389, RFC 7587's DTX).
 //!   It is reported each time the timeout passes, so that the other side can be asked. If RTCP or ICE checks arrive, it is
 //!   reported after ten times as long.
-//! - A call from which nothing has ever arrived, neither RTP nor RTCP nor an ICE check, is over after a much longer time,
-//!   whatever it answers: an automaton without media answers for ever.
+//! - A call from which nothing has ever arrived, neither RTP nor RTCP nor an ICE check, is over after a much longer time where
+//!   one is configured, whatever it answers: an automaton without media answers for ever.
 //! - If ICE or the DTLS handshake has to complete first and does not, nothing can ever be sent: the call is over after the
 //!   timeout.
 //! - If the signalling connection is closed, as that of a crashed browser, five seconds without RTP are enough.

@@ -18,7 +18,8 @@ pub(crate) struct Media {
     /// A caller from whom no RTP came for this long is asked by SIP whether it is still there; one whose ICE or DTLS did not get
     /// through by then is removed. In seconds.
     pub(crate) rtp_timeout_seconds: u64,
-    /// A caller from whom nothing has ever come, neither RTP nor RTCP, is removed after this long, in seconds. 0: never.
+    /// A caller from whom nothing has ever come, neither RTP nor RTCP, is removed after this long, in seconds, though it answers.
+    /// 0: never.
     pub(crate) rtp_never_seconds: u64,
     /// The codecs that calls may use, best first.
     pub(crate) codecs: Vec<CodecName>,
@@ -160,7 +161,7 @@ impl Default for Media {
         Self {
             workers: 0,
             rtp_timeout_seconds: 30,
-            rtp_never_seconds: 3600,
+            rtp_never_seconds: 0,
             codecs: vec![CodecName::Opus, CodecName::G722, CodecName::Pcmu, CodecName::Pcma],
             codec_order: CodecOrder::Caller,
             srtp: Srtp::Preferred,
