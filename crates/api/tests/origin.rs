@@ -3,8 +3,11 @@
 
 mod support;
 
-use axum::{body::Body, http::Request};
-use plenary_api::{AllowedOrigins, ApiState, WebLimits};
+use axum::{
+    body::Body,
+    http::{Request, Version},
+};
+use plenary_api::{AllowedOrigins, ApiState, Metrics, WebLimits, metrics_router};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use support::{EXAMPLE, LOGIN, World};
 use tokio::{
@@ -240,6 +243,38 @@ async fn a_request_names_one_host() {
     }
     let (_, text) = serving.ask("GET http://b.example:81/nothing HTTP/1.1\r\nHost: a").await;
     assert!(text.contains("404") && text.contains("http://b.example:81/docs/errors"), "{text}");
+}
+
+struct NoMetrics;
+
+#[async_trait::async_trait]
+impl Metrics for NoMetrics {
+    async fn text(&self) -> String {
+        "# EOF\n".to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_metrics_names_one_host_too() {
+    let router = metrics_router(Arc::new(NoMetrics));
+    for (version, hosts, path, expected) in [
+        (Version::HTTP_11, &["a:9090"][..], "/metrics", 200),
+        (Version::HTTP_10, &[], "/metrics", 200),
+        (Version::HTTP_11, &[], "/metrics", 400),
+        (Version::HTTP_11, &["a", "a"], "/metrics", 400),
+        (Version::HTTP_11, &["a b"], "/metrics", 400),
+        (Version::HTTP_11, &[], "/nothing", 400),
+        (Version::HTTP_11, &["a"], "/nothing", 404),
+    ] {
+        let mut request = Request::builder().version(version).uri(path);
+        for host in hosts {
+            request = request.header("Host", *host);
+        }
+        let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), expected, "{version:?} {hosts:?} {path}");
+        let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+        assert_eq!(String::from_utf8_lossy(&body).contains("Host header"), expected == 400, "{body:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
