@@ -5,8 +5,8 @@ mod support;
 
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use plenary_media::{
-    CallStats, Codec, DtlsIdentity, MediaCallId, MediaConfig, MediaHandle, MediaPlane, OnMove, Protection,
-    RoomId, StreamParams,
+    CallStats, Codec, DtlsIdentity, MediaCallId, MediaConfig, MediaEvent, MediaHandle, MediaPlane, OnMove,
+    Protection, RoomId, StreamParams,
 };
 use plenary_rtp::{
     packet::Packet,
@@ -107,16 +107,26 @@ impl Phone {
     }
 }
 
-fn start(announced: &DtlsIdentity, used: &DtlsIdentity, is_13: bool) -> (plenary_media::MediaHandle, Phone) {
+fn start(announced: &DtlsIdentity, used: &DtlsIdentity, is_13: bool) -> (MediaHandle, Phone) {
+    let (media, events, phone) = start_followed(announced, used, is_13);
+    std::mem::forget(events);
+    (media, phone)
+}
+
+/// The same, with the events of the media plane.
+fn start_followed(
+    announced: &DtlsIdentity,
+    used: &DtlsIdentity,
+    is_13: bool,
+) -> (MediaHandle, tokio::sync::mpsc::Receiver<MediaEvent>, Phone) {
     let config = MediaConfig { dtls: Some(identity()), rtp_ports: 41_300..=41_399, ..MediaConfig::default() };
     let (media, events) = MediaPlane::start(config).unwrap();
-    std::mem::forget(events);
     let call = MediaCallId(1);
     let server = media.open(call, RoomId(1)).unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     media.set_voice(call, true, true);
     media.set_stream(call, params(socket.local_addr().unwrap(), announced, false, None));
-    (media, Phone::new(server, socket, used, is_13))
+    (media, events, Phone::new(server, socket, used, is_13))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,6 +231,44 @@ async fn a_peer_with_another_certificate_gets_nothing() {
             assert_eq!(phone.step(), None, "audio for a stranger");
         }
         assert_eq!(media.stats(MediaCallId(1)).await.unwrap().srtp, None);
+        media.shutdown();
+    }
+}
+
+/// A browser does so when its page is closed or loaded again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_closes_its_session_is_reported_and_one_in_whose_name_that_is_said_is_not() {
+    for is_13 in [false, true] {
+        let mine = identity();
+        let (media, mut events, mut phone) = start_followed(&mine, &mine, is_13);
+        let server = phone.socket.peer_addr().unwrap();
+        let hear = |phone: &mut Phone, packets: usize| {
+            let (began, mut heard) = (Instant::now(), 0);
+            while heard < packets && began.elapsed() < Duration::from_secs(10) {
+                heard += usize::from(phone.step().is_some());
+            }
+            assert_eq!(heard, packets, "in ten seconds, 1.3: {is_13}");
+        };
+        hear(&mut phone, 5);
+        // close_notify as it is before there are keys (RFC 6347, 4.1), and what only looks encrypted; also from the address of the
+        // telephone, which can be forged.
+        let plain = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0];
+        let next_epoch = [&[21, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 26][..], &[7; 26]].concat();
+        let unified = [&[0b0010_1111, 0, 9, 0, 19][..], &[7; 19]].concat();
+        let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for forged in [&plain[..], &next_epoch, &unified, &[&unified[..], &plain].concat()] {
+            stranger.send_to(forged, server).unwrap();
+            phone.socket.send(forged).unwrap();
+        }
+        hear(&mut phone, 20);
+        let closed = MediaEvent::PeerClosed { call: MediaCallId(1) };
+        while let Ok(event) = events.try_recv() {
+            assert_ne!(event, closed, "1.3: {is_13}");
+        }
+        phone.dtls.close().unwrap();
+        phone.step();
+        let is_reported = async { while events.recv().await != Some(closed.clone()) {} };
+        tokio::time::timeout(Duration::from_secs(10), is_reported).await.expect("it is reported");
         media.shutdown();
     }
 }
