@@ -5,7 +5,7 @@ use crate::{
     Calls,
     bindings::Registrant,
     browser_keys::BrowserClaim,
-    call::{AdmittedBy, Stage},
+    call::{AdmittedBy, Call, Stage},
     lookup::{CallerLookup, CallerQuery, Claims, Lookup, NamedKey, Pending, StoreFailed},
     number::CallNumber,
     registrations::{REGISTRATION_S, TokenFault},
@@ -327,7 +327,7 @@ impl Calls {
                     // Networks that are trusted have no limits of their own.
                     let limited = Some(source).filter(|_| !self.is_trusted(flow));
                     let now = self.now.mono;
-                    let replaced = self.calls.get(&number).and_then(|call| call.replaces);
+                    let replaced = self.calls.get(&number).and_then(Call::comes_after);
                     let limits = &self.settings.key_limits;
                     if let Err(reason) = self.key_calls.begin(number, replaced, (&key, limited), limits, now)
                     {

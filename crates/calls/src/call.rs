@@ -105,6 +105,8 @@ pub(crate) struct Call {
     pub(crate) replaces: Option<CallNumber>,
     /// It comes from the address of the other side of that call.
     pub(crate) is_same_peer: bool,
+    /// The call of the same page that its media has ended.
+    pub(crate) resumes: Option<CallNumber>,
     /// Whether its audio has to be protected.
     pub(crate) srtp: Policy,
     /// The record of the call is in the database.
@@ -200,6 +202,11 @@ pub(crate) struct CallRequest {
 }
 
 impl Call {
+    /// The call whose place within limits this one has, if that is still there.
+    pub(crate) fn comes_after(&self) -> Option<CallNumber> {
+        self.replaces.or(self.resumes)
+    }
+
     /// Who calls, as far as others may see it.
     pub(crate) fn shown_from(&self) -> &str {
         if self.is_withheld { ANONYMOUS } else { &self.from }

@@ -6,6 +6,7 @@ use crate::{
     bindings::Bindings,
     browser_keys::{KeyCalls, KeyLimits},
     call::{Call, Stage},
+    departed::DepartedCalls,
     history::ParticipantHistory,
     keypad::{Farewells, Speeches, state::Voice},
     lookup::{Found, Lookup, LookupId, Pending},
@@ -99,6 +100,7 @@ pub struct Calls {
     pub(crate) recordings: Recordings,
     pub(crate) sounds: StoredAudioSettings,
     pub(crate) calls: BTreeMap<CallNumber, Call>,
+    pub(crate) departed: DepartedCalls,
     pub(crate) participants: BTreeMap<ParticipantId, CallNumber>,
     pub(crate) rooms: BTreeMap<ConferenceKey, MediaRoom>,
     pub(crate) subscribers: Subscribers,
@@ -175,6 +177,7 @@ impl Calls {
             recordings: Recordings::default(),
             sounds: StoredAudioSettings::new(account_sounds, reservation_sounds),
             calls: BTreeMap::new(),
+            departed: DepartedCalls::default(),
             participants: BTreeMap::new(),
             rooms: BTreeMap::new(),
             subscribers: Subscribers::default(),
@@ -330,6 +333,7 @@ impl Calls {
             SipEvent::Ended { call, cause } => {
                 let (by, text) = end_cause(&cause);
                 if by == EndedBy::Network {
+                    self.note_departure(CallNumber(call.0));
                     self.redial(CallNumber(call.0));
                 }
                 self.call_is_over(CallNumber(call.0), by, &text);
@@ -371,6 +375,7 @@ impl Calls {
                     call = call.0,
                     "ICE or DTLS did not get through, or no RTP came after RTCP's goodbye: the call ends"
                 );
+                self.note_departure(call);
                 self.redial(call);
                 self.lose_call(call, "No audio was received for too long");
             }
@@ -385,6 +390,7 @@ impl Calls {
                 // Where we or they have hung up already, that is no news.
                 if self.calls.get(&call).is_some_and(|call| matches!(call.stage, Stage::Up(_))) {
                     info!(call = call.0, "the other side has closed its media");
+                    self.note_departure(call);
                     let text = "The other side has closed its media";
                     self.note_end(call, EndedBy::Remote, text);
                     self.end_call(call, reasons(200, text));

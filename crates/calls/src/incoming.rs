@@ -35,7 +35,11 @@ const RETRY_AFTER_OVERLOAD_S: &str = "10";
 impl Calls {
     pub(crate) fn handle_incoming(&mut self, incoming: IncomingCall) {
         let number = CallNumber(incoming.call.0);
-        let replaces = incoming.replaces.map(|replaced| CallNumber(replaced.call.0));
+        let named = |is_over: bool| {
+            let replaced = incoming.replaces.filter(|replaced| replaced.is_over == is_over);
+            replaced.map(|replaced| CallNumber(replaced.call.0))
+        };
+        let (replaces, resumes) = (named(false), named(true));
         let is_same_peer = incoming.replaces.is_some_and(|replaced| replaced.is_same_peer);
         let mut incoming = incoming;
         // A call that replaces another is sent to the Contact of our side; what that call dialled says who may take its place.
@@ -43,6 +47,15 @@ impl Calls {
             && replaced.outgoing.is_none()
         {
             incoming.target.user.clone_from(&replaced.dialled);
+        }
+        if let Some(resumed) = resumes {
+            let Some(departed) = self.departed.get(resumed, self.now.mono) else {
+                info!(call = number.0, resumed = resumed.0, "the call to be replaced has been hung up");
+                return self.out.reject(number, 603, None, Vec::new());
+            };
+            if let Some(dialled) = &departed.dialled {
+                incoming.target.user.clone_from(dialled);
+            }
         }
         if self.is_stopping {
             return self.out.reject(number, 503, None, vec![("Retry-After".into(), RETRY_AFTER_S.into())]);
@@ -86,6 +99,7 @@ impl Calls {
                 sound: AudioChoice::default(),
                 replaces,
                 is_same_peer,
+                resumes,
                 srtp: self.settings.srtp,
                 recorded: false,
                 ending: None,
@@ -141,7 +155,7 @@ impl Calls {
             Some(Srtp::Off) => Policy::Off,
             None => self.settings.srtp,
         };
-        if self.take_place(number, service.account) {
+        if self.resume_place(number, &service, &rest) || self.take_place(number, service.account) {
             return;
         }
         let Some(call) = self.calls.get_mut(&number) else { return };
@@ -513,6 +527,7 @@ impl Calls {
         call.recorded = true;
         self.out.began(number);
         let replaces = call.replaces;
+        let before = call.comes_after();
         let conference = match &session.purpose {
             Purpose::Conference { key } => Some(key.clone()),
             Purpose::Announcement { .. } | Purpose::Entry { .. } => None,
@@ -548,6 +563,9 @@ impl Calls {
         if let Some(replaced) = replaces {
             self.hand_called_over(replaced, number);
             self.take_over(replaced, "Another call has taken the place of this one");
+        }
+        if let Some(before) = before {
+            self.departed.remove(before);
         }
     }
 }

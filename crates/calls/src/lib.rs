@@ -39,6 +39,7 @@ mod call;
 mod calls;
 mod conference_info;
 mod control;
+mod departed;
 mod direct;
 mod effects;
 mod ending;

@@ -118,6 +118,7 @@ impl Calls {
             one_way: None,
             sound: AudioChoice::default(),
             replaces: None,
+            resumes: None,
             is_same_peer: false,
             srtp: self.settings.srtp,
             recorded: false,

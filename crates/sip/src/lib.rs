@@ -21,7 +21,8 @@ pub use transport::{
     check_dial, check_registration, find_servers,
 };
 pub use ua::{
-    AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IceServers, IncomingCall, KeyBody, NameAddr,
-    PingOutcome, PingSpec, Reason, Redirection, ReferTo, Referred, Registration, RegistrationId,
-    RegistrationSpec, ReplacedCall, Replaces, RequestId, SipEvent, Subscribing, SubscriptionId, Transport,
+    AddrSpec, CallId, Credentials, DIALOG_KEPT_FOR, DialSpec, EndCause, Flow, IceServers, IncomingCall,
+    KeyBody, NameAddr, PingOutcome, PingSpec, Reason, Redirection, ReferTo, Referred, Registration,
+    RegistrationId, RegistrationSpec, ReplacedCall, Replaces, RequestId, SipEvent, Subscribing,
+    SubscriptionId, Transport,
 };

@@ -52,9 +52,8 @@ impl Calls {
 
     /// What the call that this one replaces has shown in its dialogue, where that is not over: it waits in the lobby, say.
     fn shown_before(&self, number: CallNumber) -> Option<(Known, Room)> {
-        let replaced = self.calls.get(&self.calls.get(&number)?.replaces?)?;
-        let keypad = replaced.keypad.as_deref()?;
-        keypad.entry.as_ref()?.known().zip(keypad.room.clone())
+        let Some(replaced) = self.calls.get(&number)?.replaces else { return self.shown_by_departed(number) };
+        self.calls.get(&replaced)?.keypad.as_deref()?.shown()
     }
 
     pub(super) fn entry_input(&mut self, number: CallNumber, input: Input) {

@@ -2,7 +2,7 @@
 
 use crate::media::PlayNumber;
 use plenary_conference::{AccountId, ConferenceKey, Digit, Mono};
-use plenary_dialogue::{Entry, Menus, QuestionId};
+use plenary_dialogue::{Entry, Menus, QuestionId, entry::Known};
 use plenary_model::{
     ConferenceAction, LanguageCode, LeaderMenu, Menu, PlayList, RecordingId, Room, TimeZone,
 };
@@ -83,6 +83,11 @@ impl Keypad {
             has_keys: self.has_keys,
             ..Self::new(self.account, Some(menu), Some(leader_menu))
         }))
+    }
+
+    /// What the caller has shown in the dialogue, where that is not over: it waits in the lobby, say.
+    pub(crate) fn shown(&self) -> Option<(Known, Room)> {
+        self.entry.as_ref()?.known().zip(self.room.clone())
     }
 
     /// The menus speak, or the dialogue where it is not over.

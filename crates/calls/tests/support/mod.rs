@@ -213,6 +213,8 @@ pub struct From {
     pub replaces: Option<u64>,
     /// It comes from the address of the other side of that call.
     pub is_same_peer: bool,
+    /// That call is over.
+    pub is_over: bool,
     pub offer: Option<String>,
 }
 
@@ -228,6 +230,7 @@ impl Default for From {
             is_private: false,
             replaces: None,
             is_same_peer: true,
+            is_over: false,
             offer: Some(offer()),
         }
     }
@@ -346,9 +349,11 @@ impl World {
                 host: from.host.to_owned(),
             },
             flow: from.flow,
-            replaces: from
-                .replaces
-                .map(|call| ReplacedCall { call: CallId(call), is_same_peer: from.is_same_peer }),
+            replaces: from.replaces.map(|call| ReplacedCall {
+                call: CallId(call),
+                is_same_peer: from.is_same_peer,
+                is_over: from.is_over,
+            }),
             offer: from.offer,
             sip_call_id: format!("call-{}", call.0),
             authorizations: from.authorizations,

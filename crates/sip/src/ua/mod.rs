@@ -31,6 +31,7 @@ mod transactions;
 mod types;
 
 pub use agent::UserAgent;
+pub use calls::DIALOG_KEPT_FOR;
 pub use config::{IceServers, UaConfig};
 pub use context::Random;
 pub use output::{LookupId, Output};

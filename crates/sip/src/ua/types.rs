@@ -180,6 +180,8 @@ pub struct ReplacedCall {
     pub call: CallId,
     /// The request comes from the address of its other side.
     pub is_same_peer: bool,
+    /// It is over, as that of a page that is loaded again: there is no place to take.
+    pub is_over: bool,
 }
 
 /// A request outside of any call that the program answers.

@@ -4,6 +4,7 @@ mod answering;
 mod client;
 mod dialling;
 mod keys;
+mod over;
 mod referring;
 mod refresh;
 mod reliable;
@@ -20,6 +21,8 @@ use super::{
     types::SubscriptionId,
 };
 use dialling::Calling;
+pub use over::DIALOG_KEPT_FOR;
+use over::OverDialogs;
 use referring::Referring;
 use refresh::{Refresh, SessionTimer, Skills};
 use reliable::Provisional;
@@ -53,6 +56,7 @@ pub(super) struct Calls {
     /// INVITEs by Call-ID and the caller's tag, to detect merged requests (section 8.2.2.2).
     invites: BTreeMap<(String, String), CallId>,
     timers: Timers<Due>,
+    over: OverDialogs,
     /// Draws the next call id.
     next_call: Box<dyn FnMut() -> CallId + Send>,
 }
@@ -195,6 +199,7 @@ impl Calls {
             dialogs: BTreeMap::new(),
             invites: BTreeMap::new(),
             timers: Timers::default(),
+            over: OverDialogs::default(),
             next_call,
         }
     }
@@ -299,6 +304,9 @@ impl Calls {
             self.invites.remove(&invite);
         }
         call.tickets().into_iter().for_each(|ticket| self.timers.clear(ticket));
+        if matches!(call.state, State::Answered(_) | State::Established { .. } | State::Ending) {
+            self.over.add(id, &call.dialog, cx.now);
+        }
         cx.push(Action::CallOver {
             call: id,
             dialog: Box::new(call.dialog),

@@ -1,7 +1,7 @@
 //! Received requests (RFC 3261, sections 8.2, 12.2.2, 13.3, 14.2, 15.1.2).
 
 use super::{
-    Answered, Call, CallId, Calls, EndCause, Reoffer, SipEvent, State,
+    Answered, Call, CallId, Calls, EndCause, Reoffer, SipEvent, State, over,
     refresh::{self, Skills},
 };
 use crate::ua::{
@@ -13,6 +13,7 @@ use crate::ua::{
     types::{Flow, IncomingCall, ReplacedCall},
 };
 use sipx_sip::{HeaderName, Headers, Method, Request};
+use std::time::Duration;
 
 /// Retry-After for a change of the session during another change: up to ten seconds (section 14.2).
 const RETRY_AFTER_PENDING_S: &str = "3";
@@ -61,7 +62,7 @@ impl Calls {
                 return refuse(cx, &received, 422, None, &extra);
             }
         };
-        let replaces = match self.replaced(headers, flow) {
+        let replaces = match self.replaced(headers, flow, cx.now) {
             Ok(replaces) => replaces,
             Err(status) => return refuse(cx, &received, status, None, &[]),
         };
@@ -95,19 +96,27 @@ impl Calls {
     }
 
     /// The call that this one replaces (RFC 3891, section 3). `Err`: the status to refuse with.
-    fn replaced(&self, headers: &Headers, flow: Flow) -> Result<Option<ReplacedCall>, u16> {
+    fn replaced(&self, headers: &Headers, flow: Flow, now: Duration) -> Result<Option<ReplacedCall>, u16> {
         let Some(replaces) = message::replaces(headers).map_err(|()| 400_u16)? else { return Ok(None) };
         let early_only = replaces.early_only;
-        let id = self.named(&replaces).ok_or(481_u16)?;
+        let found = |call: CallId, there: Flow, is_over: bool| {
+            let of = |flow: Flow| (flow.remote.ip().to_canonical(), flow.is_foreign);
+            Some(ReplacedCall { call, is_same_peer: of(there) == of(flow), is_over })
+        };
+        // A page that is loaded again does not know whether its call is over.
+        let is_page = over::is_websocket(flow) && !early_only;
+        let Some(id) = self.named(&replaces) else {
+            let over = self.over.find(&replaces, now).filter(|_| is_page);
+            return over.map(|(call, there)| found(call, there, true)).ok_or(481);
+        };
         let call = self.open.get(&id).ok_or(481_u16)?;
+        let there = call.dialog.flow;
         match &call.state {
             State::Established { .. } | State::Answered(_) if early_only => Err(486),
-            State::Established { .. } | State::Answered(_) => {
-                let of = |flow: Flow| (flow.remote.ip().to_canonical(), flow.is_foreign);
-                Ok(Some(ReplacedCall { call: id, is_same_peer: of(call.dialog.flow) == of(flow) }))
-            }
+            State::Established { .. } | State::Answered(_) => Ok(found(id, there, false)),
             // An early call of this side cannot be replaced: it has no media.
             State::Incoming { .. } | State::Calling(_) => Err(481),
+            State::Ending if is_page && over::is_websocket(there) => Ok(found(id, there, true)),
             State::Ending => Err(603),
         }
     }

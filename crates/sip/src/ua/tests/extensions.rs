@@ -1,7 +1,10 @@
 //! Beyond RFC 3261: reliable provisional responses, session timers, Replaces, subscriptions to a conference; and a
 //! call that outlives its process.
 
-use super::*;
+use super::{
+    line::{Line, flow_to},
+    *,
+};
 
 /// The called side dies, and a later process ends the call that it finds on record.
 #[test]
@@ -445,7 +448,70 @@ fn a_call_takes_the_place_of_another_if_it_knows_its_dialog() {
     let (status, event) = second(&format!("wire;from-tag=alice ; to-tag={tag}"), 5);
     assert_eq!(status, "100");
     let Some(SipEvent::Incoming(incoming)) = event else { panic!("no call") };
-    assert_eq!(incoming.replaces, Some(ReplacedCall { call, is_same_peer: true }));
+    assert_eq!(incoming.replaces, Some(ReplacedCall { call, is_same_peer: true, is_over: false }));
+}
+
+/// A request of Anna's outside of any dialog, or with the tag of ours. `more`: further headers.
+fn of_anna(method: &str, flow: Flow, id: u32, tag: &str, more: &str) -> String {
+    let (transport, remote) = (format!("{:?}", flow.transport).to_uppercase(), flow.remote);
+    format!(
+        "{method} sip:conf-Board@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport} a.invalid;branch=z9hG4bK{method}{id}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:anna@a.invalid>;tag=anna\r\nTo: <sip:conf-Board@127.0.0.1>{tag}\r\n\
+         Call-ID: anna{id}\r\nCSeq: 1 {method}\r\nContact: <sip:anna@{remote}>\r\n{more}Content-Length: 0\r\n\r\n"
+    )
+}
+
+/// A page that is loaded again says goodbye by DTLS, and then asks for its call.
+#[test]
+fn a_browser_may_name_its_dialog_for_a_while_after_it_is_over() {
+    let browser = |port: u16| Flow {
+        transport: Transport::Wss,
+        remote: ([127, 0, 0, 1], port).into(),
+        ..flow_to("127.0.0.1:1")
+    };
+    let telephone = flow_to("127.0.0.1:5060");
+    let mut line = Line::new();
+    // A call that is up, and the header that names it.
+    let up = |line: &mut Line, flow: Flow, id: u32| {
+        line.hear(flow, &of_anna("INVITE", flow, id, "", ""));
+        let Some(SipEvent::Incoming(incoming)) = line.events.last() else { panic!("{:?}", line.events) };
+        let call = incoming.call;
+        let answered = line.act(|ua, now| ua.answer(call, OFFER.into(), false, now));
+        let tag = header(&answered[0].1, "To").split(";tag=").nth(1).unwrap().to_owned();
+        line.hear(flow, &of_anna("ACK", flow, id, &format!(";tag={tag}"), ""));
+        (call, format!("Replaces: anna{id};to-tag={tag};from-tag=anna\r\n"))
+    };
+    let (call, of_page) = up(&mut line, browser(9000), 1);
+    let (other, of_telephone) = up(&mut line, telephone, 2);
+    // The first response to another INVITE, and the call that it is told to replace.
+    let ask = |line: &mut Line, flow: Flow, id: u32, replaces: &str| {
+        line.events.clear();
+        let sent = line.hear(flow, &of_anna("INVITE", flow, id, "", replaces));
+        let replaced = line.events.iter().find_map(|event| match event {
+            SipEvent::Incoming(incoming) => incoming.replaces,
+            _ => None,
+        });
+        (sent[0].1.split(' ').nth(1).unwrap().parse::<u16>().unwrap(), replaced)
+    };
+    let named = |is_over: bool| (100, Some(ReplacedCall { call, is_same_peer: true, is_over }));
+    assert_eq!(ask(&mut line, browser(9001), 11, &of_page), named(false));
+    // BYE is on its way, and has no answer, for the page is gone.
+    for ended in [call, other] {
+        line.act(|ua, now| ua.hang_up(ended, Vec::new(), now));
+    }
+    assert_eq!(ask(&mut line, browser(9002), 12, &of_page), named(true));
+    assert_eq!(ask(&mut line, telephone, 13, &of_telephone), (603, None));
+    line.act(|ua, now| ua.handle_transport_error(browser(9000), now));
+    line.wait(20);
+    assert_eq!(ask(&mut line, browser(9003), 14, &of_page), named(true));
+    assert_eq!(
+        ask(&mut line, browser(9003), 15, &of_page.replace("from-tag=anna", "from-tag=eve")),
+        (481, None)
+    );
+    assert_eq!(ask(&mut line, telephone, 16, &of_page), (481, None), "it is no page");
+    line.wait(20);
+    assert_eq!(ask(&mut line, browser(9004), 17, &of_page), (481, None), "that is too long ago");
+    assert_eq!(ask(&mut line, telephone, 18, &of_telephone), (481, None));
 }
 
 #[test]
