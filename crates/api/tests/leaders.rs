@@ -135,6 +135,9 @@ async fn it_opens_nothing_else() {
         ("POST", "/v1/conferences/Other/time-warning", Some(json!({}))),
         ("POST", "/v1/conferences/Other/participants/p2/ask-to-unmute", Some(json!({}))),
         ("GET", "/v1/conferences/Other/media", None),
+        ("POST", "/v1/conferences/Other/playbacks", Some(json!({"play": ["tone:440/1000"]}))),
+        ("POST", "/v1/conferences/Other/participants/p2/move", Some(json!({"conference": "Board"}))),
+        ("POST", "/v1/guest-links", Some(json!({"conference": "Other"}))),
         ("GET", "/v1/conferences", None),
         ("GET", "/v1/reservations", None),
         ("GET", "/v1/leader-links", None),
@@ -145,6 +148,16 @@ async fn it_opens_nothing_else() {
         let refused = by(&world, &cookie, method, path, body).await;
         assert_eq!(refused.problem(), (403, "1304"), "{method} {path}: {}", refused.body);
     }
+    // Nobody is taken along into another conference, and who is at home stays there.
+    for (to, expected) in [("Other", 403), ("New", 403), ("Board", 200)] {
+        let body = Some(json!({"conference": to}));
+        let path = "/v1/conferences/Board/participants/p1/move";
+        let moved = by(&world, &cookie, "POST", path, body).await;
+        assert_eq!(moved.status, expected, "{to}: {}", moved.body);
+        assert!(expected == 200 || moved.problem() == (403, "1304"), "{to}: {}", moved.body);
+    }
+    let there = own(&world, "GET", "/v1/conferences/Other/participants", None).await;
+    assert_eq!(there.body["items"].as_array().unwrap().len(), 1, "{}", there.body);
     for path in ["/v1/keys", "/v1/calls", "/v1/audit", "/v1/operator/accounts", "/v1/people"] {
         let refused = by(&world, &cookie, "GET", path, None).await;
         assert_eq!(refused.problem(), (403, "1303"), "{path}");

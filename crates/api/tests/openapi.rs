@@ -149,9 +149,16 @@ async fn a_key_for_one_conference_gets_nowhere_else() {
         ("GET", "/v1/conferences/Tea/participants", 200),
         ("PATCH", "/v1/conferences/Tea/participants/a.1", 200),
         ("GET", "/v1/conferences/Lunch", 403),
+        ("GET", "/v1/conferences/Lunch/media", 403),
+        ("GET", "/v1/conferences/Lunch/ways", 403),
+        ("GET", "/v1/conferences/Lunch/sound", 403),
+        ("GET", "/v1/conferences/Lunch/recording", 403),
         ("PATCH", "/v1/conferences/Lunch/participants/b.1", 403),
         ("PATCH", "/v1/conferences/Tea%2F..%2FLunch/participants/b.1", 403),
         ("GET", "/v1/conferences", 403),
+        ("GET", "/v1/reservations", 403),
+        ("GET", "/v1/guest-links?conference=Tea", 403),
+        ("GET", "/v1/leader-links?conference=Tea", 403),
         ("GET", "/v1/limits", 403),
         ("GET", "/conference_list", 403),
         ("GET", "/conference_participant_list?conference_name=Tea", 403),
@@ -160,4 +167,51 @@ async fn a_key_for_one_conference_gets_nowhere_else() {
         assert_eq!(status, expected, "{method} {path}: {text}");
         assert!(expected != 403 || text.contains("\"1304\""), "{method} {path}: {text}");
     }
+    // Nor does a body below its own conference lead elsewhere, whatever it names there.
+    let own = "/v1/conferences/Tea";
+    for (method, path, body, expected) in [
+        ("POST", "/participants/a.1/move", r#"{"conference": "Lunch"}"#, (403, "1304")),
+        ("POST", "/participants/a.1/move", r#"{"conference": "Nowhere"}"#, (403, "1304")),
+        ("POST", "/participants/a.1/move", r#"{"conference": "Tea"}"#, (200, "")),
+        ("POST", "/participants/b.1/move", r#"{"conference": "Tea"}"#, (404, "1103")),
+        ("POST", "/participants/b.1/admit", "{}", (404, "1103")),
+        ("PATCH", "/participants/b.1", r#"{"muted": true}"#, (404, "1103")),
+        ("PATCH", "/participants/a.1", r#"{"heard_by": ["b.1"]}"#, (400, "1001")),
+        ("DELETE", "/participants/b.1", "", (404, "1103")),
+    ] {
+        let path = format!("{own}{path}");
+        let (status, _, text) = world.send_with(&bearer, method, &path, "application/json", body).await;
+        assert_eq!(status, expected.0, "{method} {path} {body}: {text}");
+        assert!(text.contains(expected.1), "{method} {path} {body}: {text}");
+    }
+    let (_, there) = world.get("/v1/conferences/Lunch/participants").await;
+    assert_eq!(there["items"].as_array().unwrap().len(), 1, "{there}");
+    assert_eq!(there["items"][0]["muted"], false, "{there}");
+}
+
+/// A path that names two things, or an operation whose body names a conference, is one more way out of the conference that a key is
+/// bound to: whoever adds one adds a row above.
+#[tokio::test]
+async fn below_a_conference_only_a_move_names_another() {
+    let world = World::new().await;
+    let (_, _, served) = world.send_as("", "GET", "/v1/openapi.json", "", "").await;
+    let document: Value = serde_json::from_str(&served).unwrap();
+    let mut naming = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        if !path.starts_with("/v1/conferences/{name}") {
+            continue;
+        }
+        for (method, operation) in item.as_object().unwrap() {
+            let Some(content) = operation["requestBody"]["content"].as_object() else { continue };
+            for schema in content.values().map(|content| &content["schema"]) {
+                let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+                let whole = name.map_or(schema, |name| &document["components"]["schemas"][name]);
+                let mut members = whole["properties"].as_object().into_iter().flat_map(|all| all.keys());
+                if members.any(|member| matches!(member.as_str(), "conference" | "reservation" | "account")) {
+                    naming.push(format!("{method} {path}"));
+                }
+            }
+        }
+    }
+    assert_eq!(naming, ["post /v1/conferences/{name}/participants/{id}/move"]);
 }

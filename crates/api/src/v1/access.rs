@@ -1,7 +1,8 @@
 //! Who asks, and what their key allows.
 //!
 //! A handler names the scope that it needs as the type of its first argument, [`Caller<Read>`], and so cannot forget it. A key
-//! that is bound to a conference gets no further than the paths below that conference. A person who has signed in has the scopes of their role.
+//! that is bound to a conference gets no further than the paths below that conference; a body there that names another conference is
+//! refused by [`Caller::reaches`]. A person who has signed in has the scopes of their role.
 
 use crate::{
     audit::{self, Audited},
@@ -50,6 +51,11 @@ pub(crate) struct Caller<S> {
 }
 
 impl<S> Caller<S> {
+    /// Whatever names a conference beside that of the path asks here: a key that is bound to one does nothing to another.
+    pub(crate) fn reaches(&self, conference: &ConferenceName) -> Result<(), ApiError> {
+        reaches(&self.access, Some(conference))
+    }
+
     /// What is changed by this state is told by events as the key's doing, and its entry of the audit log is written with it.
     pub(crate) fn acting(&self, state: App) -> App {
         audit::acting(&state, &self.access, self.audited.as_ref())
@@ -72,11 +78,7 @@ impl<S: Needs> FromRequestParts<App> for Caller<S> {
         if !access.scopes.includes(S::SCOPE) {
             return Err(ApiError::lacks(S::SCOPE));
         }
-        if let Some(bound) = &access.conference
-            && conference(parts).as_ref() != Some(bound)
-        {
-            return Err(auth::bound_to(bound));
-        }
+        reaches(&access, conference(parts).as_ref())?;
         let audited = parts.extensions.get::<Audited>().cloned();
         Ok(Self { account: access.account.id, access, audited, needs: PhantomData })
     }
@@ -100,6 +102,14 @@ impl FromRequestParts<App> for Reader {
             return Err(ApiError::lacks(Scope::Read));
         }
         Ok(Self { account: access.account.id, conference: access.conference.clone(), access })
+    }
+}
+
+/// Refuses what is not of the conference that a key is bound to.
+fn reaches(access: &Access, conference: Option<&ConferenceName>) -> Result<(), ApiError> {
+    match &access.conference {
+        Some(bound) if conference != Some(bound) => Err(auth::bound_to(bound)),
+        _ => Ok(()),
     }
 }
 

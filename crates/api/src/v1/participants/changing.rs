@@ -232,15 +232,17 @@ pub(super) struct MoveTo {
 
 /// Moves a participant to another conference
 ///
-/// Its call stays up. It is a participant of the other conference when the answer comes, or nothing has changed.
+/// Its call stays up. It is a participant of the other conference when the answer comes, or nothing has changed. A key that is
+/// bound to a conference, and a leader's link, move nobody elsewhere.
 #[utoipa::path(post, path = "/v1/conferences/{name}/participants/{id}/move", operation_id = "move_participant",
     tag = "participants",
     params(("name" = String, Path, description = "The conference's name.", example = "Board"),
         ("id" = String, Path, description = "The participant's id.", example = "01234567a1b1c1c2.234")),
     request_body(content = MoveTo),
     security(("bearer" = ["control"])),
-    responses((status = 200, description = "The participant, in the other conference.", body = Participant),
-        (status = 409, description = "No seat is left there (1206), or it is not open (1201).")))]
+    responses((status = 200, description = "The participant, in the other conference; at once where it is in that one.", body = Participant),
+        (status = 403, description = "The key is for another conference (1304), or lacks the scope."),
+        (status = 409, description = "No seat is left there (1206), it is not open (1201), or the participant is not in (1211).")))]
 pub(super) async fn move_to(
     caller: Caller<Control>,
     State(state): State<App>,
@@ -254,6 +256,7 @@ pub(super) async fn move_to(
     }
     let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
     let to = ConferenceName::new(conference);
+    caller.reaches(&to)?;
     to_the_end(async move {
         let change = ConferenceChange::Move { participant: id.clone(), to: to.clone() };
         state.control.change_conference(account, name, change).await?;
