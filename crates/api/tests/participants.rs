@@ -66,6 +66,12 @@ async fn a_participant_is_moved_or_nothing_changes() {
         let (found, problem) = send(&world, "POST", &format!("{ALL}/a.1/move"), body).await;
         assert_eq!((found, &problem["code"]), (status, &json!(code)), "{body}: {problem}");
     }
+    // Where it is already it stays, as after a request that is sent again.
+    let path = "/v1/conferences/Annex/participants/a.1/move";
+    let (status, shown) = send(&world, "POST", path, r#"{"conference": "Annex"}"#).await;
+    assert_eq!((status, &shown["participant_id"]), (200, &json!("a.1")), "{shown}");
+    let (status, shown) = send(&world, "POST", "/v1/conferences/Annex/participants/a.1/admit", "").await;
+    assert_eq!((status, &shown["participant_id"]), (200, &json!("a.1")), "it is in: {shown}");
 }
 
 #[tokio::test]

@@ -53,16 +53,11 @@ impl Calls {
         playback: Playback,
     ) -> Result<String, Refused> {
         let Playback { to, play, gain_db, repeat } = playback;
-        let room = self.rooms.get(conference).map(|room| room.number).ok_or(Refused::UnknownConference)?;
         let target = match to {
-            None => PlayTo::Room(room),
-            Some(participant) => {
-                let (number, call) =
-                    self.call_with_seat(conference, &participant).ok_or(Refused::UnknownParticipant)?;
-                if !matches!(call.stage, Stage::Up(_)) {
-                    return Err(Refused::UnknownParticipant);
-                }
-                PlayTo::Call(number)
+            Some(participant) => PlayTo::Call(self.call_that_is_up(conference, &participant)?.0),
+            None => {
+                let room = self.rooms.get(conference).ok_or(Refused::UnknownConference)?;
+                PlayTo::Room(room.number)
             }
         };
         let id = PlayNumber(self.play_numbers.draw());

@@ -24,7 +24,8 @@ use crate::{
 };
 use ipnet::IpNet;
 use plenary_conference::{
-    ConferenceKey, EdgeReport, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
+    ConferenceKey, EdgeReport, Mono, Now, ParticipantId, QuestionId, Refused, ReservationToken, ToEdge,
+    ToHome,
 };
 use plenary_model::{EndedBy, OneWay, RecordingId, StoredAudio, TimeZone};
 use plenary_sip::{
@@ -604,6 +605,27 @@ impl Calls {
         let number = *self.participants.get(participant)?;
         let call = self.calls.get_mut(&number)?;
         (call.seat.as_ref() == Some(conference)).then_some((number, call))
+    }
+
+    /// The call of a participant, to whom something can be said: it is in the conference, or waits in its lobby.
+    pub(crate) fn call_that_is_up(
+        &mut self,
+        conference: &ConferenceKey,
+        participant: &ParticipantId,
+    ) -> Result<(CallNumber, &mut Call), Refused> {
+        let (number, call) =
+            self.call_with_seat(conference, participant).ok_or(Refused::UnknownParticipant)?;
+        match call.stage {
+            Stage::Up(_) => Ok((number, call)),
+            Stage::Preparing { .. } | Stage::Calling(_) => Err(Refused::NotIn),
+            // Who calls and is not in yet, and whose call ends, is no participant that anybody is shown.
+            Stage::Routing { .. }
+            | Stage::Admitting { .. }
+            | Stage::Opening { .. }
+            | Stage::Weighing { .. }
+            | Stage::Accepted(_)
+            | Stage::Ending => Err(Refused::UnknownParticipant),
+        }
     }
 }
 

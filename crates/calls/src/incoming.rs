@@ -582,6 +582,7 @@ fn refused_phrase(refused: &Refused) -> String {
         | Refused::UnknownConference
         | Refused::UnknownReservation
         | Refused::UnknownParticipant
+        | Refused::NotIn
         | Refused::UnknownPlayback
         | Refused::NameTokenMismatch
         | Refused::WrongState { .. }

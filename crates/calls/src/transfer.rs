@@ -2,7 +2,6 @@
 
 use crate::{
     Calls, ControlError,
-    call::Stage,
     control::{DialRefused, TransferState},
     history::PastCall,
     number::CallNumber,
@@ -30,13 +29,12 @@ impl Calls {
                 return Err(DialRefused::BadTarget(text.to_owned()).into());
             }
         };
-        let number = self.participants.get(id).copied().ok_or(Refused::UnknownParticipant)?;
-        let call = self.calls.get(&number).filter(|call| call.conference() == Some(key));
-        let call = call.ok_or(Refused::UnknownParticipant)?;
-        if !matches!(call.stage, Stage::Up(_)) {
-            return Err(DialRefused::NotNow("the participant has not answered yet".to_owned()).into());
+        let (number, call) = self.call_that_is_up(key, id)?;
+        // Who waits in the lobby is led by the dialogue of the entry.
+        if call.conference() != Some(key) {
+            return Err(Refused::NotIn.into());
         }
-        let mut past = self.history.get_in(key, id).cloned().unwrap_or_else(|| PastCall {
+        let unknown = PastCall {
             is_outgoing: false,
             to: call.shown_to(),
             from: call.shown_from().to_owned(),
@@ -46,7 +44,8 @@ impl Calls {
             reason: None,
             trunk: call.trunk.clone(),
             transfer: None,
-        });
+        };
+        let mut past = self.history.get_in(key, id).cloned().unwrap_or(unknown);
         if past.transfer.as_ref().is_some_and(|transfer| {
             matches!(transfer.state, TransferProgress::Asked | TransferProgress::Trying)
         }) {

@@ -3,13 +3,13 @@
 mod support;
 
 use plenary_calls::{
-    SoundChange,
+    ControlError, Playback, SoundChange,
     participants::{Direction, ParticipantState},
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
     ConferenceName, ControlsChange, Event, MutedBy, ParticipantChange, ParticipantId, Refused, Reservation,
-    ReservationToken, State, Timestamp, conferences::ConferenceRef,
+    ReservationToken, State, Timestamp, conferences::ConferenceRef, participant::PlayList,
 };
 use plenary_model::AudioOwner;
 use support::{ACCOUNT, EPOCH, From, World, key, trunk};
@@ -33,6 +33,25 @@ fn calling(world: &mut World) -> (ParticipantId, u64) {
     let id = world.call_of(question).unwrap();
     let call = *world.dials.keys().last().unwrap();
     (id, call)
+}
+
+fn play_to(world: &mut World, participant: &ParticipantId) -> Result<String, Refused> {
+    let play = PlayList(vec!["tone:440/1000".to_owned()]);
+    let playback = Playback { to: Some(participant.clone()), play, gain_db: 0.0, repeat: false };
+    let playback = Box::new(playback);
+    let question = world.ask(Question::Edge(EdgeQuestion::Announce { conference: key("Tea"), playback }));
+    match world.answer_to(question) {
+        Answer::Playback(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn transfer(world: &mut World, participant: &ParticipantId) -> Result<ParticipantId, ControlError> {
+    let (conference, participant) = (ConferenceName::new("Tea"), participant.clone());
+    let to = NUMBER.to_owned();
+    let question = EdgeQuestion::Transfer { account: ACCOUNT, conference, participant, to };
+    let question = world.ask(Question::Edge(question));
+    world.call_of(question)
 }
 
 fn states(world: &mut World) -> Vec<(u64, ParticipantState)> {
@@ -174,6 +193,36 @@ fn a_participant_is_muted_in_every_state() {
     assert!(world.media.contains(&format!("voice {caller} -speaks +listens")), "{:?}", world.media);
     world.bye(call);
     assert_eq!(world.control(mute(&id, true)), Err(Refused::UnknownParticipant), "after its end");
+}
+
+#[test]
+fn who_is_being_called_is_not_in_and_no_unknown_participant() {
+    let mut world = World::new();
+    let (id, call) = calling(&mut world);
+    for status in [None, Some(180)] {
+        if let Some(status) = status {
+            world.progress(call, status);
+        }
+        let to = key("Annex");
+        let moved = Event::Move { conference: key("Tea"), participant: id.clone(), to };
+        assert_eq!(world.control(moved), Err(Refused::NotIn), "{status:?}");
+        assert_eq!(play_to(&mut world, &id), Err(Refused::NotIn), "{status:?}");
+        assert!(
+            matches!(transfer(&mut world, &id), Err(ControlError::Refused(Refused::NotIn))),
+            "{status:?}"
+        );
+        let admit = Event::AdmitWaiting { conference: key("Tea"), participant: Some(id.clone()) };
+        assert_eq!(world.control(admit), Ok(()), "nobody has to admit it");
+    }
+    let stranger = world.participant(77);
+    assert_eq!(play_to(&mut world, &stranger), Err(Refused::UnknownParticipant));
+    assert!(matches!(
+        transfer(&mut world, &stranger),
+        Err(ControlError::Refused(Refused::UnknownParticipant))
+    ));
+    world.answered(call);
+    assert!(play_to(&mut world, &id).is_ok());
+    assert!(transfer(&mut world, &id).is_ok());
 }
 
 #[test]

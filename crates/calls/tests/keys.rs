@@ -4,7 +4,7 @@
 mod support;
 
 use plenary_calls::{
-    Invitation, Playback,
+    ControlError, Invitation, Playback,
     participants::ParticipantState,
     question::{Answer, EdgeQuestion, ParticipantsQuestion, Question},
 };
@@ -286,7 +286,14 @@ fn who_waits_in_the_lobby_hears_music_holds_no_seat_and_is_let_in_by_key_or_prog
     assert_eq!(world.heard(early), ["music.hold"]);
     let leader = caller(&mut world, LEADER_PIN);
     assert_eq!(world.roster("Tea"), [leader], "who waits is not listed");
-    assert_eq!(world.shown(&world.participant(early)).state, ParticipantState::Waiting);
+    let waits = world.participant(early);
+    assert_eq!(world.shown(&waits).state, ParticipantState::Waiting);
+    let away = Event::Move { conference: key("Tea"), participant: waits.clone(), to: key("Annex") };
+    assert_eq!(world.control(away), Err(Refused::NotIn));
+    let (conference, to) = (ConferenceName::new("Tea"), "tel:+441908273800".to_owned());
+    let transfer = EdgeQuestion::Transfer { account: ACCOUNT, conference, participant: waits, to };
+    let question = world.ask(Question::Edge(transfer));
+    assert!(matches!(world.call_of(question), Err(ControlError::Refused(Refused::NotIn))));
     world.listen();
     world.media.clear();
     world.press(leader, "*8");

@@ -22,6 +22,9 @@ pub enum Refused {
     /// No participant of that id is in the conference.
     #[error("there is no participant of this id in the conference")]
     UnknownParticipant,
+    /// The participant is being called, or waits in the lobby.
+    #[error("the participant is not in: it is being called, or waits to be admitted")]
+    NotIn,
     /// Nothing of that id is being played in the conference.
     #[error("there is no playback of this id in the conference")]
     UnknownPlayback,

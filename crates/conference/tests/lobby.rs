@@ -245,6 +245,11 @@ fn all_are_admitted_at_once_by_a_program() {
     admit(&mut world, None).unwrap();
     assert_eq!(world.answers(), [granted("b", false, false), granted("c", false, false)]);
     assert_eq!(admit(&mut world, Some("nobody")), Err(Refused::UnknownParticipant));
+    assert_eq!(admit(&mut world, Some("b")), Ok(()), "it is on the way in");
+    world.connect("b");
+    world.effects();
+    assert_eq!(admit(&mut world, Some("b")), Ok(()), "it is in");
+    assert_eq!((world.answers(), world.effects()), (Vec::new(), Vec::new()));
     let elsewhere = Event::AdmitWaiting { conference: key("Tea"), participant: None };
     assert_eq!(world.handle(elsewhere), Err(Refused::UnknownConference));
 }

@@ -112,6 +112,7 @@ fn refused() -> impl Strategy<Value = Refused> {
             Refused::UnknownConference,
             Refused::UnknownReservation,
             Refused::UnknownParticipant,
+            Refused::NotIn,
             Refused::NameTokenMismatch,
             Refused::NameTaken,
             Refused::TooLateToRemove,

@@ -216,7 +216,6 @@ fn where_there_is_no_place_nobody_moves() {
         ("Shut", Refused::Locked),
         ("Board", early(10, None)),
         ("Claimed", Refused::Early { divert: None, starts_at: None }),
-        ("Tea", Refused::AlreadyAdmitted),
     ] {
         assert_eq!(go(&mut world, "a", "Tea", to), Err(refused), "{to}");
     }
@@ -226,9 +225,20 @@ fn where_there_is_no_place_nobody_moves() {
     let abroad = Event::Move { conference: key("Tea"), participant: participant_id("a"), to: other };
     assert_eq!(world.handle(abroad), Err(Refused::UnknownConference), "of another account");
     world.admit("late", "Tea", plain()).unwrap();
-    assert_eq!(go(&mut world, "late", "Tea", "Coffee"), Err(Refused::UnknownParticipant), "not in yet");
+    assert_eq!(go(&mut world, "late", "Tea", "Coffee"), Err(Refused::NotIn), "not in yet");
     assert_eq!(world.effects(), []);
     assert_eq!(world.names("Tea"), ["a"]);
+}
+
+#[test]
+fn who_is_moved_to_the_conference_it_is_in_stays_there() {
+    let mut world = three();
+    let lock = ControlsChange { locked: Some(true), ..ControlsChange::default() };
+    world.handle(Event::ChangeControls { conference: key("Tea"), change: lock }).unwrap();
+    world.effects();
+    assert_eq!(go(&mut world, "a", "Tea", "Tea"), Ok(()));
+    assert_eq!(world.effects(), []);
+    assert_eq!(world.names("Tea"), ["a", "b", "c"]);
 }
 
 #[test]

@@ -287,6 +287,7 @@ impl From<Refused> for ApiError {
             Refused::UnknownConference => coded(UNKNOWN_CONFERENCE),
             Refused::UnknownReservation => coded(UNKNOWN_RESERVATION),
             Refused::UnknownParticipant => coded(UNKNOWN_PARTICIPANT),
+            Refused::NotIn => coded(NOT_NOW),
             Refused::UnknownPlayback => coded(UNKNOWN_PLAYBACK),
             Refused::NameTokenMismatch => coded(NAME_TOKEN_MISMATCH),
             Refused::WrongState { .. }

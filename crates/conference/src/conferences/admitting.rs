@@ -257,11 +257,21 @@ impl Conferences {
     ) -> Result<(), Refused> {
         self.check_known(key)?;
         match participant {
+            // A leader may have been quicker by a key.
+            Some(id) if self.has_seat(key, id) => Ok(()),
             Some(id) => self.admit_from_lobby(key, FromLobby::One(id), now),
             None => match self.admit_all_from_lobby(key, now) {
                 (0, left) if left > 0 => Err(Refused::Full),
                 _ => Ok(()),
             },
+        }
+    }
+
+    /// Whether a participant is in the conference, or on the way in.
+    fn has_seat(&self, key: &ConferenceKey, participant: &ParticipantId) -> bool {
+        match self.seats.get(participant) {
+            Some(Seat::Admitted { conference, .. } | Seat::Entered { conference, .. }) => conference == key,
+            Some(Seat::Waiting { .. }) | None => false,
         }
     }
 

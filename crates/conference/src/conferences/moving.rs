@@ -18,11 +18,14 @@ impl Conferences {
         now: Now,
     ) -> Result<(), Refused> {
         self.check_known(from)?;
-        let Some((_, order)) = self.place_of(participant).filter(|(key, _)| key == from) else {
-            return Err(Refused::UnknownParticipant);
+        let order = match self.seats.get(participant).filter(|seat| seat.conference() == from) {
+            Some(Seat::Entered { order, .. }) => *order,
+            Some(Seat::Waiting { .. } | Seat::Admitted { .. }) => return Err(Refused::NotIn),
+            None => return Err(Refused::UnknownParticipant),
         };
+        // It is where it is wanted, as after a request that is sent again.
         if to == from {
-            return Err(Refused::AlreadyAdmitted);
+            return Ok(());
         }
         if to.account != from.account {
             return Err(Refused::UnknownConference);

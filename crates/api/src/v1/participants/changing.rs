@@ -182,6 +182,8 @@ pub(super) async fn remove(
 }
 
 /// Admits a participant from the lobby
+///
+/// One who is in, or on the way in, stays that.
 #[utoipa::path(post, path = "/v1/conferences/{name}/participants/{id}/admit", operation_id = "admit_participant",
     tag = "participants",
     params(("name" = String, Path, description = "The conference's name.", example = "Board"),
