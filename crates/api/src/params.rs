@@ -214,7 +214,7 @@ fn shown(text: &str) -> String {
 }
 
 /// `application/x-www-form-urlencoded` (WHATWG URL, section 5): percent-encoding, and `+` for a space.
-fn decode(encoded: &[u8]) -> Option<String> {
+pub(crate) fn decode(encoded: &[u8]) -> Option<String> {
     let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     percent_decode(&spaced)
 }

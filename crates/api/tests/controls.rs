@@ -35,13 +35,25 @@ async fn reserved_and_live_conferences_are_listed() {
     let (_, held) = world.get(&format!("{ALL}?state=holding")).await;
     let held = &held["items"];
     assert_eq!((held.as_array().unwrap().len(), &held[0]["name"]), (1, &json!("Tea")));
-    for query in
-        ["state=open", "limit=0", "limit=501", "limit=many", "cursor=*", "stat=holding", "limit=1&limit=2"]
-    {
+    for (query, parameter, detail) in [
+        ("state=open", "state", "must be `reserved`, `holding`, `active` or `completed`"),
+        ("limit=0", "limit", "must be 1 to 500"),
+        ("limit=501", "limit", "must be 1 to 500"),
+        ("limit=many", "limit", "must be 1 to 500"),
+        ("cursor=*", "cursor", "must be `next` of the page before"),
+        ("cursor=AA", "cursor", "must be `next` of the page before"),
+        ("stat=holding", "stat", "is not known here; did you mean `state`? known are state, limit, cursor"),
+        ("limit=1&limit=2", "limit", "is named twice"),
+        ("limit=1&state=%00", "state", "may not hold the character NUL"),
+        ("limit=%FF", "limit", "must be text in UTF-8"),
+    ] {
         let (status, problem) = world.get(&format!("{ALL}?{query}")).await;
         assert_eq!((status, &problem["code"]), (400, &json!("0002")), "{query}");
-        assert_eq!(problem["errors"][0]["parameter"], "query", "{query}: {problem}");
+        let wrong = json!([{ "parameter": parameter, "detail": detail }]);
+        assert_eq!(problem["errors"], wrong, "{query}: {problem}");
     }
+    let (_, problem) = world.get(&format!("{ALL}?limit=0&stat=holding")).await;
+    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(2), "all that is wrong: {problem}");
     // Page by page, whatever comes or goes meanwhile.
     let (_, first) = world.get(&format!("{ALL}?limit=1")).await;
     assert_eq!(

@@ -1,7 +1,8 @@
 //! JSON values read into types, so that errors name the place of what is wrong.
 //!
 //! serde's own errors are sentences in which the place has to be looked for. Here an error is made of parts, and each object
-//! and list on its way up adds where it came from. Objects refuse members that their type does not know.
+//! and list on its way up adds where it came from. Objects refuse members that their type does not know. Parameters of a query
+//! string are texts, whatever they say: of them numbers and truths are read as well.
 
 use serde::de::{self, DeserializeSeed, Deserializer, Expected, Unexpected, Visitor};
 use serde_json::Value;
@@ -77,11 +78,22 @@ fn in_words(expected: &dyn Expected) -> String {
         "a boolean" => "true or false".to_owned(),
         "a string" | "a borrowed string" => "a text".to_owned(),
         "a sequence" => "a list".to_owned(),
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative".to_owned(),
-        "i8" | "i16" | "i32" | "i64" => "a whole number".to_owned(),
+        "u8" => whole_number(u8::MIN, u8::MAX),
+        "u16" => whole_number(u16::MIN, u16::MAX),
+        "u32" => whole_number(u32::MIN, u32::MAX),
+        "u64" | "usize" => whole_number(u64::MIN, u64::MAX),
+        "i8" => whole_number(i8::MIN, i8::MAX),
+        "i16" => whole_number(i16::MIN, i16::MAX),
+        "i32" => whole_number(i32::MIN, i32::MAX),
+        "i64" => whole_number(i64::MIN, i64::MAX),
         "f32" | "f64" => "a number".to_owned(),
         _ => text,
     }
+}
+
+/// As the types of our own that have a range say it.
+fn whole_number(least: impl fmt::Display, most: impl fmt::Display) -> String {
+    format!("a whole number from {least} to {most}")
 }
 
 /// ``must be `a`, `b` or `c` ``
@@ -135,11 +147,29 @@ fn distance(name: &[char], other: &str) -> usize {
 
 /// Reads a type from a value.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reader<'a>(pub(crate) &'a Value);
+pub(crate) struct Reader<'a> {
+    pub(crate) value: &'a Value,
+    /// All is text, as in a query string: `7` may be a number, and `true` a truth.
+    pub(crate) is_text: bool,
+}
 
 impl<'a> Reader<'a> {
+    /// Of a parameter, its text.
+    fn text(self) -> Option<&'a str> {
+        self.value.as_str().filter(|_| self.is_text)
+    }
+
+    fn whole_number<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        let text = self.text();
+        match (text.and_then(|text| text.parse().ok()), text.and_then(|text| text.parse().ok())) {
+            (Some(number), _) => visitor.visit_u64(number),
+            (None, Some(number)) => visitor.visit_i64(number),
+            (None, None) => self.deserialize_any(visitor),
+        }
+    }
+
     fn unexpected(self) -> Unexpected<'a> {
-        match self.0 {
+        match self.value {
             Value::Null => Unexpected::Unit,
             Value::Bool(truth) => Unexpected::Bool(*truth),
             Value::Number(_) => Unexpected::Other("number"),
@@ -150,11 +180,21 @@ impl<'a> Reader<'a> {
     }
 }
 
+macro_rules! whole_numbers {
+    ($($method:ident)*) => {
+        $(
+            fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+                self.whole_number(visitor)
+            }
+        )*
+    };
+}
+
 impl<'de> Deserializer<'de> for Reader<'de> {
     type Error = Wrong;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self.0 {
+        match self.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(truth) => visitor.visit_bool(*truth),
             Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
@@ -164,13 +204,17 @@ impl<'de> Deserializer<'de> for Reader<'de> {
                 (None, None, None) => Err(de::Error::invalid_type(self.unexpected(), &visitor)),
             },
             Value::String(text) => visitor.visit_borrowed_str(text),
-            Value::Array(items) => visitor.visit_seq(Items(items.iter().enumerate())),
-            Value::Object(members) => visitor.visit_map(Members { members: members.iter(), value: None }),
+            Value::Array(items) => {
+                visitor.visit_seq(Items { items: items.iter().enumerate(), is_text: self.is_text })
+            }
+            Value::Object(members) => {
+                visitor.visit_map(Members { members: members.iter(), value: None, is_text: self.is_text })
+            }
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self.0 {
+        match self.value {
             Value::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
@@ -190,7 +234,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
-        let Value::Object(members) = self.0 else { return Err(Wrong::new("must be an object")) };
+        let Value::Object(members) = self.value else { return Err(Wrong::new("must be an object")) };
         match members.keys().find(|name| !known.contains(&name.as_str())) {
             Some(unknown) => Err(de::Error::unknown_field(unknown, known)),
             None => self.deserialize_any(visitor),
@@ -204,32 +248,50 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Wrong> {
         // serde also knows enums as objects with one member; no noun has such a one.
-        match self.0 {
+        match self.value {
             Value::String(name) => visitor.visit_enum(de::value::StrDeserializer::new(name)),
             _ => Err(Wrong::new(one_of(variants))),
         }
     }
 
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match self.text().and_then(|text| text.parse().ok()) {
+            Some(truth) => visitor.visit_bool(truth),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    whole_numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map identifier ignored_any
     }
 }
 
-struct Items<'a>(std::iter::Enumerate<std::slice::Iter<'a, Value>>);
+struct Items<'a> {
+    items: std::iter::Enumerate<std::slice::Iter<'a, Value>>,
+    is_text: bool,
+}
 
 impl<'de> de::SeqAccess<'de> for Items<'de> {
     type Error = Wrong;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Wrong> {
-        let Some((index, item)) = self.0.next() else { return Ok(None) };
-        seed.deserialize(Reader(item)).map(Some).map_err(|wrong| wrong.within(Step::Item(index)))
+        let Some((index, item)) = self.items.next() else { return Ok(None) };
+        seed.deserialize(Reader { value: item, is_text: self.is_text })
+            .map(Some)
+            .map_err(|wrong| wrong.within(Step::Item(index)))
     }
 }
 
 struct Members<'a> {
     members: serde_json::map::Iter<'a>,
     value: Option<(&'a str, &'a Value)>,
+    is_text: bool,
 }
 
 impl<'de> de::MapAccess<'de> for Members<'de> {
@@ -243,6 +305,7 @@ impl<'de> de::MapAccess<'de> for Members<'de> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Wrong> {
         let (name, value) = self.value.take().ok_or_else(|| Wrong::new("a value without a name"))?;
-        seed.deserialize(Reader(value)).map_err(|wrong| wrong.within(Step::Member(name.to_owned())))
+        seed.deserialize(Reader { value, is_text: self.is_text })
+            .map_err(|wrong| wrong.within(Step::Member(name.to_owned())))
     }
 }

@@ -79,7 +79,7 @@ pub use person::{
 };
 pub use personal_data::{Redaction, Said, is_of_person, redact_json};
 pub use playback::PlaybackRequest;
-pub use read::{FieldError, json, read, read_value};
+pub use read::{FieldError, HAS_NUL, json, read, read_parameters, read_value};
 pub use recording::{
     ConferenceRecordingId, RecordedParticipant, RecordedTrack, RecordedTracks, RecordingEnd,
     RecordingFailure, RecordingFormat, RecordingManifest, RecordingPause, RecordingSettings, RecordingState,

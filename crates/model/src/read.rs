@@ -2,7 +2,7 @@
 
 use crate::de::{Reader, Step, Wrong};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// What is wrong with one member of a body.
@@ -51,6 +51,9 @@ impl std::error::Error for FieldError {}
 /// The errors of one body that are reported at the most.
 const ERRORS_MAX: usize = 20;
 
+/// Why a name from outside is refused that holds the character NUL.
+pub const HAS_NUL: &str = "may not hold the character NUL";
+
 /// Reads a body. A byte order mark before it is passed over (RFC 8259, section 8.1). Members that the type does not know are
 /// errors, whether or not it says `deny_unknown_fields`.
 ///
@@ -73,10 +76,39 @@ pub fn json(body: &[u8]) -> Result<Value, Vec<FieldError>> {
 ///
 /// # Errors
 /// All that is wrong, each with its place, the first first.
-pub fn read_value<T: DeserializeOwned>(mut value: Value) -> Result<T, Vec<FieldError>> {
+pub fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, Vec<FieldError>> {
+    read_from(value, false, Vec::new())
+}
+
+/// Reads parameters of a query string, by the same rules. A parameter may be named once, and holds no NUL, which no database holds.
+///
+/// # Errors
+/// All that is wrong, each with the parameter's name as its pointer.
+pub fn read_parameters<T: DeserializeOwned>(
+    parameters: impl IntoIterator<Item = (String, String)>,
+) -> Result<T, Vec<FieldError>> {
     let mut errors: Vec<FieldError> = Vec::new();
+    let mut members = Map::new();
+    for (name, text) in parameters {
+        let wrong = match text.contains('\0') {
+            true => Some(HAS_NUL),
+            false => members.insert(name.clone(), Value::String(text)).map(|_| "is named twice"),
+        };
+        let at = member(&name);
+        if let Some(detail) = wrong.filter(|_| errors.iter().all(|known| known.pointer != at)) {
+            errors.push(FieldError::new(at, detail));
+        }
+    }
+    read_from(Value::Object(members), true, errors)
+}
+
+fn read_from<T: DeserializeOwned>(
+    mut value: Value,
+    is_text: bool,
+    mut errors: Vec<FieldError>,
+) -> Result<T, Vec<FieldError>> {
     loop {
-        let wrong = match T::deserialize(Reader(&value)) {
+        let wrong = match T::deserialize(Reader { value: &value, is_text }) {
             Ok(read) if errors.is_empty() => return Ok(read),
             Ok(_) => return Err(errors),
             Err(wrong) => wrong,
@@ -99,9 +131,13 @@ pub fn read_value<T: DeserializeOwned>(mut value: Value) -> Result<T, Vec<FieldE
     }
 }
 
+fn member(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
 fn pointer(wrong: &Wrong) -> String {
     let step = |step: &Step| match step {
-        Step::Member(name) => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+        Step::Member(name) => member(name),
         Step::Item(index) => format!("/{index}"),
     };
     wrong.steps.iter().rev().map(step).collect()
@@ -172,7 +208,7 @@ mod tests {
         for (body, pointer, detail) in [
             ("[]", "", "must be an object"),
             ("{}", "/needed", "is missing"),
-            (r#"{"needed": 256}"#, "/needed", "must be a whole number that is not negative"),
+            (r#"{"needed": 256}"#, "/needed", "must be a whole number from 0 to 255"),
             (r#"{"needed": 1, "truth": "yes"}"#, "/truth", "must be true or false"),
             (r#"{"needed": 1, "texts": "x"}"#, "/texts", "must be a list"),
             (r#"{"needed": 1, "texts": ["x", 5]}"#, "/texts/1", "must be a text"),
@@ -185,7 +221,7 @@ mod tests {
             (
                 r#"{"needed": 1, "inner": {"kind": "one", "a/b": 0.5}}"#,
                 "/inner/a~1b",
-                "must be a whole number",
+                "must be a whole number from -2147483648 to 2147483647",
             ),
             (
                 r#"{"needed": 1, "thruth": true}"#,
@@ -211,6 +247,49 @@ mod tests {
         assert_eq!(pointers, ["/nedeed", "/inner/c", "/inner/kind", "/texts/0", "/truth", "/needed"]);
         let many: Vec<String> = (0..50).map(|number| format!("\"x{number}\": 1")).collect();
         assert_eq!(errors(&format!("{{{}}}", many.join(", "))).len(), ERRORS_MAX);
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Parameters {
+        #[serde(default)]
+        truth: bool,
+        number: Option<u32>,
+        delta: Option<i64>,
+        kind: Option<Kind>,
+        text: Option<String>,
+    }
+
+    fn parameters(pairs: &[(&str, &str)]) -> Result<Parameters, Vec<FieldError>> {
+        read_parameters(pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())))
+    }
+
+    #[test]
+    fn parameters_are_texts_and_each_that_is_wrong_is_named() {
+        let right = [("truth", "true"), ("number", "7"), ("delta", "-7"), ("kind", "other"), ("text", "12")];
+        let (kind, text) = (Some(Kind::Other), Some("12".to_owned()));
+        let read = Parameters { truth: true, number: Some(7), delta: Some(-7), kind, text };
+        assert_eq!(parameters(&right), Ok(read));
+        let none = Parameters { truth: false, number: None, delta: None, kind: None, text: None };
+        assert_eq!(parameters(&[]), Ok(none));
+        for (pairs, pointer, detail) in [
+            (&[("number", "5000000000")][..], "/number", "must be a whole number from 0 to 4294967295"),
+            (&[("number", "many")], "/number", "must be a whole number from 0 to 4294967295"),
+            (&[("number", "")], "/number", "must be a whole number from 0 to 4294967295"),
+            (&[("truth", "yes")], "/truth", "must be true or false"),
+            (&[("kind", "oter")], "/kind", "must be `one` or `other`"),
+            (&[("text", "a"), ("text", "b"), ("text", "c")], "/text", "is named twice"),
+            (&[("text", "a\0b")], "/text", "may not hold the character NUL"),
+            (
+                &[("nubmer", "7")],
+                "/nubmer",
+                "is not known here; did you mean `number`? known are truth, number, delta, kind, text",
+            ),
+        ] {
+            assert_eq!(parameters(pairs), Err(vec![FieldError::new(pointer, detail)]), "{pairs:?}");
+        }
+        let all = parameters(&[("number", "-1"), ("text", "a"), ("text", "b"), ("truth", "1")]).unwrap_err();
+        let pointers: Vec<&str> = all.iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/text", "/number", "/truth"]);
     }
 
     #[test]

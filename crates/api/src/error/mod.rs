@@ -33,7 +33,7 @@ pub(crate) use codes::{
 use plenary_conference::Refused;
 use plenary_model::{FieldError, RecordingFailure, Scope};
 use plenary_store::{ChangeError, PersonError, StoreError};
-use std::{fmt::Write, sync::Arc};
+use std::{borrow::Cow, fmt::Write, sync::Arc};
 
 /// What is wrong with one parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(crate) enum Field {
     /// A member of the body.
     Member(FieldError),
     /// A parameter of the query string or of the path, or a header.
-    Parameter { name: &'static str, detail: String },
+    Parameter { name: Cow<'static, str>, detail: String },
 }
 
 /// When a request may be tried again, where nothing more is known.
@@ -118,8 +118,16 @@ impl ApiError {
     }
 
     /// A parameter or header that is wrong.
-    pub(crate) fn parameter(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::fields(MALFORMED, vec![Field::Parameter { name, detail: detail.into() }])
+    pub(crate) fn parameter(name: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::fields(MALFORMED, vec![Field::Parameter { name: name.into(), detail: detail.into() }])
+    }
+
+    /// Parameters of a query string that are wrong, each with its name as a pointer; at least one is.
+    pub(crate) fn parameters(errors: Vec<FieldError>) -> Self {
+        let name =
+            |error: &FieldError| error.pointer.replacen('/', "", 1).replace("~1", "/").replace("~0", "~");
+        let of = |error: FieldError| Field::Parameter { name: name(&error).into(), detail: error.detail };
+        Self::fields(MALFORMED, errors.into_iter().map(of).collect())
     }
 
     pub(crate) fn fields(code: Code, fields: Vec<Field>) -> Self {

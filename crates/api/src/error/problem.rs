@@ -64,7 +64,9 @@ impl<'a> From<&'a Field> for Item<'a> {
             Field::Member(error) => {
                 Self { pointer: Some(&error.pointer), parameter: None, detail: &error.detail }
             }
-            Field::Parameter { name, detail } => Self { pointer: None, parameter: Some(name), detail },
+            Field::Parameter { name, detail } => {
+                Self { pointer: None, parameter: Some(name.as_ref()), detail }
+            }
         }
     }
 }

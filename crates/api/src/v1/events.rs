@@ -56,7 +56,7 @@ struct Wanted {
 
 fn seq<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     let text = String::deserialize(from)?;
-    parse_seq(&text).map(Some).ok_or_else(|| serde::de::Error::custom("after must be the number of an event"))
+    parse_seq(&text).map(Some).ok_or_else(|| serde::de::Error::custom("must be the number of an event"))
 }
 
 /// The number of an event, or 0. Plain digits: what is nearly a number is a mistake.

@@ -3,9 +3,9 @@
 //! A cursor is the place after the last item shown (keyset), so what is made or deleted meanwhile neither repeats nor hides
 //! others.
 
-use crate::{answer::Answer, error::ApiError, json::json, state::App};
+use crate::{answer::Answer, error::ApiError, json::json, params::decode, state::App};
 use axum::{
-    extract::{FromRequestParts, Query as AxumQuery},
+    extract::FromRequestParts,
     http::{StatusCode, request::Parts},
 };
 use data_encoding::BASE64URL_NOPAD;
@@ -24,15 +24,22 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        match AxumQuery::<T>::try_from_uri(&parts.uri) {
-            Ok(AxumQuery(query)) => Ok(Self(query)),
-            Err(error) => {
-                let text =
-                    std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                Err(ApiError::parameter("query", text))
-            }
-        }
+        let pairs = pairs(parts.uri.query().unwrap_or_default())?;
+        plenary_model::read_parameters(pairs).map(Self).map_err(ApiError::parameters)
     }
+}
+
+/// The parameters of a query string in their order.
+fn pairs(query: &str) -> Result<Vec<(String, String)>, ApiError> {
+    let pair = |pair: &str| {
+        let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+        let shown = decode(name.as_bytes()).unwrap_or_else(|| name.to_owned());
+        match decode(text.as_bytes()) {
+            Some(text) => Ok((shown, text)),
+            None => Err(ApiError::parameter(shown, "must be text in UTF-8")),
+        }
+    };
+    query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect()
 }
 
 /// How much of a list is asked for, and from where on.
@@ -128,7 +135,9 @@ impl<'de> Deserialize<'de> for Cursor {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
-        let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|key| !key.is_empty());
+        let key = bytes
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .filter(|key| !key.is_empty() && !key.contains('\0'));
         key.map(Self).ok_or_else(|| serde::de::Error::custom(NOT_A_CURSOR))
     }
 }
