@@ -95,9 +95,17 @@ impl<const N: usize> FromRequestParts<App> for Segments<N> {
         let pattern = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let variable = pattern.split('/').zip(parts.uri.path().split('/'));
         let variable = variable.filter(|(pattern, _)| pattern.starts_with('{'));
-        let decoded: Option<Vec<String>> =
-            variable.map(|(_, segment)| percent_decode(segment.as_bytes())).collect();
-        decoded.and_then(|decoded| decoded.try_into().ok()).map(Self).ok_or_else(ApiError::nothing_here)
+        let mut decoded = Vec::with_capacity(N);
+        for (name, segment) in variable {
+            let segment = percent_decode(segment.as_bytes()).ok_or_else(ApiError::nothing_here)?;
+            // No database holds it, and no name has it.
+            if segment.contains('\0') {
+                let name = name.trim_matches(['{', '}']).to_owned();
+                return Err(ApiError::parameter(name, plenary_model::HAS_NUL));
+            }
+            decoded.push(segment);
+        }
+        decoded.try_into().map(Self).map_err(|_| ApiError::nothing_here())
     }
 }
 

@@ -67,6 +67,13 @@ async fn each_parameter_of_a_reservation() {
         assert!(text.starts_with(parameter), "{parameter}={value}: {text}");
         assert!(body["error"].get("details").is_none(), "one mistake needs no list");
     }
+    let good = create(|_, value| vec![value.to_owned()]);
+    for divert in ["%00", "Early%00Birds", "two%20words", "x".repeat(129).as_str()] {
+        let (status, body) = world.get(&format!("{good}&divert={divert}")).await;
+        assert_eq!((status, &body["error"]["code"]), (400, &"0002".into()), "{divert}: {body}");
+        let text = body["error"]["text"].as_str().unwrap();
+        assert_eq!(text, "divert must be the name of an inbound service");
+    }
     for (parameter, value) in CREATE {
         assert_eq!(world.code(&with(parameter, &[])).await, (400, "0001".into()), "{parameter} missing");
         assert_eq!(world.code(&with(parameter, &[""])).await, (400, "0001".into()), "{parameter} empty");

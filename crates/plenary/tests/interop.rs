@@ -4,6 +4,7 @@
 
 mod support;
 
+use plenary_testing::Postgres;
 use std::{
     fs,
     io::{Read, Write},
@@ -487,24 +488,43 @@ fn scanners_find_nothing() {
 /// describes.
 #[test]
 fn the_description_of_the_api_is_valid_and_holds() {
-    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/python/bin");
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
-    let valid = Command::new(format!("{tools}/openapi-spec-validator")).arg(document).output().unwrap();
+    let valid = Command::new(format!("{TOOLS}/openapi-spec-validator")).arg(document).output().unwrap();
     assert!(valid.status.success(), "{}", text(&valid));
-    let server = Server::start("[web]\nrequests_per_second = 0\nfailures_per_minute = 0\n");
+    the_description_holds(None);
+}
+
+/// PostgreSQL refuses what SQLite takes, for example the character NUL.
+#[test]
+fn the_description_of_the_api_holds_on_postgres() {
+    the_description_holds(Some(&Postgres::start()));
+}
+
+const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/python/bin");
+
+fn the_description_holds(postgres: Option<&Postgres>) {
+    let url = postgres.map(Postgres::url);
+    let database = url.as_ref().map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
+    let server =
+        Server::start(&format!("{database}[web]\nrequests_per_second = 0\nfailures_per_minute = 0\n"));
+    let plenary = || {
+        let mut command = support::plenary();
+        command.envs(url.as_ref().map(|url| ("PLENARY_DATABASE", url)));
+        command
+    };
     let _phone = Phone::call(&server.uri("conf-Board"), 500, "PCMU");
     server.wait_for_participants("Board", 1);
     let scopes = "read,control,book,records,config,audit,operator";
     // Numbers of keys that it guesses are those of others than its own.
     for _ in 0..20 {
-        let made = support::plenary()
+        let made = plenary()
             .args(["account", "key", "new", support::LOGIN, "--data"])
             .arg(server.data())
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", text(&made));
     }
-    let made = support::plenary()
+    let made = plenary()
         .args(["account", "key", "new", support::LOGIN, "--scope", scopes, "--data"])
         .arg(server.data())
         .output()
@@ -512,7 +532,7 @@ fn the_description_of_the_api_is_valid_and_holds() {
     let key = text(&made).trim_end().lines().last().unwrap().to_owned();
     let folder = tempfile::tempdir().unwrap();
     let run = run_within(
-        Command::new(format!("{tools}/schemathesis"))
+        Command::new(format!("{TOOLS}/schemathesis"))
             .current_dir(&folder)
             .args(["run", &format!("http://{}/v1/openapi.json", server.http), "--checks", "all"])
             .args(["-H", &format!("Authorization: Bearer {key}"), "--max-examples", "40", "--seed", "1"])

@@ -2,7 +2,7 @@
 
 use crate::{
     Store, StoreError,
-    database::{execute, now, postgres::Lock, read, storable, within},
+    database::{execute, is_storable, now, postgres::Lock, read, storable, within},
     events::append,
     named::at_most,
 };
@@ -61,6 +61,9 @@ impl Store {
         account: AccountId,
         id: &str,
     ) -> Result<Option<RecordingManifest>, StoreError> {
+        if !is_storable(id) {
+            return Ok(None);
+        }
         let text: Option<String> = read!(self.base, "reading a recording", |on| sqlx::query_scalar(
             "SELECT manifest FROM recordings WHERE account_id = $1 AND id = $2"
         )
@@ -85,7 +88,7 @@ impl Store {
         )
         .bind(account.0)
         .bind(query.conference.as_deref().map(storable))
-        .bind(query.before.as_deref())
+        .bind(query.before.as_deref().map(storable))
         .bind(at_most(query.limit))
         .fetch_all(on))?;
         texts.iter().map(|text| manifest_of(text)).collect()

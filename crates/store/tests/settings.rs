@@ -4,10 +4,11 @@
 #[macro_use]
 mod support;
 
-use plenary_conference::{AccountId, Timestamp};
+use plenary_conference::{AccountId, ConferenceName, Timestamp};
 use plenary_model::{CallEntry, CallRecord, CallToken, ClientToken, EndedBy, KeySettings, Scopes, Token};
 use plenary_store::{
-    CallsQuery, Change, ChangeError, Changed, ServiceError, Store, StoreError, TrunkBody, UserError,
+    CallsQuery, Change, ChangeError, Changed, RecordingsQuery, ServiceError, Store, StoreError, TrunkBody,
+    UserError,
 };
 use serde_json::{Value, json};
 use support::Database;
@@ -264,6 +265,11 @@ async fn what_no_database_can_hold_is_not_found(database: &Database) {
         assert_eq!(store.find_webrtc_key("1-2-0", name).await.unwrap(), None);
         assert!(!store.revoke_webrtc_key(bob, name).await.unwrap());
         assert_eq!(store.authenticate(&format!("1-2-0/{name}"), "key").await.unwrap(), None);
+        assert_eq!(store.recording(bob, name).await.unwrap(), None);
+        let query =
+            RecordingsQuery { before: Some(name.to_owned()), limit: 10, ..RecordingsQuery::default() };
+        assert!(store.recordings(bob, &query).await.unwrap().is_empty());
+        assert_eq!(store.room_of(bob, &ConferenceName::new(name)).await.unwrap(), None);
     }
 }
 

@@ -9,7 +9,7 @@ pub use checking::{PinCaller, PinCheck, PinOutcome, PinSource};
 use crate::{
     Change, ChangeError, Changed, Store, StoreError,
     change::changed_at,
-    database::{Write, execute, read, within},
+    database::{Write, execute, is_storable, read, within},
     error::listed,
     named::{Before, Kind, Statements, statements},
 };
@@ -68,6 +68,9 @@ impl Store {
         account: AccountId,
         conference: &ConferenceName,
     ) -> Result<Option<(String, bool)>, StoreError> {
+        if !is_storable(conference.as_str()) {
+            return Ok(None);
+        }
         let select = self.base.text(
             "SELECT number, pin_hash IS NOT NULL FROM rooms WHERE account_id = $1 AND body ->> 'conference' = $2 ORDER BY number LIMIT 1",
             "SELECT number, pin_hash IS NOT NULL FROM rooms WHERE account_id = $1 AND body::json ->> 'conference' = $2 ORDER BY number LIMIT 1",

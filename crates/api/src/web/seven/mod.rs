@@ -23,6 +23,7 @@ use plenary_conference::{
     conferences::{ConferenceRef, ConferenceSummary},
     reservation::{ReservationRequest, check_new},
 };
+use plenary_model::is_service_name;
 use serde::Serialize;
 use std::sync::Arc;
 use table::{Kind, Need, Parameter, SERVICES, Service, Type};
@@ -238,6 +239,10 @@ async fn create(Request { control, account, audited, mut given }: Request) -> An
         guests: Vec::new(),
         series: None,
     };
+    // The same bound as in the management API; what no database holds is none either.
+    if request.divert.as_ref().is_some_and(|name| !is_service_name(name.as_str())) {
+        given.params.malformed("divert must be the name of an inbound service".to_owned());
+    }
     if let Err(Refused::OutOfRange(wrong)) = check_new(&request, limits, now) {
         given.params.add_problems(out_of_range(wrong));
     }
