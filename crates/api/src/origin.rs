@@ -152,8 +152,8 @@ pub(crate) fn authority<'a>(uri: &'a Uri, host: Option<&'a HeaderValue>) -> Opti
     target.or_else(|| host?.to_str().ok()).filter(|text| host_and_port(text).is_some())
 }
 
-/// Refuses a request that a page of another site makes a browser send. For everything that changes something: what a page
-/// of another site may not read, as it may no answer of ours, it need not be refused.
+/// Refuses a request that a page of another site makes a browser send: for everything that changes something, and for the seven
+/// web services, which take what a browser remembers of an account. Other answers no such page can read.
 pub(crate) fn check_page(parts: &Parts, policy: OriginPolicy<'_>) -> Result<(), ApiError> {
     match site(&parts.headers) {
         // The browser has compared, and knows better than we do behind a proxy. `none`: typed, or a bookmark.

@@ -120,12 +120,23 @@ async fn pages_of_other_sites_change_nothing() {
         ] {
             assert_eq!(send_with(&world, method, path, headers).await.0, 403, "{method} {path} {headers:?}");
         }
-        assert_eq!(send_with(&world, "GET", "/conference_list", headers).await.0, 200, "no page can read it");
+        for path in ["/conference_list", "/conference_participant_list?conference_name=Tea"] {
+            let (status, body) = send_with(&world, "GET", path, headers).await;
+            assert!(status == 403 && body.contains("\"1302\""), "{path} {headers:?}: {body}");
+        }
+        assert_eq!(send_with(&world, "GET", "/v1/conferences", headers).await.0, 200, "no page can read it");
     }
     assert_eq!(seen(&world).await, before);
     changes.truncate(1);
     let ours = [("Sec-Fetch-Site", "same-origin"), ("Origin", "https://conference.example.com")];
     assert_eq!(send_with(&world, "POST", &changes[0], &ours).await.0, 200);
+    assert_eq!(send_with(&world, "GET", "/conference_list", &ours).await.0, 200);
+    assert_eq!(
+        send_with(&world, "GET", "/conference_list", &[("Sec-Fetch-Site", "none")]).await.0,
+        200,
+        "typed"
+    );
+    assert_eq!(send_with(&world, "GET", "/conference_list", &[]).await.0, 200, "a program");
 }
 
 #[tokio::test]

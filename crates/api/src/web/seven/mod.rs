@@ -36,7 +36,7 @@ pub(crate) fn routes() -> Router<App> {
             };
             only_but_head("GET, POST", get(run).post(run))
         } else {
-            let run = move |state: State<App>, account: Account, params: Params| {
+            let run = move |state: State<App>, _: OwnPage, account: Account, params: Params| {
                 run(service, state, account, Audit(None), params)
             };
             only("GET, HEAD, POST", get(run).post(run))
