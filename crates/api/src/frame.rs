@@ -123,6 +123,8 @@ struct RequestHead {
     uri: Uri,
     host: Option<HeaderValue>,
     peer: Option<Peer>,
+    /// The client uses TLS, with us or with a proxy of ours.
+    is_secure: bool,
     /// A page of ours sends it, as far as the browser says.
     is_of_page: bool,
     /// The peer, or whom it passes on.
@@ -133,7 +135,11 @@ impl RequestHead {
     fn new(state: &ApiState, parts: &Parts) -> Self {
         let peer = parts.extensions.get::<Peer>().copied();
         let remote = peer.map(|peer| caller(peer.remote, &parts.headers, &state.trusted_proxies)).transpose();
+        let by_proxy = |peer: &Peer| {
+            state.trusted_proxies.include(peer.remote.ip()) && is_secure(&parts.headers) == Some(true)
+        };
         Self {
+            is_secure: peer.is_some_and(|peer| peer.is_secure || by_proxy(&peer)),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             host: parts.headers.get(header::HOST).cloned(),
@@ -184,7 +190,7 @@ impl RequestHead {
         let host = origin::authority(&self.uri, self.host.as_ref()).unwrap_or("localhost");
         // What is no host name does not become a link.
         let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
-        let scheme = if self.peer.is_some_and(|peer| peer.is_secure) { "https" } else { "http" };
+        let scheme = if self.is_secure { "https" } else { "http" };
         if is_host { format!("{scheme}://{host}") } else { format!("{scheme}://localhost") }
     }
 

@@ -283,6 +283,26 @@ async fn guesses_count_for_the_caller_and_not_for_the_proxy() {
     assert_eq!(serving.list("guess", &caller(9)).await, "429");
 }
 
+/// Without a public URL: where the proxy was reached under TLS, what an error links to is reached so as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_in_errors_have_the_scheme_by_which_the_proxy_was_reached() {
+    for (proxies, header, link) in [
+        (&["127.0.0.0/8"][..], "X-Forwarded-Proto: https\r\n", "https://a/docs/errors#"),
+        (&["127.0.0.0/8"], "Forwarded: for=198.51.100.1;proto=https\r\n", "https://a/docs/errors#"),
+        (&["127.0.0.0/8"], "X-Forwarded-Proto: http\r\n", "http://a/docs/errors#"),
+        (&["127.0.0.0/8"], "", "http://a/docs/errors#"),
+        (&["192.0.2.0/24"], "X-Forwarded-Proto: https\r\n", "http://a/docs/errors#"),
+    ] {
+        let serving = Serving::start(WebLimits::default(), 0, proxies).await;
+        let request = format!("GET /v1/nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{header}\r\n");
+        let mut stream = TcpStream::connect(serving.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut text)).await.expect("in time").unwrap();
+        assert!(text.contains(&format!("\"type\":\"{link}")), "{proxies:?} {header}: {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_has_any_number_of_connections_and_its_callers_so_many_websockets() {
     let mut serving = Serving::start(WebLimits::default(), 2, &["127.0.0.0/8"]).await;
