@@ -300,6 +300,23 @@ async fn what_is_in_use_is_not_copied_over() {
     assert!(!sqlite.folder.path().join("nowhere").exists(), "nothing is made where nothing was");
 }
 
+/// An older program goes on with its own database, whatever was tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_of_an_older_version_stays_as_it_is() {
+    let (sqlite, postgres) = (Database::sqlite(), Database::postgres());
+    fill(&sqlite.open().await).await;
+    postgres.open().await.close().await;
+    let server = postgres.postgres.as_ref().unwrap();
+    let before = inspect_database(&postgres.location).await.unwrap().schema;
+    server.execute("UPDATE plenary_schema SET version = version - 1");
+    for (from, to) in [(&sqlite.location, &postgres.location), (&postgres.location, &sqlite.location)] {
+        let refused = copy_database(from, to, |_| {}).await.unwrap_err();
+        assert!(matches!(refused, CopyError::OldSchema { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("plenary database migrate"), "{refused}");
+    }
+    assert_eq!(inspect_database(&postgres.location).await.unwrap().schema, before - 1, "nothing is changed");
+}
+
 /// A copy that is found wrong is not there afterwards: half of it would be taken for all.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_differs_is_found_and_taken_back() {

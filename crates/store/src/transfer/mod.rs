@@ -85,6 +85,18 @@ pub enum CopyError {
         /// Where it was looked for.
         location: Location,
     },
+    /// One of them is of an older version, which a copy would bring up to date: that version would not take it any more.
+    #[error(
+        "the schema of {location} is older than this version ({schema} of {schema_known}); nothing was changed. Bring it up to date first: `plenary database migrate`"
+    )]
+    OldSchema {
+        /// The database that is older.
+        location: Location,
+        /// Its schema.
+        schema: usize,
+        /// That of this version.
+        schema_known: usize,
+    },
     /// The target is in use.
     #[error(
         "{location} is not empty (rows in its table {table}: {rows}). A copy goes into an empty database only; nothing was changed. Name another one, or empty this one first"
@@ -142,6 +154,12 @@ pub async fn copy_database(
     {
         return Err(CopyError::NoSource { location: from.clone() });
     }
+    if schema_now(from).await? == 0 {
+        return Err(CopyError::NoSource { location: from.clone() });
+    }
+    if !matches!(to, Location::Sqlite(file) if !file.exists()) {
+        schema_now(to).await?;
+    }
     let source = Store::open_at(from).await?;
     let target = Store::open_at(to).await?;
     let mut reading = source.base.snapshot(READING).await?;
@@ -161,6 +179,17 @@ pub async fn copy_database(
     source.close().await;
     target.close().await;
     Ok(copied)
+}
+
+/// The schema of a database that is looked at as it is; 0: it has none yet.
+async fn schema_now(location: &Location) -> Result<usize, CopyError> {
+    let looked = Base::inspect(location).await?;
+    looked.base.close().await;
+    let (schema, schema_known) = (looked.schema, looked.schema_known);
+    if schema > 0 && schema < schema_known {
+        return Err(CopyError::OldSchema { location: location.clone(), schema, schema_known });
+    }
+    Ok(schema)
 }
 
 async fn copy_table(
