@@ -146,6 +146,30 @@ fn a_store_that_fails_ends_the_dialogue_with_a_sentence() {
     world.assert_clean();
 }
 
+/// A PIN that is right is neither refused nor counted as a guess.
+#[test]
+fn a_store_that_fails_over_a_pin_ends_the_dialogue_with_a_sentence() {
+    let mut world = world();
+    let call = world.enter("100");
+    world.listen();
+    world.press(call, "1001");
+    world.listen();
+    world.heard(call);
+    world.store_fails = true;
+    world.press(call, "4711#");
+    assert_eq!(world.heard(call), ["sys.trouble"]);
+    world.listen();
+    assert_eq!(world.store.wrong_pins, 0);
+    world.ended(call);
+    world.assert_clean();
+    // Who calls again is let in.
+    world.store_fails = false;
+    let call = world.enter("100");
+    world.press(call, "1001");
+    world.press(call, "4711#");
+    assert_eq!(world.heard(call).last().unwrap(), "wait.first");
+}
+
 #[test]
 fn a_caller_who_hangs_up_anywhere_leaves_nothing_behind() {
     // How far the caller comes before hanging up: each prefix of the way in.

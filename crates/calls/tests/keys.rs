@@ -654,6 +654,29 @@ fn a_leader_makes_a_reserved_conference_longer_where_seats_are_left() {
 }
 
 #[test]
+fn a_store_that_fails_over_an_extension_is_a_key_that_failed_and_the_conference_goes_on() {
+    let mut world = world(json!({"time_warnings_min": []}));
+    world.reserve("Tea", 0, None);
+    let (leader, other) = two(&mut world);
+    world.store.may_extend = true;
+    world.press(leader, "*#");
+    assert_eq!(world.heard(leader)[0], "time.left");
+    world.heard(other);
+    world.store_fails = true;
+    world.press(leader, "1");
+    assert_eq!(world.heard(leader), ["key.failed"]);
+    world.listen();
+    assert!(world.heard(other).is_empty(), "nobody is told of time that there is not");
+    assert_eq!(world.roster("Tea"), [leader, other]);
+    // Tried again, it is done.
+    world.store_fails = false;
+    world.press(leader, "*#");
+    world.heard(leader);
+    world.press(leader, "1");
+    assert_eq!(world.heard(leader), ["time.extended-15"]);
+}
+
+#[test]
 fn leaders_hear_that_wrong_pins_are_tried() {
     let mut world = world(json!({}));
     let (leader, _) = two(&mut world);
