@@ -260,7 +260,7 @@ impl Followers {
         Ok(follower)
     }
 
-    async fn take_place(&self, account: AccountId, levels: bool) -> Result<Place, NotFollowed> {
+    async fn take_place(&self, account: AccountId, levels: bool) -> Result<FollowerSlot, NotFollowed> {
         // Read before the lock is taken; a reader that begins a little too early sends what nobody misses.
         let bounds = self.0.store.event_bounds(account).await.map_err(NotFollowed::Store)?;
         let mut accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -287,7 +287,7 @@ impl Followers {
         if levels {
             channel.levels_wanted.notify_one();
         }
-        Ok(Place { channel: channel.clone(), levels })
+        Ok(FollowerSlot { channel: channel.clone(), levels })
     }
 
     /// Ends the reader of an account that nobody follows any more.
@@ -452,12 +452,12 @@ fn reset(EventBounds { first, last }: EventBounds) -> Bytes {
 }
 
 /// One of those that an account may have.
-struct Place {
+struct FollowerSlot {
     channel: Arc<Channel>,
     levels: bool,
 }
 
-impl Drop for Place {
+impl Drop for FollowerSlot {
     fn drop(&mut self) {
         self.channel.followers.fetch_sub(1, Relaxed);
         self.channel.with_levels.fetch_sub(usize::from(self.levels), Relaxed);
@@ -491,7 +491,7 @@ pub(crate) struct Follower {
     keep_alive: Interval,
     since: u32,
     phase: watch::Receiver<Phase>,
-    place: Place,
+    place: FollowerSlot,
 }
 
 impl Follower {

@@ -3,7 +3,7 @@
 
 use crate::{
     answer::to_the_end,
-    audit::{Asked, Audited, Auditor, Doer, Outcome},
+    audit::{Audited, AuditedRequest, Auditor, Doer, Outcome},
     auth::AuthenticatedAs,
     caller::{Contradiction, caller, is_secure},
     cookie::ThroughProxy,
@@ -195,8 +195,8 @@ impl RequestHead {
     }
 
     /// What the audit log tells of it in any case.
-    fn asked(&self, id: &str, at: Timestamp) -> Asked {
-        Asked {
+    fn asked(&self, id: &str, at: Timestamp) -> AuditedRequest {
+        AuditedRequest {
             method: self.method.clone(),
             path: self.uri.path().to_owned(),
             source: self.source(),

@@ -141,14 +141,14 @@ struct Shared {
     archive: Archive,
     config: RecorderConfig,
     fresh: Arc<opus::Encoder>,
-    writers: Vec<Sender<Command>>,
+    writers: Vec<Sender<WriterCommand>>,
     next: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// To a writing thread. The queue has no bound: a few for each recording.
 #[derive(Debug)]
-enum Command {
+enum WriterCommand {
     Begin(Box<Session>),
     Note(String, Note),
     /// The disk has not confirmed what was written.
@@ -160,8 +160,8 @@ enum Command {
 /// For the thread that waits for the disk.
 enum Job {
     /// Files, each with the id of its recording. Of those that the disk refuses, the writing thread is told.
-    Data(Vec<(String, Arc<StoredFile>)>, Sender<Command>),
-    Manifest(UnwrittenManifest, Sender<Command>),
+    Data(Vec<(String, Arc<StoredFile>)>, Sender<WriterCommand>),
+    Manifest(UnwrittenManifest, Sender<WriterCommand>),
     /// After its manifests, which are older than the one that completes it.
     Ended(Box<Ended>),
 }
@@ -276,7 +276,7 @@ impl Recorder {
         })?;
         let manifest = session.manifest.clone();
         let writer = shared.next.fetch_add(1, Relaxed) % shared.writers.len();
-        shared.writers[writer].send(Command::Begin(Box::new(session))).map_err(|_| OpenError::Ended)?;
+        shared.writers[writer].send(WriterCommand::Begin(Box::new(session))).map_err(|_| OpenError::Ended)?;
         Ok((manifest, feed))
     }
 
@@ -284,14 +284,14 @@ impl Recorder {
     pub fn note(&self, id: &str, note: &Note) {
         // Which thread has it is known there.
         for writer in &self.shared.writers {
-            let _ = writer.send(Command::Note(id.to_owned(), note.clone()));
+            let _ = writer.send(WriterCommand::Note(id.to_owned(), note.clone()));
         }
     }
 
     /// Ends what still runs, and returns when all files are complete.
     pub fn shutdown(&self) {
         for writer in &self.shared.writers {
-            let _ = writer.send(Command::Shutdown);
+            let _ = writer.send(WriterCommand::Shutdown);
         }
         let threads =
             std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
@@ -305,7 +305,7 @@ impl Recorder {
 impl Drop for Shared {
     fn drop(&mut self) {
         for writer in &self.writers {
-            let _ = writer.send(Command::Shutdown);
+            let _ = writer.send(WriterCommand::Shutdown);
         }
     }
 }
@@ -321,9 +321,9 @@ fn new_id(now_ms: i64) -> io::Result<String> {
 
 /// A writing thread.
 struct Writer {
-    commands: Receiver<Command>,
+    commands: Receiver<WriterCommand>,
     /// By which the thread that waits for the disk reaches this one.
-    of_disk: Sender<Command>,
+    of_disk: Sender<WriterCommand>,
     sessions: Vec<Session>,
     fresh: Arc<opus::Encoder>,
     jobs: Jobs,
@@ -338,15 +338,15 @@ impl Writer {
         loop {
             let waits = if self.sessions.is_empty() { SYNC_EVERY } else { LOOK_EVERY };
             match self.commands.recv_timeout(waits) {
-                Ok(Command::Begin(session)) => self.sessions.push(*session),
-                Ok(Command::Note(id, note)) => {
+                Ok(WriterCommand::Begin(session)) => self.sessions.push(*session),
+                Ok(WriterCommand::Note(id, note)) => {
                     if let Some(session) = self.sessions.iter_mut().find(|one| one.manifest.id == id) {
                         session.note(note);
                     }
                     // More may wait.
                     continue;
                 }
-                Ok(Command::Failed(id, failure)) => {
+                Ok(WriterCommand::Failed(id, failure)) => {
                     // It may have ended meanwhile.
                     if let Some(place) = self.sessions.iter().position(|one| one.manifest.id == id) {
                         let mut session = self.sessions.swap_remove(place);
@@ -355,7 +355,7 @@ impl Writer {
                     }
                     continue;
                 }
-                Ok(Command::Shutdown) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(WriterCommand::Shutdown) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.pump();
@@ -443,9 +443,9 @@ fn finish(ended: &Receiver<Ended>, on_event: &OnRecorderEvent) {
 fn force(jobs: &Receiver<Job>, waiting: &AtomicUsize, ended: &Sender<Ended>) {
     // After such an error the kernel has dropped what it could not write, and says so once: what the file holds is not known any more
     // (fsync(2)). The recording ends.
-    let failed = |id: String, error: &io::Error, writer: &Sender<Command>| {
+    let failed = |id: String, error: &io::Error, writer: &Sender<WriterCommand>| {
         warn!(recording = %id, %error, "a recording could not be forced onto the disk: it ends");
-        let _ = writer.send(Command::Failed(id, failure_of(error)));
+        let _ = writer.send(WriterCommand::Failed(id, failure_of(error)));
     };
     while let Ok(job) = jobs.recv() {
         match job {
@@ -510,7 +510,7 @@ mod tests {
         let waiting = AtomicUsize::new(3);
         force(&received, &waiting, &channel().0);
         let failed = told.try_iter().map(|command| match command {
-            Command::Failed(id, failure) => (id, failure),
+            WriterCommand::Failed(id, failure) => (id, failure),
             other => panic!("{other:?}"),
         });
         let expected = ["bad", "worse", "lost"].map(|id| (id.to_owned(), RecordingFailure::StorageFailed));
@@ -548,7 +548,7 @@ mod tests {
                 assert!(feed.end_tick());
             }
         }
-        let failed = Command::Failed(bad.id.clone(), RecordingFailure::StorageFailed);
+        let failed = WriterCommand::Failed(bad.id.clone(), RecordingFailure::StorageFailed);
         recorder.shared.writers[0].send(failed).expect("the thread runs");
         let next = || told.recv_timeout(Duration::from_secs(20)).expect("it is told");
         let failing = RecorderEvent::Failing { id: bad.id.clone(), failure: RecordingFailure::StorageFailed };

@@ -167,12 +167,12 @@ pub(crate) struct Audited(Arc<Inner>);
 
 struct Inner {
     auditor: Arc<Auditor>,
-    asked: Asked,
+    asked: AuditedRequest,
     noted: Mutex<Noted>,
 }
 
 /// What is known of a request before anybody has looked at it.
-pub(crate) struct Asked {
+pub(crate) struct AuditedRequest {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) source: Option<String>,
@@ -199,7 +199,7 @@ impl fmt::Debug for Audited {
 }
 
 impl Audited {
-    pub(crate) fn new(auditor: Arc<Auditor>, asked: Asked) -> Self {
+    pub(crate) fn new(auditor: Arc<Auditor>, asked: AuditedRequest) -> Self {
         Self(Arc::new(Inner { auditor, asked, noted: Mutex::default() }))
     }
 
@@ -260,7 +260,7 @@ impl Audited {
     pub(crate) fn begun(&self, doer: Doer) -> AuditEntry {
         let (before, request) = self.noted(|noted| (noted.before.clone(), noted.request.clone()));
         let Doer { account, actor, key, person } = doer;
-        let Asked { method, path, source, request_id, at } = &self.0.asked;
+        let AuditedRequest { method, path, source, request_id, at } = &self.0.asked;
         AuditEntry {
             at: *at,
             account,
@@ -287,7 +287,7 @@ impl Audited {
         }
         let begun = self.begun(doer);
         let subject = self.noted(|noted| noted.subject.take());
-        let Inner { auditor, asked: Asked { method, path, .. }, .. } = &*self.0;
+        let Inner { auditor, asked: AuditedRequest { method, path, .. }, .. } = &*self.0;
         let shown_at = subject.or_else(|| match *method {
             Method::PUT | Method::PATCH => Some(path.clone()),
             Method::POST => location,

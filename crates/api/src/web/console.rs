@@ -32,9 +32,10 @@ const PERMISSIONS: &str = "microphone=(self), speaker-selection=(self), autoplay
      camera=(), display-capture=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), bluetooth=(), midi=()";
 
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(files: &'static [File]) -> Router<S> {
-    let page =
-        move |name: &'static str| only(GET, get(move |asked: Asked| async move { asked.page(files, name) }));
-    let file = move || only(GET, get(move |asked: Asked| async move { asked.file(files) }));
+    let page = move |name: &'static str| {
+        only(GET, get(move |asked: FileRequest| async move { asked.page(files, name) }))
+    };
+    let file = move || only(GET, get(move |asked: FileRequest| async move { asked.file(files) }));
     let router = Router::new()
         .route("/", only(GET, get(move || async move { index(files) })))
         .route("/console", page(CONSOLE))
@@ -47,13 +48,13 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(files: &'static [File]) -
 }
 
 /// What of a request decides how a file is sent.
-struct Asked {
+struct FileRequest {
     uri: Uri,
     headers: HeaderMap,
     is_secure: bool,
 }
 
-impl<S: Sync> FromRequestParts<S> for Asked {
+impl<S: Sync> FromRequestParts<S> for FileRequest {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -62,7 +63,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     }
 }
 
-impl Asked {
+impl FileRequest {
     fn page(&self, files: &'static [File], name: &'static str) -> Result<Response<Body>, ApiError> {
         match find(files, name) {
             Some(file) => Ok(self.send(file)),

@@ -66,7 +66,7 @@ pub struct Menus {
     news_being_said: Option<Vec<Item>>,
     last_question: u64,
     /// What was asked for, and until when an answer is awaited.
-    commands: BTreeMap<QuestionId, Asked>,
+    commands: BTreeMap<QuestionId, PendingCommand>,
     counted_at: Option<Mono>,
     is_over: bool,
     outputs: VecDeque<Output>,
@@ -74,7 +74,7 @@ pub struct Menus {
 
 /// A command that waits for its answer.
 #[derive(Debug)]
-struct Asked {
+struct PendingCommand {
     /// Whether the answer may open a menu: no other key was pressed since.
     opens_menu: bool,
     /// It is asked by the menu of the lobby for the next one, and silent where there is none.
@@ -304,7 +304,8 @@ impl Menus {
         }
         self.last_question += 1;
         let question = QuestionId(self.last_question);
-        let asked = Asked { opens_menu: true, is_follow_up, is_in_lobby, until: after_s(now, ANSWER_S_MAX) };
+        let asked =
+            PendingCommand { opens_menu: true, is_follow_up, is_in_lobby, until: after_s(now, ANSWER_S_MAX) };
         self.commands.insert(question, asked);
         self.outputs.push_back(Output::Do { question, command });
     }

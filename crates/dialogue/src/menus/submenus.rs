@@ -1,6 +1,6 @@
 //! Menus below the first one: a few keys that do something else for a short time.
 
-use super::{Asked, Command, EXTEND_MINUTES, Menus, Outcome, Step, Timer, Who};
+use super::{Command, EXTEND_MINUTES, Menus, Outcome, PendingCommand, Step, Timer, Who};
 use crate::{Item, Mono, timers::after_s};
 use plenary_conference::ParticipantId;
 use plenary_speech::{Prompt, Saying};
@@ -135,7 +135,7 @@ impl Menus {
     }
 
     /// The conference has answered a command.
-    pub(super) fn on_outcome(&mut self, asked: &Asked, outcome: Outcome, now: Mono) {
+    pub(super) fn on_outcome(&mut self, asked: &PendingCommand, outcome: Outcome, now: Mono) {
         let says = self.of_outcome(&outcome);
         // A menu that opens later than the next key would take keys that are meant for something else.
         let may_open = asked.opens_menu && self.pressed.is_empty() && self.below.is_none();

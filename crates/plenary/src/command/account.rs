@@ -17,7 +17,7 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
     let mut out = std::io::stdout().lock();
     match command {
         Account::Create { login } => {
-            let command = audit::Command::begin(&store, format!("account create {login}"), None);
+            let command = audit::AuditedCommand::begin(&store, format!("account create {login}"), None);
             let (account, key) = command.store.create_account_login(&login).await?;
             writeln!(out, "Account {login} created. Its API Access Key, shown this once:\n{key}")?;
             let after = json!({ "id": account.id.0, "login": login });
@@ -40,7 +40,7 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
                 conference: conference.map(ConferenceName::new),
                 expires_at: expires_in_days.map(|days| wall_now().plus_minutes(days * 24 * 60)),
             };
-            let command = audit::Command::begin(&store, format!("account key new {login}"), None);
+            let command = audit::AuditedCommand::begin(&store, format!("account key new {login}"), None);
             let (made, key) = command.store.key_new(account.id, &settings).await?;
             writeln!(
                 out,
@@ -73,7 +73,7 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
             let account = find(&store, &login).await?;
             let before = store.keys(account.id).await?.into_iter().find(|one| one.id.0 == key);
             let what = format!("account key revoke {login} {key}");
-            let command = audit::Command::begin(&store, what, before.as_ref().map(shown));
+            let command = audit::AuditedCommand::begin(&store, what, before.as_ref().map(shown));
             if !command.store.key_revoke(account.id, plenary_store::KeyId(key)).await? {
                 bail!("{login} has no valid key {key}. `plenary account key list {login}` shows its keys.");
             }
@@ -115,7 +115,8 @@ async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> 
             let account = find(store, &login).await?;
             let services = (!services.is_empty()).then_some(services);
             let shown = services.clone();
-            let command = audit::Command::begin(store, format!("account webrtc-key new {login}"), None);
+            let command =
+                audit::AuditedCommand::begin(store, format!("account webrtc-key new {login}"), None);
             let key = match key {
                 Some(key) => {
                     command.store.put_webrtc_key(account.id, &key, services.as_deref()).await?;
@@ -142,7 +143,7 @@ async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> 
         WebRtcKey::Revoke { login, key } => {
             let account = find(store, &login).await?;
             let what = format!("account webrtc-key revoke {login} {key}");
-            let command = audit::Command::begin(store, what, Some(json!({ "key": key })));
+            let command = audit::AuditedCommand::begin(store, what, Some(json!({ "key": key })));
             if !command.store.revoke_webrtc_key(account.id, &key).await? {
                 bail!(
                     "{login} has no valid access key {key}. `plenary account webrtc-key list {login}` shows its keys."

@@ -21,7 +21,7 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
             let before = store.find_person(&mail).await?;
             let address = before.as_ref().map_or(mail.trim(), |person| &person.mail);
             let path = format!("person invite {address}");
-            let command = audit::Command::begin(&store, path, before.as_ref().map(shown));
+            let command = audit::AuditedCommand::begin(&store, path, before.as_ref().map(shown));
             let person = match &before {
                 Some(person) => {
                     let on_top = move |person: &Person| {
@@ -88,7 +88,7 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
         Command::Unlink { mail } => {
             let person = known(&store, &mail).await?;
             let path = format!("person unlink {}", person.mail);
-            let command = audit::Command::begin(&store, path, Some(shown(&person)));
+            let command = audit::AuditedCommand::begin(&store, path, Some(shown(&person)));
             if !command.store.unlink_person(person.id).await? {
                 bail!("{mail} has not signed in at a provider");
             }
@@ -101,7 +101,7 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
         Command::Remove { mail } => {
             let person = known(&store, &mail).await?;
             let path = format!("person remove {}", person.mail);
-            let command = audit::Command::begin(&store, path, Some(shown(&person)));
+            let command = audit::AuditedCommand::begin(&store, path, Some(shown(&person)));
             let removed = command.store.remove_person(person.id, |_| Ok::<_, Infallible>(())).await;
             let removed = removed.map_err(|error| match error {
                 ChangeError::Refused(never) => match never {},
@@ -144,7 +144,7 @@ async fn set_disabled(store: &Store, mail: &str, is_disabled: bool) -> anyhow::R
     }
     let what = if is_disabled { "disable" } else { "enable" };
     let command =
-        audit::Command::begin(store, format!("person {what} {}", before.mail), Some(shown(&before)));
+        audit::AuditedCommand::begin(store, format!("person {what} {}", before.mail), Some(shown(&before)));
     let settings = |person: &Person| PersonSettings { is_disabled, ..person.settings() };
     let after = change(&command.store, &before, settings).await?;
     command.done(Some(shown(&after))).await

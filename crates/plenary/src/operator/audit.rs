@@ -41,12 +41,12 @@ fn without_secrets(value: Option<Value>) -> Option<Value> {
 }
 
 /// A command that this process carries out: what it changes by the store is in the audit log with it.
-pub(crate) struct Command {
+pub(crate) struct AuditedCommand {
     pub(crate) store: Store,
     entry: Arc<AuditEntry>,
 }
 
-impl Command {
+impl AuditedCommand {
     pub(crate) fn begin(store: &Store, path: String, before: Option<Value>) -> Self {
         let entry = Arc::new(command(path, own_uid(), before));
         let store = store.acting(Doing { actor: Actor::api(), entry: Some(entry.clone()), visitor: None });
