@@ -291,9 +291,9 @@ pub enum ConferenceChange {
     RefuseAll,
     /// A participant goes to another conference.
     Move {
-        /// Who.
+        /// The participant, who is in.
         participant: ParticipantId,
-        /// Where to.
+        /// The conference that it goes to; made where there is none.
         to: ConferenceName,
     },
     /// What is set for it.

@@ -103,7 +103,7 @@ pub struct Ban {
     pub doubtful: bool,
     /// The only caller from there that is not answered, and what it asked for; `None`: all.
     pub caller: Option<String>,
-    /// Why.
+    /// What the source did to be banned.
     pub reason: BanReason,
 }
 

@@ -61,7 +61,7 @@ pub struct TrunkState {
 /// The outcome of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TransferState {
-    /// Whom.
+    /// The target that the telephone was asked to call.
     pub to: String,
     /// How far it has come.
     pub state: TransferProgress,

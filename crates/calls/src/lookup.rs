@@ -19,26 +19,26 @@ pub enum Lookup {
     Caller(Box<CallerQuery>),
     /// The service of this name, among those of this account alone. [`Found::Service`] answers.
     Service {
-        /// Whose.
+        /// The account that the service has to belong to.
         account: AccountId,
         /// Its name, or one that it takes.
         service: ServiceName,
     },
     /// The numbers of an account's rooms. [`Found::RoomNumbers`] answers.
     RoomNumbers {
-        /// Whose.
+        /// The account whose rooms they are.
         account: AccountId,
     },
     /// A room. [`Found::Room`] answers.
     Room {
-        /// Whose.
+        /// The account that the room belongs to.
         account: AccountId,
         /// Its number.
         number: String,
     },
     /// What a PIN is good for. [`Found::Pin`] answers.
     Pin {
-        /// Whose room.
+        /// The account of the room.
         account: AccountId,
         /// Its number.
         room: String,
@@ -49,7 +49,7 @@ pub enum Lookup {
     },
     /// Makes a reserved conference longer, as far as seats are left. [`Found::Extended`] answers.
     Extend {
-        /// Which.
+        /// The reserved conference that is in progress.
         conference: ConferenceKey,
         /// By so many minutes.
         minutes: u32,

@@ -50,7 +50,7 @@ pub struct CallKind {
 pub enum MediaCommand {
     /// Opens the ports of a call in a room. [`MediaEvent::Opened`] answers.
     Open {
-        /// Which call.
+        /// The call that the ports are for.
         call: CallNumber,
         /// Where its audio is mixed.
         room: RoomNumber,
@@ -60,26 +60,26 @@ pub enum MediaCommand {
     /// Asks whether there is time enough for the work of a call, which counts from now on if so. [`MediaEvent::Weighed`]
     /// answers.
     Weigh {
-        /// Which call.
+        /// The call under whose number the work counts.
         call: CallNumber,
         /// What its work depends on.
         kind: CallKind,
     },
     /// Counts the work of a call that cannot be refused.
     Count {
-        /// Which call.
+        /// The call under whose number the work counts.
         call: CallNumber,
         /// What its work depends on.
         kind: CallKind,
     },
     /// The work of a call that counts has begun.
     Began {
-        /// Which call.
+        /// The call, weighed or counted before.
         call: CallNumber,
     },
     /// Sets or changes what was agreed on.
     SetStream {
-        /// Which call.
+        /// The call, whose ports are open.
         call: CallNumber,
         /// What was agreed on.
         stream: Box<Stream>,
@@ -88,7 +88,7 @@ pub enum MediaCommand {
     },
     /// Who is heard, and who hears.
     SetVoice {
-        /// Which call.
+        /// The call that speaks and listens.
         call: CallNumber,
         /// The others hear it.
         speaks: bool,
@@ -97,40 +97,40 @@ pub enum MediaCommand {
     },
     /// What is done to the voice of a call.
     SetProcessing {
-        /// Which call.
+        /// The call whose voice it is.
         call: CallNumber,
-        /// What.
+        /// What is on from now on.
         processing: AudioProcessing,
     },
     /// Whether keys are also looked for as tones in the audio of a call.
     SetInbandDtmf {
-        /// Which call.
+        /// The call in whose audio they are looked for.
         call: CallNumber,
         /// `None`: as configured.
         inband_dtmf: Option<InbandDtmf>,
     },
     /// Takes a call into another room: its ports, its keys and its packets go on as they are.
     Move {
-        /// Which call.
+        /// The call that moves.
         call: CallNumber,
         /// Where its audio is mixed from now on.
         room: RoomNumber,
     },
     /// Puts a call on hold: it hears this over and over, and is not heard. What is said to it alone is heard.
     Hold {
-        /// Which call.
+        /// The call that is put on hold.
         call: CallNumber,
-        /// What.
+        /// What it hears meanwhile.
         music: Vec<Clip>,
     },
     /// Takes a call off hold.
     Resume {
-        /// Which call.
+        /// The call that was on hold.
         call: CallNumber,
     },
     /// How loud a call is heard, and hears, in dB against what it would be.
     SetLevels {
-        /// Which call.
+        /// The call whose volumes are set.
         call: CallNumber,
         /// Of its voice for the others.
         talk_db: f32,
@@ -139,43 +139,43 @@ pub enum MediaCommand {
     },
     /// Who hears a call while it speaks.
     SetHeardBy {
-        /// Which call.
+        /// The call that speaks.
         call: CallNumber,
         /// These alone; `None`: all of the room.
         by: Option<Vec<CallNumber>>,
     },
     /// Records what a caller says as its name. [`MediaEvent::Recorded`] follows.
     RecordName {
-        /// Which call.
+        /// The call of the caller.
         call: CallNumber,
         /// Its number. Drawn by [`crate::Calls`], never twice.
         id: RecordingId,
     },
     /// Ends the recording of a name.
     StopName {
-        /// Which call.
+        /// The call whose name is being recorded.
         call: CallNumber,
     },
     /// A recorded name is not played any more.
     ForgetName {
-        /// Which.
+        /// The name, by what recording it gave.
         id: RecordingId,
     },
     /// A key came by signalling. [`MediaEvent::KeyPressed`] answers, unless the same press has come with the media.
     PressKey {
-        /// Which call.
+        /// The call by whose signalling it came.
         call: CallNumber,
         /// `0` to `9`, `*`, `#`, `A` to `D`.
         key: char,
     },
     /// The connection of the call's signalling is closed: no RTP for five seconds ends it.
     CutOff {
-        /// Which call.
+        /// The call that has lost its connection.
         call: CallNumber,
     },
     /// Plays a list over whatever else is heard.
     Play {
-        /// To whom.
+        /// The call or the room that hears it.
         to: PlayTo,
         /// Under which number.
         play: PlayNumber,
@@ -190,12 +190,12 @@ pub enum MediaCommand {
     },
     /// Stops what is being played.
     StopPlay {
-        /// What.
+        /// What plays, by the number that it was given.
         play: PlayNumber,
     },
     /// Closes the ports of a call. [`MediaEvent::Closed`] follows.
     Close {
-        /// Which call.
+        /// The call that is over for the media plane.
         call: CallNumber,
     },
 }
@@ -214,7 +214,7 @@ pub struct NoMedia {
 pub enum MediaEvent {
     /// The ports of a call are open, or cannot be had.
     Opened {
-        /// Which call.
+        /// The call that asked for ports.
         call: CallNumber,
         /// The address that RTP is received at, where it is not all of them, and the address of ours that the other side
         /// reaches it by.
@@ -222,53 +222,53 @@ pub enum MediaEvent {
     },
     /// There is time enough for the work of a call, or not.
     Weighed {
-        /// Which call.
+        /// The call whose work was weighed.
         call: CallNumber,
         /// `Err`: the share of its time that a media thread would be at work, 1 being all of it.
         afforded: Result<(), f64>,
     },
     /// A telephone key was pressed, whichever way it came.
     KeyPressed {
-        /// Whose telephone.
+        /// The call on whose telephone it was.
         call: CallNumber,
         /// `0` to `9`, `*`, `#`, `A` to `D`.
         key: char,
     },
     /// The participant has begun or stopped talking.
     Talking {
-        /// Which call.
+        /// The call of the participant.
         call: CallNumber,
         /// It has begun.
         talking: bool,
     },
     /// ICE or DTLS did not get through in time, or no RTP came after RTCP's goodbye.
     RtpTimeout {
-        /// Which call.
+        /// The call that no media reaches.
         call: CallNumber,
     },
     /// Audio is expected, and nothing has ever come, for long.
     NeverHeard {
-        /// Which call.
+        /// The call that was never heard.
         call: CallNumber,
     },
     /// The other side has closed its DTLS session.
     PeerClosed {
-        /// Which call.
+        /// The call whose session it was.
         call: CallNumber,
     },
     /// Nothing came for long; the call is on hold.
     HoldTimeout {
-        /// Which call.
+        /// The call that is on hold.
         call: CallNumber,
     },
     /// No RTP comes, be it that it has ceased or never began; the call is not on hold.
     SilenceTimeout {
-        /// Which call.
+        /// The call that has fallen silent.
         call: CallNumber,
     },
     /// Audio goes one way, or both again.
     OneWay {
-        /// Which call.
+        /// The call whose audio it is.
         call: CallNumber,
         /// Which way it does not go; `None`: it goes both ways.
         one_way: Option<OneWay>,
@@ -284,7 +284,7 @@ pub enum MediaEvent {
     },
     /// What was played is over.
     PlayFinished {
-        /// What.
+        /// What played, by the number that it was given.
         play: PlayNumber,
     },
     /// Something of a play list is left out.
@@ -296,14 +296,14 @@ pub enum MediaEvent {
     },
     /// The ports of a call are closed.
     Closed {
-        /// Which call.
+        /// The call whose ports they were.
         call: CallNumber,
         /// Its statistics, as they are kept in the record of the call.
         stats: String,
     },
     /// A room was given up because of an error of ours, and its calls are closed.
     RoomFailed {
-        /// Which.
+        /// The room that is gone.
         room: RoomNumber,
         /// The calls that were in it.
         calls: Vec<CallNumber>,

@@ -25,9 +25,9 @@ pub enum Question {
     Home(HomeQuestion),
     /// About a conference's participants at their edge: the home says who they are.
     Participants {
-        /// Whose conference.
+        /// The account that asks; the conference is one of its own.
         account: AccountId,
-        /// Which one.
+        /// The conference, by name or reservation.
         which: ConferenceRef,
         /// What about them.
         what: ParticipantsQuestion,
@@ -56,11 +56,11 @@ pub enum HomeQuestion {
     Reservation(Event),
     /// Changes a participant; [`Answer::Done`] once its edge has done it.
     Change {
-        /// Whose conference.
+        /// The account that asks; the conference is one of its own.
         account: AccountId,
-        /// Which one.
+        /// The conference, by name or reservation.
         which: ConferenceRef,
-        /// Which participant.
+        /// The participant that is changed, who is in.
         participant: ParticipantId,
         /// What becomes of it.
         change: ParticipantAction,
@@ -72,7 +72,7 @@ pub enum HomeQuestion {
     List(AccountId),
     /// Conferences of the account by name. [`Answer::Overviews`].
     Overviews {
-        /// Whose.
+        /// The account whose conferences they are.
         account: AccountId,
         /// Those after this name.
         after: Option<ConferenceName>,
@@ -85,9 +85,9 @@ pub enum HomeQuestion {
     Overview(ConferenceKey),
     /// State and participants. [`Answer::Participants`].
     Participants {
-        /// Whose conference.
+        /// The account that asks; the conference is one of its own.
         account: AccountId,
-        /// Which one.
+        /// The conference, by name or reservation.
         which: ConferenceRef,
     },
     /// Who is heard talking in conferences of the account. [`Answer::Talkers`].
@@ -96,9 +96,9 @@ pub enum HomeQuestion {
     Reservations(AccountId, Box<ReservationsQuery>),
     /// A reservation and its state. [`Answer::Reservation`].
     Find {
-        /// Whose.
+        /// The account that asks; the reservation is one of its own.
         account: AccountId,
-        /// Which one.
+        /// The token that booking it gave.
         token: ReservationToken,
     },
 }
@@ -143,9 +143,9 @@ pub enum EdgeQuestion {
     TrunkStates(AccountId),
     /// Calls a participant into a conference. [`Answer::Call`] once there is a seat.
     Invite {
-        /// Whose conference.
+        /// The account whose trunks and users the call may take.
         account: AccountId,
-        /// Which one.
+        /// The conference that the called participant enters.
         conference: ConferenceName,
         /// Whom to call, and how.
         invitation: Box<Invitation>,
@@ -154,7 +154,7 @@ pub enum EdgeQuestion {
     Rename {
         /// The conference.
         conference: ConferenceKey,
-        /// Which participant.
+        /// The participant that gets another name.
         participant: ParticipantId,
         /// The name; `None`: it has none.
         display_name: Option<String>,
@@ -163,7 +163,7 @@ pub enum EdgeQuestion {
     SetInbandDtmf {
         /// The conference.
         conference: ConferenceKey,
-        /// Which participant.
+        /// The participant whose audio is meant.
         participant: ParticipantId,
         /// `None`: as configured.
         inband_dtmf: Option<InbandDtmf>,
@@ -172,7 +172,7 @@ pub enum EdgeQuestion {
     CheckUnmuteKey {
         /// The conference.
         conference: ConferenceKey,
-        /// Which participant.
+        /// The participant whose keys are looked at.
         participant: ParticipantId,
     },
     /// Plays something to a conference or to one participant. [`Answer::Playback`].
@@ -191,11 +191,11 @@ pub enum EdgeQuestion {
     },
     /// Has the telephone of a participant call another address. [`Answer::Call`].
     Transfer {
-        /// Whose conference.
+        /// The account that asks; the conference is one of its own.
         account: AccountId,
-        /// Which one.
+        /// The conference that the participant is in.
         conference: ConferenceName,
-        /// Which participant.
+        /// The participant whose telephone is asked.
         participant: ParticipantId,
         /// Whom to call.
         to: String,

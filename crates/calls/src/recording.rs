@@ -21,7 +21,7 @@ pub enum RecorderCommand {
         conference: ConferenceKey,
         /// Its place in the media plane.
         room: RoomNumber,
-        /// How.
+        /// Tracks, format and notice to the participants.
         settings: RecordingSettings,
         /// The recording that it goes on with, and which part that was.
         continues: Option<(ConferenceRecordingId, u32)>,
@@ -30,19 +30,19 @@ pub enum RecorderCommand {
     },
     /// Records nothing for now, or goes on.
     Pause {
-        /// Which one.
+        /// The recording that pauses or goes on.
         recording: ConferenceRecordingId,
         /// It is paused now.
         is_paused: bool,
     },
     /// Ends one.
     End {
-        /// Which one.
+        /// The recording that ends.
         recording: ConferenceRecordingId,
     },
     /// A participant is in the conference.
     NoteJoined {
-        /// Of which one.
+        /// The recording of that conference.
         recording: ConferenceRecordingId,
         /// Its call, as the tracks are numbered by.
         call: CallNumber,
@@ -53,7 +53,7 @@ pub enum RecorderCommand {
     },
     /// A participant was told.
     NoteTold {
-        /// Of which one.
+        /// The recording that it was told of.
         recording: ConferenceRecordingId,
         /// Its id.
         participant: ParticipantId,
@@ -79,16 +79,16 @@ pub enum RecorderEvent {
     },
     /// Audio was lost; silence is in its place.
     Lost {
-        /// Of which one.
+        /// The recording that goes on without it.
         recording: ConferenceRecordingId,
         /// How much since the last time, in milliseconds over all tracks.
         ms: u64,
     },
     /// It ends by itself.
     Failed {
-        /// Which one.
+        /// The recording that has ended.
         recording: ConferenceRecordingId,
-        /// Why.
+        /// What made it end.
         failure: RecordingFailure,
     },
 }

@@ -13,7 +13,7 @@ pub struct BookedSeats {
     pub starts_at: Timestamp,
     /// First instant at which they are free again.
     pub ends_at: Timestamp,
-    /// How many.
+    /// Seats that are taken in this time.
     pub seats: u32,
 }
 

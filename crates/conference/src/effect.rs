@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 pub enum Effect {
     /// Whether `participant` is heard by the others and hears them. Sent when it enters and whenever it changes.
     SetVoice {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
-        /// Who.
+        /// The participant who is heard or not.
         participant: ParticipantId,
         /// The others hear it.
         speaks: bool,
@@ -39,18 +39,18 @@ pub enum Effect {
     },
     /// Plays `what` in a loop to one participant until [`Effect::StopLoop`].
     StartLoop {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
-        /// To whom.
+        /// The participant who hears it.
         participant: ParticipantId,
-        /// What.
+        /// What is played, in order, over and over.
         what: PlayList,
     },
     /// Ends that participant's loop.
     StopLoop {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
-        /// Whose.
+        /// The participant who hears the loop.
         participant: ParticipantId,
     },
     /// Says something to participants, after what is being said to them.
@@ -62,18 +62,18 @@ pub enum Effect {
     },
     /// Notifies one participant alone.
     Tell {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
         /// The participant that is notified.
         participant: ParticipantId,
-        /// What.
+        /// What it is notified of.
         news: News,
     },
     /// A participant has become a leader, or is none any more.
     Role {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
-        /// Who.
+        /// The participant whose role changes.
         participant: ParticipantId,
         /// It is one now.
         is_leader: bool,
@@ -81,16 +81,16 @@ pub enum Effect {
     /// A participant is put on hold, where it hears music, or taken off it. What it hears and whether it is heard comes with
     /// [`Effect::SetVoice`].
     Hold {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
-        /// Who.
+        /// The participant who is held.
         participant: ParticipantId,
         /// It is on hold now.
         is_held: bool,
     },
     /// Who hears a participant while it [speaks](Effect::SetVoice). Who enters is heard by all until this says something else.
     HeardBy {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
         /// Who is heard.
         participant: ParticipantId,
@@ -102,22 +102,22 @@ pub enum Effect {
     MoveIn {
         /// Where it is now.
         conference: ConferenceKey,
-        /// Who.
+        /// The participant who comes.
         participant: ParticipantId,
         /// Where it was.
         from: ConferenceKey,
     },
     /// Something is to be done about the recording of the conference.
     Recording {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
-        /// What.
+        /// What is to be done.
         what: RecordingCommand,
     },
     /// Tells a participant who came while the conference is recorded. It is not heard before
     /// [`RecordingReport::Told`](crate::RecordingReport::Told) has come for it.
     TellRecorded {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
         /// Who is told.
         participant: ParticipantId,
@@ -127,14 +127,14 @@ pub enum Effect {
     ForgetName {
         /// Which conference had it.
         conference: ConferenceKey,
-        /// Which one.
+        /// The name, by the recording of it.
         name: NameId,
     },
     /// Ends the call; the participant is already out of the conference and no `Gone` is awaited for it.
     HangUp {
-        /// Which conference decided it.
+        /// The conference that decided it.
         conference: ConferenceKey,
-        /// Whose call.
+        /// The participant whose call is ended.
         participant: ParticipantId,
         /// Why; becomes the BYE's Reason header.
         reason: EndReason,

@@ -18,7 +18,7 @@ pub enum Event {
     ReservationAdded(Reservation),
     /// A reservation's whole duration has become `duration_minutes`; durable already.
     ReservationExtended {
-        /// Which reservation.
+        /// The reservation, by its token.
         token: ReservationToken,
         /// The new whole duration.
         duration_minutes: u32,
@@ -28,7 +28,7 @@ pub enum Event {
     ReservationChanged(Reservation),
     /// A reservation was removed; durable already.
     ReservationRemoved {
-        /// Which reservation.
+        /// The reservation, by its token.
         token: ReservationToken,
     },
     /// A call asks for a seat. On success the seat is taken, but the participant is not yet
@@ -36,7 +36,7 @@ pub enum Event {
     Admit {
         /// The call's participant id.
         participant: ParticipantId,
-        /// Where to.
+        /// The conference that the call asks to enter.
         conference: ConferenceKey,
         /// What it may do there.
         options: ParticipantOptions,
@@ -50,7 +50,7 @@ pub enum Event {
     AdmitInPlace {
         /// The call's participant id.
         participant: ParticipantId,
-        /// Where to.
+        /// The conference that the call asks to enter.
         conference: ConferenceKey,
         /// What it may do there.
         options: ParticipantOptions,
@@ -59,27 +59,27 @@ pub enum Event {
     },
     /// The admitted call is up (its INVITE transaction is complete): it enters the conference.
     Connected {
-        /// Who.
+        /// The participant whose call is up.
         participant: ParticipantId,
     },
     /// The call has ended, from either side. Also frees the seat of a call that never connected.
     Gone {
-        /// Who.
+        /// The participant whose call has ended.
         participant: ParticipantId,
     },
     /// Another call has entered in place of this one (RFC 3891), which is about to end, or is on its way there: its leaving ends
     /// nothing for the other participants, unless no other call comes.
     TakenOver {
-        /// Who.
+        /// The participant whose place is taken.
         participant: ParticipantId,
         /// Calls that have been admitted and are on their way, where a telephone hands its place to others (RFC 3515).
         by: Vec<ParticipantId>,
     },
     /// A telephone key was pressed.
     KeyPressed {
-        /// Who.
+        /// The participant who pressed it.
         participant: ParticipantId,
-        /// Which key.
+        /// The key that was pressed.
         key: Digit,
     },
     /// The options of the web service of that name; at least one is set.
@@ -104,7 +104,7 @@ pub enum Event {
     ChangeParticipant {
         /// The conference.
         conference: ConferenceKey,
-        /// Which participant.
+        /// The participant, in whatever state.
         participant: ParticipantId,
         /// What changes.
         change: ParticipantChange,
@@ -134,7 +134,7 @@ pub enum Event {
     Move {
         /// Where it is.
         conference: ConferenceKey,
-        /// Who.
+        /// The participant, who is in.
         participant: ParticipantId,
         /// Where it goes. It is created where it does not exist.
         to: ConferenceKey,
@@ -155,7 +155,7 @@ pub enum Event {
     AskToUnmute {
         /// The conference.
         conference: ConferenceKey,
-        /// Which participant.
+        /// The participant, who is in and muted.
         participant: ParticipantId,
     },
     /// All participants hear that the conference will end.
@@ -176,7 +176,7 @@ pub enum Event {
     StartRecording {
         /// The conference.
         conference: ConferenceKey,
-        /// How.
+        /// Tracks, format and notice to the participants.
         settings: RecordingSettings,
     },
     /// Pauses the recording of a conference, or has it go on.
@@ -195,7 +195,7 @@ pub enum Event {
     Recording {
         /// The conference.
         conference: ConferenceKey,
-        /// What.
+        /// What has become of the recording.
         report: RecordingReport,
     },
     /// Who a call is that is about to ask for a seat; [`Event::Admit`] or [`Event::AdmitInPlace`] follows.
@@ -213,7 +213,7 @@ pub enum Event {
         conference: ConferenceKey,
         /// Which participant it is about; `None`: it is about all.
         participant: Option<ParticipantId>,
-        /// What.
+        /// What the edge has seen or done.
         report: EdgeReport,
     },
     /// Ends an open unreserved conference for all participants. A reserved one ends with its reservation
@@ -236,7 +236,7 @@ pub enum EdgeReport {
     },
     /// The call is about to leave for this reason, in one word.
     Leaving {
-        /// Which.
+        /// The reason, as events tell it.
         reason: String,
         /// The participant has brought it about.
         is_own: bool,

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 pub enum ToHome {
     /// A call asks for a seat. [`ToEdge::Granted`] or [`ToEdge::Refused`] answers.
     Admit {
-        /// Where to.
+        /// The conference that it asks to enter.
         conference: ConferenceKey,
         /// The call's participant id.
         participant: ParticipantId,
@@ -53,7 +53,7 @@ pub enum ToHome {
     },
     /// Who a call is that is about to ask for a seat: [`Self::Admit`] follows. Not answered.
     Introduce {
-        /// Where to.
+        /// The conference that it is about to ask.
         conference: ConferenceKey,
         /// The call's participant id.
         participant: ParticipantId,
@@ -64,11 +64,11 @@ pub enum ToHome {
     },
     /// Something that the event log tells. Not answered.
     Report {
-        /// Of which conference.
+        /// The conference whose events it belongs to.
         conference: ConferenceKey,
         /// Which participant it is about; `None`: it is about all.
         participant: Option<ParticipantId>,
-        /// What.
+        /// What the edge has seen or done.
         report: EdgeReport,
     },
     /// The admitted call is up. [`ToEdge::Entered`] or [`ToEdge::Refused`] answers.
@@ -101,7 +101,7 @@ pub enum ToHome {
         conference: ConferenceKey,
         /// The participant's id.
         participant: ParticipantId,
-        /// Which key.
+        /// The key that was pressed.
         key: Digit,
     },
     /// A participant asks for something by keys. [`ToEdge::Outcome`] answers.
@@ -117,7 +117,7 @@ pub enum ToHome {
     },
     /// PINs of a room that leads to this conference are being guessed: its leaders are warned. Not answered.
     Guessing {
-        /// Which conference.
+        /// The conference that the room leads to.
         conference: ConferenceKey,
         /// The number of the room.
         room: String,
@@ -126,19 +126,19 @@ pub enum ToHome {
     },
     /// Something about the recording of a conference. Not answered.
     Recording {
-        /// Which conference.
+        /// The conference that is recorded.
         conference: ConferenceKey,
-        /// What.
+        /// What has become of the recording.
         report: RecordingReport,
     },
     /// Asks who is in: [`ToEdge::Roster`] answers.
     Roster {
-        /// Of which conference.
+        /// The conference, which need not be there.
         conference: ConferenceKey,
     },
     /// The effects of [`ToEdge::Do`] have been carried out.
     Done {
-        /// Of which conference.
+        /// The conference that sent them.
         conference: ConferenceKey,
         /// The number of the [`ToEdge::Do`].
         seq: u64,
@@ -150,7 +150,7 @@ pub enum ToHome {
 pub enum ToEdge {
     /// The seat is taken.
     Granted {
-        /// Where.
+        /// The conference that the seat is in.
         conference: ConferenceKey,
         /// For this call.
         participant: ParticipantId,
@@ -160,18 +160,18 @@ pub enum ToEdge {
     /// The call waits in the lobby; it holds no seat. [`ToEdge::Granted`] or [`ToEdge::Refused`] follows, and the same again
     /// when a leader comes or the last one goes.
     Waiting {
-        /// Where.
+        /// The conference whose lobby it is.
         conference: ConferenceKey,
-        /// Which call.
+        /// The call that waits, by its participant id.
         participant: ParticipantId,
         /// A leader is in and has been notified.
         is_leader_told: bool,
     },
     /// What became of a [`ToHome::Command`]. The effects came before, also those that hang up on the participant who asked.
     Outcome {
-        /// Of which conference.
+        /// The conference that was commanded.
         conference: ConferenceKey,
-        /// Whose.
+        /// The participant who gave the command.
         participant: ParticipantId,
         /// The number of the command.
         question: u64,
@@ -180,18 +180,18 @@ pub enum ToEdge {
     },
     /// The participant is in. The effects of entering came before.
     Entered {
-        /// Where.
+        /// The conference that it has entered.
         conference: ConferenceKey,
-        /// Which participant.
+        /// The participant who has entered.
         participant: ParticipantId,
     },
     /// There is no seat for this call, or its seat is gone.
     Refused {
-        /// Where.
+        /// The conference that was asked.
         conference: ConferenceKey,
-        /// Which call.
+        /// The call that is refused, by its participant id.
         participant: ParticipantId,
-        /// Why.
+        /// Why the home refuses it.
         refused: Refused,
     },
     /// To be carried out in this order, then [`ToHome::Done`].
@@ -205,7 +205,7 @@ pub enum ToEdge {
     },
     /// Participants in the order in which they entered; empty where there is no such conference.
     Roster {
-        /// Of which conference.
+        /// The conference that was asked about.
         conference: ConferenceKey,
         /// Its state; [`State::Reserved`] where there is none.
         state: State,

@@ -39,7 +39,7 @@ pub struct CutOffRecording {
 pub enum RecordingCommand {
     /// Begins one. [`RecordingReport::Opened`] or [`RecordingReport::NotOpened`] answers.
     Open {
-        /// How.
+        /// Tracks, format and notice to the participants.
         settings: RecordingSettings,
         /// The recording that it goes on with, and which part that was.
         continues: Option<(ConferenceRecordingId, u32)>,
@@ -48,21 +48,21 @@ pub enum RecordingCommand {
     },
     /// Records nothing for now, or goes on.
     Pause {
-        /// Which one.
+        /// The recording that pauses or goes on.
         recording: ConferenceRecordingId,
         /// It is paused now.
         is_paused: bool,
     },
     /// Ends one.
     End {
-        /// Which one.
+        /// The recording that ends.
         recording: ConferenceRecordingId,
     },
     /// A participant has been told of it, for its manifest.
     NoteTold {
-        /// Of which one.
+        /// The recording that it was told of.
         recording: ConferenceRecordingId,
-        /// Who.
+        /// The participant who was told.
         participant: ParticipantId,
     },
 }
@@ -82,21 +82,21 @@ pub enum RecordingReport {
     },
     /// Audio of it was lost, because the disk or the processor is too slow; silence is in its place.
     Lost {
-        /// Of which one.
+        /// The recording that goes on without it.
         recording: ConferenceRecordingId,
         /// How much since the last report, in milliseconds over all tracks.
         ms: u64,
     },
     /// It has ended by itself.
     Failed {
-        /// Which one.
+        /// The recording that has ended.
         recording: ConferenceRecordingId,
-        /// Why.
+        /// What made it end.
         failure: RecordingFailure,
     },
     /// A participant has heard that the conference is recorded.
     Told {
-        /// Who.
+        /// The participant who has heard it.
         participant: ParticipantId,
     },
 }

@@ -110,7 +110,7 @@ pub enum Refused {
         RecordingFailure::TooLong => "its files have no room",
     })]
     RecordingFailed {
-        /// Why.
+        /// What kept it from beginning.
         failure: RecordingFailure,
     },
     /// A participant id was used twice; a broken promise of the wiring, reported instead of a panic.

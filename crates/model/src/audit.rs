@@ -6,7 +6,7 @@ use serde_json::Value;
 /// A change, or an attempt at one, as it is written down.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// When.
+    /// When it was asked for.
     pub at: Timestamp,
     /// In which account; `None`: the operator of the machine, or about none.
     pub account: Option<AccountId>,

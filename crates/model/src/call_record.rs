@@ -131,9 +131,9 @@ pub enum CallEntry {
     },
     /// A call of ours was answered.
     Answered {
-        /// Which.
+        /// The call, by its id.
         id: String,
-        /// When.
+        /// When it was answered.
         at: Timestamp,
         /// The trunk that it went through in the end.
         trunk: Option<String>,
@@ -142,18 +142,18 @@ pub enum CallEntry {
     },
     /// A call that came by an entry is in a conference.
     Entered {
-        /// Which.
+        /// The call, by its id.
         id: String,
         /// Where it is.
         conference: String,
     },
     /// It is over.
     Ended {
-        /// Which.
+        /// The call, by its id.
         id: String,
-        /// When.
+        /// When it ended.
         at: Timestamp,
-        /// How.
+        /// Who ended it and why, in words.
         cause: String,
         /// By whom.
         ended_by: EndedBy,

@@ -20,7 +20,7 @@ pub struct CallSamples {
 /// How a call sounded at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CallSample {
-    /// When.
+    /// When it was measured.
     pub at: Timestamp,
     /// Mean opinion score; `None`: nothing has arrived yet.
     pub mos: Option<f32>,

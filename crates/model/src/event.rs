@@ -22,7 +22,7 @@ pub struct AccountEvent {
 /// Something that has happened. The log numbers it when it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {
-    /// When.
+    /// When it happened.
     #[serde(with = "moment")]
     pub at: Timestamp,
     /// In which conference; `None`: it is about no conference.
@@ -33,7 +33,7 @@ pub struct EventRecord {
     pub actor: Actor,
     /// Why, in one word.
     pub reason: Option<String>,
-    /// What.
+    /// What happened, with what belongs to it.
     #[serde(flatten)]
     pub kind: EventKind,
 }

@@ -72,9 +72,9 @@ pub enum HistoryEntry {
     Began {
         /// Its id in the history. Ids sort by time.
         id: String,
-        /// Which.
+        /// The conference, which may begin again under another id.
         conference: ConferenceKey,
-        /// When.
+        /// When it began.
         at: Timestamp,
         /// The reservation that it is of.
         reservation: Option<ReservationToken>,
@@ -83,11 +83,11 @@ pub enum HistoryEntry {
     },
     /// A participant has entered.
     Entered {
-        /// Which conference.
+        /// The conference, by its id in the history.
         id: String,
-        /// Who.
+        /// The participant, by the id of its call.
         participant: ParticipantId,
-        /// When.
+        /// When it entered.
         at: Timestamp,
         /// It is a leader.
         is_leader: bool,
@@ -96,29 +96,29 @@ pub enum HistoryEntry {
     },
     /// A participant was made a leader.
     MadeLeader {
-        /// Which conference.
+        /// The conference, by its id in the history.
         id: String,
-        /// Who.
+        /// The participant, by the id of its call.
         participant: ParticipantId,
     },
     /// A participant has left.
     Left {
-        /// Which conference.
+        /// The conference, by its id in the history.
         id: String,
-        /// Who.
+        /// The participant, by the id of its call.
         participant: ParticipantId,
-        /// When.
+        /// When it left.
         at: Timestamp,
-        /// Why.
+        /// Why it left.
         reason: HistoryReason,
     },
     /// It is over.
     Ended {
-        /// Which.
+        /// The conference, by its id in the history.
         id: String,
-        /// When.
+        /// When it ended.
         at: Timestamp,
-        /// Why.
+        /// Why it ended.
         reason: HistoryReason,
     },
 }
@@ -138,7 +138,7 @@ pub struct PastConference {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Timestamp,
-    /// Why.
+    /// Why it ended.
     pub end_reason: HistoryReason,
     /// The most participants at a time.
     pub peak: u32,
@@ -151,13 +151,13 @@ pub struct PastConference {
 /// A stay of a participant in a conference of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastParticipant {
-    /// Who.
+    /// The participant, by the id of its call.
     pub participant: String,
     /// When it entered.
     pub entered_at: Timestamp,
     /// When it left.
     pub left_at: Timestamp,
-    /// Why.
+    /// Why it left.
     pub leave_reason: HistoryReason,
     /// It was a leader.
     pub is_leader: bool,

@@ -143,9 +143,9 @@ impl From<RecordingFailure> for RecordingEnd {
 pub struct RecordingManifest {
     /// Its id, unique across nodes.
     pub id: String,
-    /// Whose.
+    /// The number of the account whose conference it was.
     pub account: i64,
-    /// Of which conference.
+    /// The name of the conference.
     pub conference: String,
     /// Counts the recordings of one conference that follow on each other after interruptions, from 1.
     pub part: u32,
@@ -156,7 +156,7 @@ pub struct RecordingManifest {
     pub state: RecordingState,
     /// What is recorded.
     pub tracks_kind: RecordedTracks,
-    /// How.
+    /// The format of its files.
     pub format: RecordingFormat,
     /// Participants are told of it.
     pub announced: bool,
@@ -165,7 +165,7 @@ pub struct RecordingManifest {
     /// When it ended. It may be known before the files are complete: until then it is running by its state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at_ms: Option<i64>,
-    /// Why.
+    /// Why it ended; `None`: it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<RecordingEnd>,
     /// How long it plays, in milliseconds: pauses are left out.

@@ -41,7 +41,7 @@ pub struct SeriesSettings {
     pub guests: Vec<Guest>,
     /// In whose time of day it repeats.
     pub time_zone: TimeZone,
-    /// How often.
+    /// By days, weeks or months.
     pub repeat: Repeat,
     /// Every so many days, weeks or months.
     pub interval: u32,

@@ -62,7 +62,7 @@ pub enum UsageKey {
 /// A call that was answered, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedCall {
-    /// Whose.
+    /// The account whose service or conference it was in.
     pub account: AccountId,
     /// The conference it was in.
     pub conference: Option<String>,
@@ -79,7 +79,7 @@ pub struct UsedCall {
 /// A participant's stay in a conference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedSeat {
-    /// Whose.
+    /// The account whose conference it was.
     pub account: AccountId,
     /// The conference.
     pub conference: String,
@@ -92,7 +92,7 @@ pub struct UsedSeat {
 /// A conference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedConference {
-    /// Whose.
+    /// The account whose conference it was.
     pub account: AccountId,
     /// Its name.
     pub conference: String,

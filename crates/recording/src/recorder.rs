@@ -63,11 +63,11 @@ pub struct RecorderConfig {
 /// What is to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRequest {
-    /// Whose.
+    /// The number of the account whose conference it is.
     pub account: i64,
-    /// Which conference.
+    /// The name of the conference.
     pub conference: String,
-    /// How.
+    /// Tracks, format and notice to the participants.
     pub settings: RecordingSettings,
     /// The recording that this one follows on, and which part that was.
     pub continues: Option<(String, u32)>,
@@ -115,7 +115,7 @@ pub enum RecorderEvent {
     Failing {
         /// Its id.
         id: String,
-        /// Why.
+        /// What made it fail.
         failure: RecordingFailure,
     },
     /// Audio was lost, because the disk or the processor is too slow; silence is in its place.

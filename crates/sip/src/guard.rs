@@ -252,7 +252,7 @@ pub struct Ban {
     pub doubtful: bool,
     /// Only this caller there; `None`: all.
     pub caller: Option<Caller>,
-    /// Why.
+    /// What the source did to be banned.
     pub reason: BanReason,
 }
 

@@ -62,7 +62,7 @@ pub enum Saying {
     },
     /// How many wait to be admitted.
     Waiting {
-        /// How many.
+        /// Callers in the lobby.
         count: u32,
     },
     /// A participant has joined.

@@ -79,7 +79,7 @@ pub enum Authenticated {
     },
     /// A person who has signed in.
     Person {
-        /// Who.
+        /// The person, by number.
         person: PersonId,
         /// Their mail address.
         mail: String,

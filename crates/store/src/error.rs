@@ -13,7 +13,7 @@ pub enum StoreError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
     /// The data folder, or the database in it, cannot be written.
@@ -33,7 +33,7 @@ pub enum StoreError {
         "another service uses the database: {by}, seen {seconds} s ago. Stop it first; one that has crashed counts as gone after {gone_after} s"
     )]
     Served {
-        /// Which.
+        /// What the other service calls itself.
         by: String,
         /// When it was last seen.
         seconds: u64,
@@ -43,7 +43,7 @@ pub enum StoreError {
     /// PostgreSQL cannot be reached, or does not let us in.
     #[error("{database} cannot be opened{hint}")]
     Connect {
-        /// Which.
+        /// The database, without its password.
         database: String,
         /// What to do about it, after a colon; empty where the cause says it all.
         hint: &'static str,
@@ -55,7 +55,7 @@ pub enum StoreError {
         "{database} holds tables of another program: make a database of its own, or name another schema with ?options[search_path]=NAME"
     )]
     NotOurs {
-        /// Which.
+        /// The database, without its password.
         database: String,
     },
     /// The answer to a commit did not come: it may have been done or not.

@@ -337,7 +337,7 @@ struct Samples {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CallSample)]
 struct Sample {
-    /// When.
+    /// When it was measured.
     #[schema(format = DateTime)]
     at: String,
     /// Mean opinion score of the participant's audio; null: nothing had arrived.

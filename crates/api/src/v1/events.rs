@@ -35,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(events))
 }
 
-/// Which events.
+/// Which events are shown, and how many.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -86,9 +86,9 @@ pub(super) struct Event {
     /// Its number: counted within the account, without gaps.
     #[schema(example = 1042, minimum = 1)]
     seq: i64,
-    /// What.
+    /// Its name.
     r#type: EventType,
-    /// When.
+    /// When it happened.
     #[schema(format = DateTime)]
     at: String,
     /// In which conference; null: it is about none.

@@ -71,7 +71,7 @@ struct CallMessages {
 /// A message of a call.
 #[derive(Debug, Serialize, ToSchema)]
 struct CallMessage {
-    /// When.
+    /// When it was received or sent.
     #[schema(format = DateTime)]
     at: String,
     /// What it is.

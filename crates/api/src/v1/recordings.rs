@@ -76,7 +76,7 @@ struct Recording {
     /// When it ended: known a moment before its files are complete.
     #[schema(format = DateTime)]
     ended_at: Option<String>,
-    /// Why.
+    /// Why it ended; null: it runs.
     end_reason: Option<RecordingEnd>,
     /// How long it plays, pauses left out; of one that runs, as of a moment ago.
     duration_ms: u64,

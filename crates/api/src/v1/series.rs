@@ -146,7 +146,7 @@ struct DateProblem {
     /// The code of the error, as in errors.md.
     #[schema(example = "1206")]
     code: String,
-    /// Why.
+    /// What is wrong with this date, in words.
     detail: String,
 }
 

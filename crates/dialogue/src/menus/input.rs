@@ -8,7 +8,7 @@ use plenary_conference::{News, Outcome};
 pub enum Input {
     /// The participant pressed a key.
     Key {
-        /// Which one.
+        /// The key that was pressed.
         key: KeyPress,
         /// It was one of the service's single keys (`exit_digit`, `mute_digit`, `unmute_digit`), which come first: it does
         /// nothing else.

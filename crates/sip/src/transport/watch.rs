@@ -51,7 +51,7 @@ pub struct SipCounts {
 pub enum Seen {
     /// A message was received or sent.
     Message {
-        /// When.
+        /// When it was received or sent.
         at: SystemTime,
         /// Transport and addresses.
         flow: Flow,

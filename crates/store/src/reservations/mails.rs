@@ -46,7 +46,7 @@ pub struct QueuedMail {
     pub account: AccountId,
     /// What it says.
     pub kind: MailKind,
-    /// To whom.
+    /// The guest that it is sent to.
     pub guest: Guest,
     /// About what.
     pub content: MailContent,

@@ -76,7 +76,7 @@ pub enum CopyError {
     /// Source and target are one database.
     #[error("--from and --to name the same database, {location}")]
     Same {
-        /// Which.
+        /// The database that both name.
         location: Location,
     },
     /// There is nothing to copy from.
@@ -106,7 +106,7 @@ pub enum CopyError {
         location: Location,
         /// The first table with rows.
         table: &'static str,
-        /// How many.
+        /// Its rows.
         rows: u64,
     },
     /// A text has a NUL, which PostgreSQL does not hold.
@@ -114,9 +114,9 @@ pub enum CopyError {
         "a row of {table} has the character NUL in its column {column}, which PostgreSQL cannot hold; nothing was copied"
     )]
     Nul {
-        /// Where.
+        /// The table with the row.
         table: &'static str,
-        /// Where.
+        /// The column of the text.
         column: &'static str,
     },
     /// What is read back is not what was read.
@@ -124,7 +124,7 @@ pub enum CopyError {
         "the copy of {table} differs from the original ({copied} rows of {rows}, or other contents); nothing was changed"
     )]
     Differs {
-        /// Which table.
+        /// The table that differs.
         table: &'static str,
         /// Rows of the source.
         rows: u64,
