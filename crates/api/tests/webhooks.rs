@@ -439,6 +439,36 @@ async fn a_receiver_that_fails_is_tried_again_and_delays_nobody_else() {
     running.stop().await;
 }
 
+/// More of them than are read at once.
+#[tokio::test]
+async fn one_that_fails_behind_many_that_are_not_wanted_is_tried_again_as_soon_as_any_other() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    receiver.answers(Answer::Status(500));
+    make(&world, "crm", &receiver.url(), json!(["conference.stopped"])).await;
+    let running = world.webhooks.run();
+    write(&world, &vec![started(); 450]).await;
+    write(&world, &[stopped()]).await;
+    receiver.wait_for(1).await;
+    let failed_at = Instant::now();
+    let shown = wait_until(&world, CRM, |shown| shown["status"]["failures"] == 1).await;
+    assert_eq!(
+        (&shown["status"]["sent_up_to"], &shown["status"]["last_error"]),
+        (&json!(450), &json!("answered 500")),
+        "{shown}"
+    );
+    receiver.wait_for(2).await;
+    let pause = failed_at.elapsed();
+    assert!((Duration::from_millis(900)..Duration::from_secs(4)).contains(&pause), "{pause:?}");
+    // The pauses grow.
+    let shown = wait_until(&world, CRM, |shown| shown["status"]["failures"] == 2).await;
+    assert!(shown["status"]["next_at"].is_string(), "{shown}");
+    receiver.answers(Answer::Status(200));
+    assert_eq!(seqs(&receiver.wait_for(3).await), [451, 451, 451]);
+    wait_until(&world, CRM, |shown| shown["status"]["sent_up_to"] == 451).await;
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn redirects_are_not_followed_and_what_is_no_http_is_no_answer() {
     let world = World::new().await;

@@ -316,7 +316,11 @@ impl Inner {
             let record = event.record().ok()?;
             webhook.settings.wants(record.kind.name()).then_some(record)
         };
-        if events.iter().all(|event| wants(event).is_none()) && passed.written.elapsed() < PASSED_FOR {
+        // Behind a failure something is wanted, unless it is not kept any more: then that is written down at once.
+        if webhook.failures == 0
+            && passed.written.elapsed() < PASSED_FOR
+            && events.iter().all(|event| wants(event).is_none())
+        {
             passed.up_to = last;
             return Ok(if events.len() == PAGE { Duration::ZERO } else { LOOK_AGAIN });
         }
@@ -421,14 +425,15 @@ impl Inner {
                     );
                 }
                 Tried {
-                    up_to: None,
+                    // What was passed over before it is not read again for each try.
+                    up_to: Some(event.seq - 1),
                     failures: failures + 1,
                     next_at: Some(next_at),
                     last_error: delivery.error.clone(),
                 }
             }
         };
-        let is_done = tried.up_to.is_some();
+        let is_done = delivery.state != DeliveryState::Pending;
         let is_ours =
             self.store.webhook_tried(account, &webhook, &self.owner, Some(&delivery), &tried).await?;
         Ok(is_done && is_ours && !is_gone)
