@@ -72,6 +72,22 @@ fn a_leader_begins_confirms_pauses_and_goes_on_by_key() {
 }
 
 #[test]
+fn a_leader_whose_menu_has_it_ends_the_recording_by_key() {
+    let (mut world, leader, _) = two(json!({"leader_menu": {"*2": "record", "*#": "record_stop"}}));
+    world.press(leader, "*#");
+    assert_eq!(world.heard(leader), ["key.failed"]);
+    world.press(leader, "*21");
+    world.listen();
+    world.heard(leader);
+    to_all(&mut world);
+    world.recorder.clear();
+    world.press(leader, "*#");
+    assert_eq!(world.recorder, ["end rec1"]);
+    assert_eq!(to_all(&mut world), [format!("play room 2 but {leader} prompt:en/record.off")]);
+    assert_eq!(world.heard(leader), ["record.off"]);
+}
+
+#[test]
 fn who_comes_later_hears_it_first_and_is_heard_then() {
     let (mut world, leader, _) = two(json!({}));
     world.press(leader, "*21");

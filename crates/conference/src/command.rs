@@ -50,6 +50,8 @@ pub enum Command {
         /// To begin one has been confirmed.
         is_confirmed: bool,
     },
+    /// Ends the recording.
+    StopRecording,
     /// How much time is left?
     TimeLeft,
     /// Extends the conference.
@@ -110,6 +112,7 @@ impl Command {
             | Self::EjectLast
             | Self::Call { .. }
             | Self::Record { .. }
+            | Self::StopRecording
             | Self::Extend { .. }
             | Self::ToggleAnnouncements
             | Self::End => true,
@@ -191,6 +194,8 @@ pub enum Outcome {
     RecordingPaused,
     /// The recording runs again.
     RecordingResumed,
+    /// The recording has ended.
+    RecordingStopped,
     /// The time that is left.
     TimeLeft {
         /// In seconds; `None`: the conference has no end.

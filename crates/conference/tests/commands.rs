@@ -334,6 +334,7 @@ fn all_commands_of_leaders_are_refused_to_others() {
         Command::EjectLast,
         Command::Call { number: "1".to_owned() },
         Command::Record { is_confirmed: true },
+        Command::StopRecording,
         Command::Extend { minutes: 15 },
         Command::ToggleAnnouncements,
         Command::End,

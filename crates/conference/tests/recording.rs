@@ -226,6 +226,32 @@ fn a_leader_records_by_key_once_that_is_confirmed_and_then_pauses() {
 }
 
 #[test]
+fn a_leader_ends_it_by_key_and_hears_so_as_the_answer_while_the_others_are_told() {
+    let mut world = two(RecordingRules { settings: SETTINGS, ..RecordingRules::default() });
+    assert_eq!(world.command("boss", Command::StopRecording), Outcome::Failed, "nothing is recorded");
+    recorded(&mut world);
+    assert_eq!(world.command("a", Command::StopRecording), Outcome::LeadersOnly);
+    assert_eq!(world.command("boss", Command::StopRecording), Outcome::RecordingStopped);
+    let to = Audience::AllBut(key("Class"), participant_id("boss"));
+    world.assert_deeds(&[end("r1"), Effect::Announce { to, what: Announcement::RecordingOff }]);
+    assert_eq!(shown(&world), None);
+    assert_eq!(logged(&mut world).last().unwrap(), "stopped");
+    // One that is paused ends as well, and one that is not announced ends without a word to the others.
+    start(&mut world, RecordingSettings { announce: false, ..SETTINGS }).unwrap();
+    opened(&mut world, "r2").unwrap();
+    assert_eq!(world.command("boss", Command::Record { is_confirmed: false }), Outcome::RecordingPaused);
+    world.effects();
+    assert_eq!(world.command("boss", Command::StopRecording), Outcome::RecordingStopped);
+    world.assert_deeds(&[end("r2")]);
+    // One that is about to begin ends as soon as it has.
+    start(&mut world, SETTINGS).unwrap();
+    assert_eq!(world.command("boss", Command::StopRecording), Outcome::RecordingStopped);
+    world.effects();
+    assert_eq!(opened(&mut world, "r3"), Err(Refused::NotRecorded));
+    world.assert_deeds(&[end("r3")]);
+}
+
+#[test]
 fn who_is_on_hold_is_not_noted_as_told_and_is_told_when_they_come_back() {
     let hold = |world: &mut World, name: &str, held| {
         world.change("Class", name, ParticipantChange { held: Some(held), ..Default::default() }).unwrap();
@@ -403,6 +429,31 @@ fn a_room_has_its_conference_recorded_from_its_start_unless_that_was_ended() {
     world.effects();
     world.enter_by("c", "Class", by(&auto()));
     assert!(!world.deeds().contains(&open(RecordingSettings::default())), "it was ended on purpose");
+}
+
+/// The conference has the rules with which the last caller came.
+#[test]
+fn a_room_whose_setting_is_changed_ends_what_it_has_begun_and_nothing_else() {
+    let off = RoomRules { record: AutoRecord::Off, ..auto() };
+    let mut world = World::new();
+    world.enter_by("first", "Class", by(&auto()));
+    world.enter_by("boss", "Class", leader_by(&auto()));
+    opened(&mut world, "r1").unwrap();
+    world.effects();
+    world.enter_by("a", "Class", by(&off));
+    let deeds = world.deeds();
+    assert!(deeds.contains(&end("r1")) && deeds.contains(&announce(Announcement::RecordingOff)), "{deeds:?}");
+    assert_eq!(shown(&world), None);
+    // Changed once more, it begins again.
+    world.enter_by("b", "Class", by(&auto()));
+    assert!(world.deeds().contains(&open(RecordingSettings::default())));
+    opened(&mut world, "r2").unwrap();
+    world.handle(Event::StopRecording { conference: key("Class") }).unwrap();
+    // What a program or a leader has begun goes on.
+    start(&mut world, SETTINGS).unwrap();
+    opened(&mut world, "r3").unwrap();
+    world.enter_by("c", "Class", by(&off));
+    assert_eq!(shown(&world), Some((Some("r3".into()), false)));
 }
 
 #[test]

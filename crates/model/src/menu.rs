@@ -108,6 +108,8 @@ actions! {
     Call = "call", Leaders;
     /// Starts the recording, once 1 confirms it; pauses or resumes one that runs.
     Record = "record", Leaders;
+    /// Ends the recording.
+    RecordStop = "record_stop", Leaders;
     /// Says how much time is left; 1 then extends by 15 minutes.
     TimeLeft = "time_left", Everyone;
     /// Extends the conference by 15 minutes.

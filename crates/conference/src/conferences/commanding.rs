@@ -162,6 +162,7 @@ impl Conferences {
                 false => Outcome::AnnouncementsOff,
             },
             Command::Record { is_confirmed } => live.record_by_key(order, *is_confirmed, &rules, turn),
+            Command::StopRecording => live.stop_recording_by_key(order, turn),
             Command::Hear(_)
             | Command::Talk(_)
             | Command::Call { .. }

@@ -280,7 +280,7 @@ impl Conferences {
             }
             Event::StopRecording { conference } => {
                 let (live, mut turn) = self.open_live(&conference, now)?;
-                live.stop_recording(&mut turn)
+                live.stop_recording(None, &mut turn)
             }
             Event::Recording { conference, report } => self.on_recording(&conference, report, now),
             Event::Introduce { participant, who, by } => {

@@ -111,6 +111,7 @@ impl Menus {
                 return self.open(Below::Number { number }, [Prompt::DialNumber], now);
             }
             MenuAction::Record => Command::Record { is_confirmed: false },
+            MenuAction::RecordStop => Command::StopRecording,
             MenuAction::TimeLeft => Command::TimeLeft,
             MenuAction::Extend => Command::Extend { minutes: EXTEND_MINUTES },
             MenuAction::Announcements => Command::ToggleAnnouncements,

@@ -53,6 +53,7 @@ impl Menus {
             Outcome::RecordingOn => Prompt::RecordOn,
             Outcome::RecordingPaused => Prompt::RecordPaused,
             Outcome::RecordingResumed => Prompt::RecordResumed,
+            Outcome::RecordingStopped => Prompt::RecordOff,
             Outcome::TimeLeft { seconds: Some(seconds), .. } => {
                 return vec![Saying::TimeLeft { seconds: *seconds }.into()];
             }

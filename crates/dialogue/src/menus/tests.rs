@@ -143,6 +143,23 @@ fn each_key_of_a_leader_does_its_work_and_says_so_and_is_the_leaders_alone() {
 }
 
 #[test]
+fn a_menu_may_have_a_key_that_ends_the_recording() {
+    let leaders = serde_json::from_str(r#"{"*0": "help", "*22": "record_stop"}"#).unwrap();
+    let mut pad = Keypad::with(Menu::default(), leaders, true);
+    pad.keys("*22");
+    assert_eq!(pad.take(), ["do StopRecording"]);
+    pad.done(Outcome::RecordingStopped);
+    assert_eq!(pad.take(), ["play record.off"]);
+    pad.keys("*0");
+    let help = pad.take().pop().unwrap();
+    assert!(
+        help.contains(&format!("{:?}", Saying::KeyFor { task: MenuAction::RecordStop, keys: "*22".into() }))
+    );
+    // That is nothing for participants, not even in their own menu.
+    assert!(serde_json::from_str::<Menu>(r#"{"*22": "record_stop"}"#).is_err());
+}
+
+#[test]
 fn the_count_again_is_the_roll_call() {
     let mut pad = Keypad::leader();
     pad.keys("*3");

@@ -26,6 +26,7 @@ fn random_outcome(random: &mut Random) -> Outcome {
             Outcome::TurnedAway,
             Outcome::RecordingUnconfirmed,
             Outcome::RecordingOn,
+            Outcome::RecordingStopped,
             Outcome::TimeLeft { seconds: Some(60), may_extend: true },
             Outcome::Done,
             Outcome::Failed,

@@ -37,7 +37,7 @@ use floor::Actor;
 use lobby::Lobby;
 use plenary_model::{EventKind, ParticipantUpdate};
 use publishing::publish_heard_by;
-use recording::Recordings;
+use recording::{Recordings, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use timers::Timers;
 use warnings::Warnings;
@@ -423,7 +423,7 @@ impl LiveConference {
         }
         self.all_muted &= !self.members.is_empty();
         if self.members.is_empty() {
-            self.end_recording(false, turn);
+            self.end_recording(Told::Nobody, turn);
         }
         self.leader_left(gone, turn)
     }
@@ -472,7 +472,7 @@ impl LiveConference {
         self.end_playbacks(turn);
         self.closed_for = Some(reason);
         self.all_muted = false;
-        self.end_recording(false, turn);
+        self.end_recording(Told::Nobody, turn);
         self.forget_names(turn);
         gone
     }

@@ -64,9 +64,21 @@ struct Recording {
     by: Option<ParticipantId>,
     /// Who has brought it about.
     actor: Actor,
+    /// The room's setting has begun it, and ends it.
+    is_of_room: bool,
     /// It follows on one that was paused.
     begins_paused: bool,
     stage: Stage,
+}
+
+/// How one begins.
+struct Begins {
+    /// The leader who asks by key.
+    by: Option<ParticipantId>,
+    /// The room's setting has it begin.
+    is_of_room: bool,
+    /// Nothing is recorded before it is resumed.
+    is_paused: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +90,15 @@ enum Stage {
         since: Timestamp,
         is_paused: bool,
     },
+}
+
+/// Who hears that a recording ends, where recordings are announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Told {
+    Nobody,
+    All,
+    /// This one hears it as the answer to a key.
+    AllBut(ParticipantId),
 }
 
 impl Recordings {
@@ -111,14 +132,14 @@ impl LiveConference {
         rules: &RecordingRules,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refused> {
-        self.begin_recording(settings, by, false, rules, turn)
+        let begins = Begins { by, is_of_room: false, is_paused: false };
+        self.begin_recording(settings, begins, rules, turn)
     }
 
     fn begin_recording(
         &mut self,
         settings: RecordingSettings,
-        by: Option<ParticipantId>,
-        begins_paused: bool,
+        begins: Begins,
         rules: &RecordingRules,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refused> {
@@ -134,9 +155,16 @@ impl LiveConference {
         }
         let continues = self.recordings.cut_off.as_ref().map(|one| (one.recording.clone(), one.part));
         let actor = turn.actor.clone();
-        self.recordings.current =
-            Some(Recording { settings, by, actor, begins_paused, stage: Stage::Opening });
-        self.do_recording(RecordingCommand::Open { settings, continues, is_paused: begins_paused }, turn);
+        let Begins { by, is_of_room, is_paused } = begins;
+        self.recordings.current = Some(Recording {
+            settings,
+            by,
+            actor,
+            is_of_room,
+            begins_paused: is_paused,
+            stage: Stage::Opening,
+        });
+        self.do_recording(RecordingCommand::Open { settings, continues, is_paused }, turn);
         Ok(())
     }
 
@@ -217,18 +245,35 @@ impl LiveConference {
         Ok(())
     }
 
-    /// Ends the recording because a leader or a program wants it.
-    pub(in crate::conferences) fn stop_recording(&mut self, turn: &mut Turn<'_>) -> Result<(), Refused> {
+    /// Ends the recording because a leader or a program wants it. `by`: the leader who asks by key.
+    pub(in crate::conferences) fn stop_recording(
+        &mut self,
+        by: Option<ParticipantId>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refused> {
         if self.recordings.current.is_none() {
             return Err(Refused::NotRecorded);
         }
         self.recordings.is_declined = true;
-        self.end_recording(true, turn);
+        self.end_recording(by.map_or(Told::All, Told::AllBut), turn);
         Ok(())
     }
 
+    /// What a leader asks for by key. One that is about to begin ends as soon as it has.
+    pub(in crate::conferences) fn stop_recording_by_key(
+        &mut self,
+        order: EntryOrder,
+        turn: &mut Turn<'_>,
+    ) -> Outcome {
+        let by = self.members.get(&order).map(|member| member.id.clone());
+        match self.stop_recording(by, turn) {
+            Ok(()) => Outcome::RecordingStopped,
+            Err(_) => Outcome::Failed,
+        }
+    }
+
     /// Ends the recording, if there is one.
-    pub(super) fn end_recording(&mut self, is_told: bool, turn: &mut Turn<'_>) {
+    pub(super) fn end_recording(&mut self, told: Told, turn: &mut Turn<'_>) {
         self.recordings.tone_at = None;
         let Some(Recording { settings, stage, by, .. }) = self.recordings.current.take() else { return };
         match stage {
@@ -236,8 +281,12 @@ impl LiveConference {
             Stage::On { id, .. } => {
                 self.publish_rest_of_loss(&id, turn);
                 self.do_recording(RecordingCommand::End { recording: id.clone() }, turn);
-                if settings.announce && is_told {
-                    turn.announce(Announcement::RecordingOff);
+                match &told {
+                    Told::All if settings.announce => turn.announce(Announcement::RecordingOff),
+                    Told::AllBut(by) if settings.announce => {
+                        turn.announce_to_others(by, Announcement::RecordingOff);
+                    }
+                    Told::All | Told::AllBut(_) | Told::Nobody => {}
                 }
                 turn.publish(EventKind::RecordingStopped { recording_id: id.clone() });
                 turn.notify(|conference| Notice::RecordingStopped { conference, recording: id, by });
@@ -484,22 +533,31 @@ impl LiveConference {
     /// Begins or ends a recording by how things stand now.
     pub(super) fn settle_recording(&mut self, rules: &RecordingRules, turn: &mut Turn<'_>) {
         if self.members.is_empty() {
-            self.end_recording(false, turn);
+            self.end_recording(Told::Nobody, turn);
             self.recordings.is_declined = false;
             return;
         }
         let is_auto = self.rules.as_ref().is_some_and(|rules| rules.record == AutoRecord::Auto);
+        // The room has another setting by now. What a leader or a program has begun goes on.
+        if !is_auto && self.recordings.current.as_ref().is_some_and(|current| current.is_of_room) {
+            self.end_recording(Told::All, turn);
+        }
         let wanted = match &self.recordings.cut_off {
-            Some(cut_off) => Some((cut_off.settings, cut_off.is_paused)),
-            None => is_auto.then_some((rules.settings, false)),
+            // Who had begun it is not known any more.
+            Some(cut_off) => {
+                Some((cut_off.settings, Begins { by: None, is_of_room: false, is_paused: cut_off.is_paused }))
+            }
+            None => {
+                is_auto.then_some((rules.settings, Begins { by: None, is_of_room: true, is_paused: false }))
+            }
         };
-        if let Some((settings, begins_paused)) = wanted
+        if let Some((settings, begins)) = wanted
             && self.is_started()
             && !self.recordings.is_declined
             && self.recordings.current.is_none()
         {
             // Refused where recordings are switched off, or while the last one has yet to end.
-            let _ = self.begin_recording(settings, None, begins_paused, rules, turn);
+            let _ = self.begin_recording(settings, begins, rules, turn);
         }
     }
 }
