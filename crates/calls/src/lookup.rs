@@ -90,8 +90,8 @@ pub enum PinAnswer {
     },
     /// It is not.
     Wrong {
-        /// `Some`: leaders are to be warned, for so many were wrong of late.
-        guessing: Option<u32>,
+        /// Leaders are to be warned, for many were wrong of late.
+        guessing: bool,
     },
     /// It was not looked at, for too many were wrong before.
     TooMany {

@@ -151,8 +151,8 @@ impl Home {
             ToHome::Gone { participant, .. } => Event::Gone { participant },
             ToHome::TakenOver { participant, by, .. } => Event::TakenOver { participant, by },
             ToHome::Key { participant, key, .. } => Event::KeyPressed { participant, key },
-            ToHome::Guessing { conference, room, wrong } => {
-                self.conferences.tell_of_guessing(&conference, room, wrong, now);
+            ToHome::Guessing { conference } => {
+                self.conferences.tell_of_guessing(&conference, now);
                 self.collect();
                 return;
             }

@@ -119,10 +119,6 @@ pub enum ToHome {
     Guessing {
         /// The conference that the room leads to.
         conference: ConferenceKey,
-        /// The number of the room.
-        room: String,
-        /// How many were wrong of late.
-        wrong: u32,
     },
     /// Something about the recording of a conference. Not answered.
     Recording {

@@ -4,7 +4,7 @@
 #[macro_use]
 mod support;
 
-use plenary_model::{AccountId, GivenPins, StoredRoom, Timestamp};
+use plenary_model::{AccountId, ConferenceName, EventKind, GivenPins, StoredRoom, Timestamp};
 use plenary_store::{
     Change, ChangeError, Changed, PinCaller, PinCheck, PinOutcome, PinSource, RoomError, Store,
 };
@@ -299,6 +299,12 @@ async fn leaders_are_told_of_guesses_and_another_pin_ends_them(database: &Databa
         told.extend(check.guessing.map(|count| (host, count)));
     }
     assert_eq!(told, [(20, 20), (40, 40)], "after the sixtieth nothing is looked at");
+    // Programs are told by events, which are there as soon as the PIN has counted.
+    let events = store.events_after(bob, 0, 10).await.unwrap();
+    let events: Vec<_> = events.iter().map(|event| event.record().unwrap()).collect();
+    let kinds = [20, 40].map(|wrong| EventKind::RoomGuessing { room: "1001".to_owned(), wrong });
+    assert_eq!(events.iter().map(|event| &event.kind).collect::<Vec<_>>(), kinds.iter().collect::<Vec<_>>());
+    assert!(events.iter().all(|event| event.at == NOW && event.conference == Some(ConferenceName::new("A"))));
     let unknown = from("203.0.113.1");
     assert_eq!(asking.outcome("4711", unknown, NOW).await, PinOutcome::TooMany { retry_at: later(6) });
     assert_eq!(asking.outcome("4711", from("198.51.100.1"), NOW).await, RIGHT);

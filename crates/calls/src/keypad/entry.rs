@@ -215,8 +215,8 @@ impl Calls {
         let result = match found {
             Ok(PinAnswer::Right { is_leader }) => PinResult::Right { leader: is_leader },
             Ok(PinAnswer::Wrong { guessing }) => {
-                if let Some(wrong) = guessing {
-                    self.tell_of_guessing(number, wrong);
+                if guessing {
+                    self.tell_of_guessing(number);
                 }
                 PinResult::Wrong
             }
@@ -233,12 +233,11 @@ impl Calls {
         self.entry_input(number, Input::Failed { question });
     }
 
-    /// PINs of the room are being guessed, as the store has logged: its conference warns its leaders.
-    fn tell_of_guessing(&mut self, number: CallNumber, wrong: u32) {
+    /// PINs of the room are being guessed, as the store has told programs: its conference warns its leaders.
+    fn tell_of_guessing(&mut self, number: CallNumber) {
         let Some(Keypad { room: Some(room), account, .. }) = self.keypad(number) else { return };
         let conference = ConferenceKey { account: *account, name: room.settings.conference.clone() };
-        let room = room.number.clone();
-        self.out.home(ToHome::Guessing { conference, room, wrong });
+        self.out.home(ToHome::Guessing { conference });
     }
 
     /// Asks the conference of the room for a place.

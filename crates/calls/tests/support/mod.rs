@@ -127,14 +127,14 @@ impl Store {
 
     fn check_pin(&mut self, room: &str, pin: &str) -> PinAnswer {
         let Some((_, participants, leaders)) = self.rooms.get(room) else {
-            return PinAnswer::Wrong { guessing: None };
+            return PinAnswer::Wrong { guessing: false };
         };
         if *leaders == Some(pin) || *participants == Some(pin) {
             return PinAnswer::Right { is_leader: *leaders == Some(pin) };
         }
         self.wrong_pins += 1;
         match self.wrong_pins {
-            ..=20 => PinAnswer::Wrong { guessing: (self.wrong_pins == 5).then_some(20) },
+            ..=20 => PinAnswer::Wrong { guessing: self.wrong_pins == 5 },
             _ => PinAnswer::TooMany { wait_ms: 60_000 },
         }
     }

@@ -9,7 +9,6 @@ use crate::{
     refused::Refused,
     time::Now,
 };
-use plenary_model::{AccountEvent, Actor, EventKind, EventRecord};
 
 /// So long a leader who comes is told that wrong PINs were tried, in milliseconds.
 const GUESSING_TOLD_MS: u64 = 3_600_000;
@@ -25,17 +24,8 @@ impl Conferences {
     }
 
     /// Wrong PINs of a room that leads to this conference are being tried: its leaders hear of it, or else the next one who comes
-    /// within the hour.
-    pub(crate) fn tell_of_guessing(&mut self, key: &ConferenceKey, room: String, wrong: u32, now: Now) {
-        let event = EventRecord {
-            at: now.wall,
-            conference: Some(key.name.clone()),
-            participant_id: None,
-            actor: Actor::system(),
-            reason: None,
-            kind: EventKind::RoomGuessing { room, wrong },
-        };
-        self.events.push_back(AccountEvent { account: key.account, event });
+    /// within the hour. The event is written where they are counted.
+    pub(crate) fn tell_of_guessing(&mut self, key: &ConferenceKey, now: Now) {
         self.guessed.retain(|_, until| now.mono < *until);
         match self.open(key, now) {
             Some((live, mut turn)) if live.has_leader() => {

@@ -58,7 +58,7 @@ async fn check_pin(
     Ok(match check.outcome {
         PinOutcome::Right { leader } => PinAnswer::Right { is_leader: leader },
         // A room that has just been removed has no PIN that is right.
-        PinOutcome::Wrong | PinOutcome::NoRoom => PinAnswer::Wrong { guessing: check.guessing },
+        PinOutcome::Wrong | PinOutcome::NoRoom => PinAnswer::Wrong { guessing: check.guessing.is_some() },
         PinOutcome::TooMany { retry_at } => {
             let wait_ms = retry_at.0.saturating_sub(now.0).max(0).unsigned_abs();
             PinAnswer::TooMany { wait_ms }

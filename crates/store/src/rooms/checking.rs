@@ -5,7 +5,7 @@
 //!      │
 //!      ▼
 //! hash compared ──right──▶ noted, once a day ──▶ Right
-//!      └────────wrong──▶ all levels raised, in one transaction ──▶ Wrong
+//!      └────────wrong──▶ all levels raised, and the account told of the 20th, in one transaction ──▶ Wrong
 //! ```
 //!
 //! PINs of one account are checked one after the other within a process, so many calls at once guess no more than one. The
@@ -18,9 +18,13 @@ use super::{
 use crate::{
     Store, StoreError,
     database::{Write, execute, read, within},
+    events::append,
     guessing::{ALARMED, CALLER, EMPTY_MS, Level, Place, Tries, UNKNOWN_MS, alarm, room_drain},
 };
-use plenary_model::{AccountId, Timestamp, is_room_number};
+use plenary_model::{
+    AccountEvent, AccountId, Actor, ConferenceName, EventKind, EventRecord, Timestamp, is_room_number,
+};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -89,7 +93,7 @@ pub struct PinCheck {
     /// Whether it is one.
     pub outcome: PinOutcome,
     /// The leaders in the room's conference are to be warned that its PINs are being guessed: so many were wrong of late. It is
-    /// said once for the 20th, the 40th, the 80th and so on.
+    /// said once for the 20th, the 40th, the 80th and so on; the event that tells programs is written by then.
     pub guessing: Option<u32>,
 }
 
@@ -248,7 +252,7 @@ impl Store {
         transaction.commit(DOING).await
     }
 
-    /// Raises the levels, and says whether leaders are to be warned.
+    /// Raises the levels, and says whether leaders are to be warned. If so, the event is in the same transaction.
     async fn note_wrong(&self, counted: &Counted<'_>) -> Result<Option<u32>, StoreError> {
         let now = counted.now;
         let mut transaction = self.write(DOING).await?;
@@ -289,9 +293,43 @@ impl Store {
             .bind(now.0.saturating_sub(UNKNOWN_MS))
             .bind(DELETED_AT_ONCE)
         )?;
+        let guessing = alarm(alarmed, now);
+        let event = match guessing {
+            Some(wrong) => guessed(&mut transaction, counted, wrong).await?,
+            None => None,
+        };
+        let written = append(&mut transaction, event.as_slice(), false).await?.unwrap_or_default();
         transaction.commit(DOING).await?;
-        Ok(alarm(alarmed, now))
+        self.news.tell(&written);
+        Ok(guessing)
     }
+}
+
+/// What tells that PINs of the room are being guessed; `None`: the room has gone meanwhile.
+async fn guessed(
+    transaction: &mut Write,
+    counted: &Counted<'_>,
+    wrong: u32,
+) -> Result<Option<AccountEvent>, StoreError> {
+    let body: Option<String> = within!(transaction, DOING, |on| sqlx::query_scalar(
+        "SELECT body FROM rooms WHERE account_id = $1 AND number = $2"
+    )
+    .bind(counted.account.0)
+    .bind(counted.room)
+    .fetch_optional(on))?;
+    let body = body.and_then(|body| serde_json::from_str::<Value>(&body).ok());
+    let Some(conference) = body.as_ref().and_then(|body| body["conference"].as_str()) else {
+        return Ok(None);
+    };
+    let event = EventRecord {
+        at: counted.now,
+        conference: Some(ConferenceName::new(conference)),
+        participant_id: None,
+        actor: Actor::system(),
+        reason: None,
+        kind: EventKind::RoomGuessing { room: counted.room.to_owned(), wrong },
+    };
+    Ok(Some(AccountEvent { account: counted.account, event }))
 }
 
 /// The PINs of a room have changed: earlier tries, wrong and right ones, mean nothing any more.
