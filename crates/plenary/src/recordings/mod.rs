@@ -9,13 +9,14 @@ use crate::{
 };
 use anyhow::Context;
 use plenary_model::{
-    AccountId, ConferenceRecordingId, RecordingEnd, RecordingManifest, RecordingState, TranscriptState,
+    AccountId, ConferenceRecordingId, RecordingEnd, RecordingFailure, RecordingManifest, RecordingState,
+    TranscriptState,
 };
 use plenary_recording::{Archive, Keys, Recorder, RecorderConfig, RecorderEvent};
 use plenary_store::Store;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinHandle,
 };
 use tracing::{info, warn};
@@ -35,6 +36,7 @@ pub(crate) struct Recordings {
 pub(crate) struct Keeper {
     recorder: Recorder,
     reporting: JoinHandle<()>,
+    storing: JoinHandle<()>,
     pruning: JoinHandle<()>,
     transcripts: Option<Transcripts>,
 }
@@ -77,9 +79,12 @@ impl Recordings {
         let transcripts = (!transcripts.command.is_empty())
             .then(|| Transcripts::start(transcripts, archive.clone(), store.clone()));
         let queue = transcripts.as_ref().map(Transcripts::queue);
-        let reporting = tokio::spawn(report(reports, engine, store.clone(), queue));
+        // Without a bound: one for each recording.
+        let (ended, received) = unbounded_channel();
+        let reporting = tokio::spawn(report(reports, engine, ended));
+        let storing = tokio::spawn(store_ends(received, store.clone(), queue));
         let pruning = tokio::spawn(retention::prune(archive, store, days));
-        Keeper { recorder, reporting, pruning, transcripts }
+        Keeper { recorder, reporting, storing, pruning, transcripts }
     }
 }
 
@@ -143,6 +148,7 @@ impl Keeper {
             let recorder = self.recorder;
             let _ = tokio::task::spawn_blocking(move || recorder.shutdown()).await;
             let _ = self.reporting.await;
+            let _ = self.storing.await;
             if let Some(transcripts) = self.transcripts {
                 let _ = tokio::task::spawn_blocking(|| transcripts.stop()).await;
             }
@@ -153,31 +159,63 @@ impl Keeper {
     }
 }
 
-/// Until the threads of the recorder have ended.
+/// Hears of recordings that go wrong while they run.
+trait Hears: Send + Sync {
+    fn failed(
+        &self,
+        recording: ConferenceRecordingId,
+        failure: RecordingFailure,
+    ) -> impl Future<Output = ()> + Send;
+    fn lost(&self, recording: ConferenceRecordingId, ms: u64) -> impl Future<Output = ()> + Send;
+}
+
+impl Hears for EngineHandle {
+    async fn failed(&self, recording: ConferenceRecordingId, failure: RecordingFailure) {
+        self.recording_failed(recording, failure).await;
+    }
+
+    async fn lost(&self, recording: ConferenceRecordingId, ms: u64) {
+        self.recording_lost(recording, ms).await;
+    }
+}
+
+/// Passes on what the recorder reports, until its threads have ended. Waits for no database: that one recording cannot be stored holds up
+/// nothing that is to be told of others.
 async fn report(
     mut reports: UnboundedReceiver<RecorderEvent>,
-    engine: EngineHandle,
-    store: Store,
-    transcripts: Option<Queue>,
+    engine: impl Hears,
+    ended: UnboundedSender<RecordingManifest>,
 ) {
     while let Some(event) = reports.recv().await {
         match event {
             RecorderEvent::Failing { id, failure } => {
-                engine.recording_failed(ConferenceRecordingId(id), failure).await;
+                engine.failed(ConferenceRecordingId(id), failure).await;
             }
-            RecorderEvent::Lost { id, ms } => engine.recording_lost(ConferenceRecordingId(id), ms).await,
+            RecorderEvent::Lost { id, ms } => engine.lost(ConferenceRecordingId(id), ms).await,
             RecorderEvent::Ended(manifest) => {
                 info!(recording = %manifest.id, duration_ms = manifest.duration_ms, state = manifest.state.name(), "recording complete");
-                while let Err(error) = store.write_recording(&manifest).await {
-                    warn!(recording = %manifest.id, %error, "the end of a recording cannot be written into the database; trying again");
-                    tokio::time::sleep(AGAIN).await;
-                }
-                if let Some(queue) =
-                    transcripts.as_ref().filter(|_| manifest.transcript == Some(TranscriptState::Waiting))
-                {
-                    queue.add(*manifest);
-                }
+                // Who stores it runs until this one ends.
+                let _ = ended.send(*manifest);
             }
+        }
+    }
+}
+
+/// Stores what has ended, one after the other, however long that takes.
+async fn store_ends(
+    mut ended: UnboundedReceiver<RecordingManifest>,
+    store: Store,
+    transcripts: Option<Queue>,
+) {
+    while let Some(manifest) = ended.recv().await {
+        while let Err(error) = store.write_recording(&manifest).await {
+            warn!(recording = %manifest.id, %error, "the end of a recording cannot be written into the database; trying again");
+            tokio::time::sleep(AGAIN).await;
+        }
+        if let Some(queue) =
+            transcripts.as_ref().filter(|_| manifest.transcript == Some(TranscriptState::Waiting))
+        {
+            queue.add(manifest);
         }
     }
 }
@@ -216,6 +254,40 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("manifest.json"), serde_json::to_vec(manifest).unwrap()).unwrap();
         fs::write(folder.join("mixed.opus"), b"audio").unwrap();
+    }
+
+    struct Heard(UnboundedSender<String>);
+
+    impl Hears for Heard {
+        async fn failed(&self, recording: ConferenceRecordingId, failure: RecordingFailure) {
+            self.0.send(format!("{recording} failed: {}", failure.name())).unwrap();
+        }
+
+        async fn lost(&self, recording: ConferenceRecordingId, ms: u64) {
+            self.0.send(format!("{recording} lost {ms}")).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_that_is_not_stored_yet_holds_up_nothing_that_is_told_of_others() {
+        let (reports, received) = unbounded_channel();
+        let (heard, mut told) = unbounded_channel();
+        // Nobody stores what has ended.
+        let (ended, mut ends) = unbounded_channel();
+        let reporting = tokio::spawn(report(received, Heard(heard), ended));
+        let begun =
+            RecordingManifest::begun("a".to_owned(), 1, "Board".to_owned(), RecordingSettings::default(), 0);
+        let over = complete_manifest(&begun, RecordingEnd::Stopped);
+        reports.send(RecorderEvent::Ended(Box::new(over.clone()))).unwrap();
+        let failure = RecordingFailure::StorageFull;
+        reports.send(RecorderEvent::Failing { id: "b".to_owned(), failure }).unwrap();
+        reports.send(RecorderEvent::Lost { id: "c".to_owned(), ms: 40 }).unwrap();
+        assert_eq!(told.recv().await.unwrap(), "b failed: storage_full");
+        assert_eq!(told.recv().await.unwrap(), "c lost 40");
+        assert_eq!(ends.recv().await.unwrap(), over);
+        drop(reports);
+        reporting.await.unwrap();
+        assert!(ends.recv().await.is_none(), "who stores it ends as well");
     }
 
     #[tokio::test]
