@@ -347,7 +347,18 @@ async fn a_webhook_is_made_shown_changed_and_deleted_and_its_secret_is_shown_onc
     assert_eq!(status, 200, "{rotated}");
     let secrets = world.store.webhook_secrets(world.account, "crm").await.unwrap();
     assert_eq!(secrets, [rotated["secret"].as_str().unwrap(), &secret]);
-    assert!(rotated["rotates_until"].is_string());
+    let until = rotated["rotates_until"].as_str().unwrap();
+    // The first one counts as long as was said.
+    let (status, refused) = send(&world, "POST", "/v1/webhooks/crm/secret", json!({"overlap_h": 1})).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("1159")), "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains(until), "{refused}");
+    assert_eq!(world.store.webhook_secrets(world.account, "crm").await.unwrap(), secrets);
+    let (status, rotated) = send(&world, "POST", "/v1/webhooks/crm/secret", json!({"overlap_h": 0})).await;
+    assert_eq!((status, &rotated["rotates_until"]), (200, &Value::Null), "{rotated}");
+    let secrets = world.store.webhook_secrets(world.account, "crm").await.unwrap();
+    assert_eq!(secrets, [rotated["secret"].as_str().unwrap()], "only the new one counts");
+    assert_eq!(send(&world, "POST", "/v1/webhooks/crm/secret", json!({"overlap_h": 1})).await.0, 200);
+    assert_eq!(send(&world, "POST", "/v1/webhooks/none/secret", json!({})).await.1["code"], "1116");
     assert_eq!(send(&world, "POST", "/v1/webhooks/crm/secret", json!({"overlap_h": 500})).await.0, 400);
     assert_eq!(send(&world, "POST", "/v1/webhooks/none/test", Value::Null).await.1["code"], "1116");
     assert_eq!(

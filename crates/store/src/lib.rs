@@ -90,6 +90,6 @@ pub use transfer::{CopiedTable, CopyError, CopyProgress, Inspection, copy_databa
 pub use trunks::TrunkBody;
 pub use usage::UsageQuery;
 pub use users::{SipPassword, UserError};
-pub use webhooks::{Tried, WebhookError, WebhookJob};
+pub use webhooks::{Rotated, Tried, WebhookError, WebhookJob};
 pub use webrtc_keys::WebRtcKeyError;
 pub use writer::{Journal, Writer, WriterBounds, WriterCounts};

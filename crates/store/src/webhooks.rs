@@ -40,6 +40,31 @@ impl From<Vec<FieldError>> for WebhookError {
     }
 }
 
+/// What came of giving a webhook another secret.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Rotated {
+    /// It has this one.
+    To(String),
+    /// Two secrets count until then.
+    TooEarly {
+        /// When the older one ends.
+        until: Timestamp,
+    },
+    /// There is no such webhook.
+    Unknown,
+}
+
+impl std::fmt::Debug for Rotated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            // Without the secret.
+            Self::To(_) => f.write_str("To"),
+            Self::TooEarly { until } => f.debug_struct("TooEarly").field("until", until).finish(),
+            Self::Unknown => f.write_str("Unknown"),
+        }
+    }
+}
+
 /// What a process needs that sends to a webhook.
 #[derive(Clone)]
 pub struct WebhookJob {
@@ -151,8 +176,8 @@ impl Store {
         Ok(row.map(|(secret, old, until)| secrets(secret, old, until)).unwrap_or_default())
     }
 
-    /// Gives a webhook another secret; for so many hours messages are signed with the one before as well. `None`: there is no such
-    /// webhook.
+    /// Gives a webhook another secret; for so many hours messages are signed with the one before as well. Where that still is so of an
+    /// earlier change, none may be left out before its time, unless no other one is to count any more (0 hours).
     ///
     /// # Errors
     /// When the database fails.
@@ -161,13 +186,14 @@ impl Store {
         account: AccountId,
         name: &str,
         overlap_h: u32,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Rotated, StoreError> {
         let doing = "changing the secret of a webhook";
         let mut transaction = self.write(doing).await?;
         let (secret, at) = (new_secret(), now());
         let update =
             "UPDATE webhooks SET old_secret = secret, old_secret_until = $4, secret = $3, updated_at = $5
-             WHERE account_id = $1 AND name = $2";
+             WHERE account_id = $1 AND name = $2
+                 AND ($6 OR old_secret_until IS NULL OR old_secret_until <= $5)";
         let changed = execute!(
             transaction,
             doing,
@@ -177,12 +203,22 @@ impl Store {
                 .bind(&secret)
                 .bind(at.plus_minutes(overlap_h.saturating_mul(60)).0)
                 .bind(at.0)
+                .bind(overlap_h == 0)
         )?;
         if changed == 0 {
-            return Ok(None);
+            let until: Option<Option<i64>> = within!(transaction, doing, |on| sqlx::query_scalar(
+                "SELECT old_secret_until FROM webhooks WHERE account_id = $1 AND name = $2"
+            )
+            .bind(account.0)
+            .bind(storable(name))
+            .fetch_optional(on))?;
+            return Ok(match until.flatten() {
+                Some(until) => Rotated::TooEarly { until: Timestamp(until) },
+                None => Rotated::Unknown,
+            });
         }
         transaction.commit(doing).await?;
-        Ok(Some(secret))
+        Ok(Rotated::To(secret))
     }
 
     /// The webhooks of all accounts that are not disabled.

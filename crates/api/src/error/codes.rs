@@ -69,6 +69,7 @@ codes! {
     NO_GUEST_SERVICE = "1148", 409, "No inbound service takes guests to the conference";
     RECORDING_NOT_WRITTEN = "1157", 503, "The recording cannot be written";
     FILES_LEFT = "1158", 503, "The files of the recording are not deleted yet";
+    SECRET_CHANGES = "1159", 409, "The webhook's secret is being replaced";
     EVENTS_GONE = "1115", 410, "The events are not kept any more";
     UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
     UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";

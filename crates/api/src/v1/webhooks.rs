@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     answer::{Answer, no_content, to_the_end},
-    error::{ApiError, TOO_MANY, UNKNOWN_DELIVERY, UNKNOWN_WEBHOOK},
+    error::{ApiError, SECRET_CHANGES, TOO_MANY, UNKNOWN_DELIVERY, UNKNOWN_WEBHOOK},
     extract::Segments,
     json::json,
     state::App,
@@ -19,7 +19,7 @@ use plenary_model::{
     Delivery as StoredDelivery, DeliveryState, FieldError, StoredWebhook, Timestamp, WebhookSettings,
     WebhookUrl, merge,
 };
-use plenary_store::{Before, Change, ChangeError, WebhookError};
+use plenary_store::{Before, Change, ChangeError, Rotated, WebhookError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -335,7 +335,8 @@ async fn delete(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Rotation {
-    /// For so many hours messages are signed with the secret before as well, so that receivers can change over.
+    /// For so many hours messages are signed with the secret before as well, so that receivers can change over. 0: from now on only the
+    /// new one counts, also where an earlier change is not over.
     #[serde(default = "overlap")]
     #[schema(maximum = 336, default = 24)]
     overlap_h: u32,
@@ -352,7 +353,8 @@ fn overlap() -> u32 {
     params(("name" = String, Path, description = "The webhook's name.", example = "crm")),
     request_body(content = Rotation, example = json!({"overlap_h": 24})),
     security(("bearer" = ["config"])),
-    responses((status = 200, description = "The webhook with its new secret.", body = NewWebhook)))]
+    responses((status = 200, description = "The webhook with its new secret.", body = NewWebhook),
+        (status = 409, description = "Messages are signed with the secret before as well, which is replaced (1159).")))]
 async fn rotate(
     caller: Caller<Config>,
     State(state): State<App>,
@@ -365,8 +367,15 @@ async fn rotate(
         return Err(ApiError::members(vec![error]));
     }
     to_the_end(async move {
-        let secret =
-            state.store.rotate_webhook(caller.account, &name, overlap_h).await?.ok_or_else(unknown)?;
+        let secret = match state.store.rotate_webhook(caller.account, &name, overlap_h).await? {
+            Rotated::To(secret) => secret,
+            Rotated::TooEarly { until } => {
+                let until = time::rfc3339(until);
+                let text = format!("the secret before counts until {until}; change it after that, or with `overlap_h` 0, by which only the new one counts at once");
+                return Err(ApiError::coded(SECRET_CHANGES, text));
+            }
+            Rotated::Unknown => return Err(unknown()),
+        };
         let webhook = state.store.webhook(caller.account, &name).await?.ok_or_else(unknown)?;
         Ok::<_, ApiError>(json(StatusCode::OK, &NewWebhook { secret, webhook: webhook.into() }))
     })
