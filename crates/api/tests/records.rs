@@ -152,6 +152,40 @@ async fn a_call_is_shown_with_who_ended_it_and_how_it_sounded() {
 }
 
 #[tokio::test]
+async fn of_a_call_that_a_crash_has_ended_the_close_is_shown_that_the_next_start_wrote() {
+    let world = World::new().await;
+    let begun = CallEntry::Started { call: call(world.account, "a", 0), dialog: None };
+    world.store.write_records(&[RecordEntry::Call(begun)]).await.unwrap();
+    let event = |participant: &str, minute: i64, reason: Option<&str>, kind: EventKind| {
+        let event = EventRecord {
+            at: at(minute),
+            conference: Some(ConferenceName::new("Board")),
+            participant_id: Some(ParticipantId::new(participant)),
+            actor: Actor::system(),
+            reason: reason.map(str::to_owned),
+            kind,
+        };
+        AccountEvent { account: world.account, event }
+    };
+    let mut events = vec![event("a", 1, None, EventKind::ParticipantHandRaised {})];
+    world.store.write_events(&events, false).await.unwrap();
+    // It last ran in the second minute, and starts again in the fortieth.
+    assert_eq!(world.store.interrupt_open_calls(at(2)).await.unwrap(), 1);
+    let types = |list: &Value| -> Vec<String> {
+        let items = list["items"].as_array().unwrap().iter();
+        items.map(|one| one["type"].as_str().unwrap().to_owned()).collect()
+    };
+    let shown = world.get("/v1/calls/a/events").await.1;
+    assert_eq!(types(&shown), ["participant.hand_raised"], "nothing is closed yet");
+    let left = |participant| event(participant, 40, Some("interrupted"), EventKind::ParticipantLeft {});
+    events = vec![left("b"), left("a"), event("a", 50, None, EventKind::ParticipantHandRaised {})];
+    world.store.write_events(&events, false).await.unwrap();
+    let shown = world.get("/v1/calls/a/events").await.1;
+    assert_eq!(types(&shown), ["participant.hand_raised", "participant.left"]);
+    assert_eq!(shown["items"][1]["reason"], "interrupted");
+}
+
+#[tokio::test]
 async fn what_a_call_did_in_conferences_is_read_page_by_page() {
     let world = World::new().await;
     records(&world).await;

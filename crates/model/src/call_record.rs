@@ -79,6 +79,17 @@ pub struct CallRecordEntry {
     pub stats: Option<String>,
 }
 
+impl CallRecordEntry {
+    /// The cause of calls that a crash has ended.
+    pub const INTERRUPTED: &str = "interrupted";
+
+    /// A crash has ended it: it ended as of when the service last ran, and the log was closed when it ran again.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.cause.as_deref() == Some(Self::INTERRUPTED)
+    }
+}
+
 /// What the statistics at the end of a call say about it. Records of earlier versions lack some of it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]

@@ -177,6 +177,26 @@ impl Store {
         Ok(rows.into_iter().map(|(seq, body)| StoredEvent { seq, body }).collect())
     }
 
+    /// When the first event of an account happened that is not before this time; `None`: none is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn next_event_at(
+        &self,
+        account: AccountId,
+        at: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let EventBounds { first, last } = self.event_bounds(account).await?;
+        let seq = self.first_event_at(account, first..last + 1, at).await?;
+        let found: Option<i64> = read!(self.base, "finding an event by its time", |on| sqlx::query_scalar(
+            "SELECT at FROM events WHERE account_id = $1 AND seq >= $2 ORDER BY seq LIMIT 1"
+        )
+        .bind(account.0)
+        .bind(seq)
+        .fetch_optional(on))?;
+        Ok(found.map(Timestamp))
+    }
+
     /// The number of the first event that happened at this time or later; the end of `seqs` where none did. By halves: events are numbered in
     /// the order of time.
     async fn first_event_at(

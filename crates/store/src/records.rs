@@ -12,7 +12,6 @@ use plenary_model::{
 const WRITING: &str = "writing call records";
 
 /// The cause of a call that was open when its process died.
-const INTERRUPTED: &str = "interrupted";
 
 /// What has become of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +146,7 @@ impl Store {
         let done = execute!(
             transaction,
             doing,
-            sqlx::query(update).bind(at.0).bind(INTERRUPTED).bind(EndedBy::Network.name())
+            sqlx::query(update).bind(at.0).bind(CallRecordEntry::INTERRUPTED).bind(EndedBy::Network.name())
         )?;
         transaction.commit(doing).await?;
         Ok(done)

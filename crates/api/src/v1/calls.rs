@@ -307,9 +307,13 @@ async fn events(
 ) -> Answer {
     let after = page.after_as(|key| key.parse().ok().filter(|seq: &i64| *seq > 0))?.unwrap_or_default();
     let entry = state.store.call(caller.account, &id).await?.ok_or_else(unknown)?;
-    let end = entry.ended_at.unwrap_or_else(|| state.control.now());
-    let within = Timestamp(entry.call.started_at.0.saturating_sub(EVENTS_AROUND_MS))
-        ..Timestamp(end.0.saturating_add(EVENTS_AROUND_MS));
+    let around = |at: Timestamp| Timestamp(at.0.saturating_add(EVENTS_AROUND_MS));
+    let mut end = around(entry.ended_at.unwrap_or_else(|| state.control.now()));
+    if entry.is_interrupted() {
+        // Between a crash and the next start nothing happened: what the start closed is what comes next in the log, however late.
+        end = state.store.next_event_at(caller.account, end).await?.map_or(end, around);
+    }
+    let within = Timestamp(entry.call.started_at.0.saturating_sub(EVENTS_AROUND_MS))..end;
     let participant = ParticipantId::new(&entry.call.id);
     let found = state
         .store
