@@ -2,7 +2,8 @@
 
 mod support;
 
-use plenary_media::{Clip, PlayId, PlayTo, RecordingId, Volume};
+use plenary_media::{Clip, FeedId, PlayId, PlayTo, RecordingId, RoomId, Volume};
+use plenary_recording::{FeedKind, FeedReader, feed};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicU64, Ordering::SeqCst},
@@ -41,7 +42,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 #[test]
-fn two_seconds_of_ten_calls_allocate_nothing() {
+fn two_seconds_of_ten_calls_that_are_recorded_allocate_nothing() {
     // With RTCP: each call sends several reports in that time.
     let plane = Plane::start(plenary_media::MediaConfig { rtcp_interval_ms: 300, ..config() });
     let mut phones: Vec<Phone> = (0..10)
@@ -60,25 +61,41 @@ fn two_seconds_of_ten_calls_allocate_nothing() {
     plane.media.record(all[5].call, RecordingId(1));
     plane.media.hold(all[6].call, music());
     plane.media.set_heard_by(all[0].call, Some(vec![all[7].call, all[8].call]));
-    talk(&mut all, 500);
+    // And the room is recorded, first the mix and then each voice.
+    for (id, kind) in [(FeedId(1), FeedKind::Mixed), (FeedId(2), FeedKind::Separate)] {
+        let (feed, reader) = feed(kind, 1000);
+        assert!(plane.media.record_room(RoomId(1), id, feed), "the room is there");
+        talk(&mut all, 500);
+        let (taken, received, recorded) = two_seconds(&mut all, &reader);
+        assert!(received > 900, "{received} packets came");
+        assert!(recorded > 90, "{recorded} frames of {kind:?}");
+        assert_eq!(taken, 0, "{taken} allocations for {received} packets and {recorded} frames of {kind:?}");
+        plane.media.end_room_recording(RoomId(1), id);
+    }
+}
 
+/// Allocations meanwhile, packets that came, and frames that were recorded. The recorder's threads, which may allocate, are not there: their
+/// end of the feed is read here.
+fn two_seconds(all: &mut [&mut Phone], reader: &FeedReader) -> (u64, u32, u32) {
     let before = TAKEN.load(SeqCst);
     let began = Instant::now();
-    let mut received = 0_u32;
+    let (mut received, mut recorded) = (0_u32, 0_u32);
     let mut datagram = [0; 1500];
     for tick in 1..=100 {
-        for phone in &mut all {
+        for phone in all.iter_mut() {
             phone.speak();
         }
         let next = began + Duration::from_millis(20 * tick);
         thread::sleep(next.saturating_duration_since(Instant::now()));
-        for phone in &all {
+        for phone in all.iter() {
             while phone.socket.recv(&mut datagram).is_ok() {
                 received += 1;
             }
         }
+        while let Ok(frame) = reader.next_frame() {
+            recorded += u32::from(frame.source.is_some());
+            reader.give_back(frame);
+        }
     }
-    let taken = TAKEN.load(SeqCst) - before;
-    assert!(received > 900, "{received} packets came");
-    assert_eq!(taken, 0, "{taken} allocations for {received} packets");
+    (TAKEN.load(SeqCst) - before, received, recorded)
 }
