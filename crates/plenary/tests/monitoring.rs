@@ -1,4 +1,4 @@
-//! What programs of others make of metrics rules and of HEP3: promtool and sngrep, from Debian.
+//! What programs of others make of metrics, of rules and of HEP3: promtool, Prometheus and sngrep, from Debian.
 
 mod support;
 
@@ -6,9 +6,9 @@ use serde_json::Value;
 use std::{
     net::UdpSocket,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
-use support::{Server, free_port, plenary, wait_for};
+use support::{Server, certificate, free_address, free_port, plenary, wait_for};
 
 fn packaging() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging")
@@ -27,16 +27,20 @@ fn promtool_accepts_the_rules_and_they_fire_when_they_should() {
     promtool(&["test", "rules", "plenary.rules.test.yml"], &folder);
 }
 
-#[test]
-fn promtool_accepts_every_query_of_the_dashboard() {
+/// The queries of the dashboard, with these in place of Grafana's variables.
+fn queries_of_dashboard() -> Vec<String> {
     let text = std::fs::read_to_string(packaging().join("grafana/plenary.json")).unwrap();
     let dashboard: Value = serde_json::from_str(&text).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let queries = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
-    let queries = queries.map(|target| target["expr"].as_str().unwrap().to_owned());
-    // What Grafana puts in place of its variables.
-    let queries = queries.map(|query| query.replace("$__rate_interval", "1m").replace("$instance", ".*"));
-    let rules: Vec<Value> = queries
+    let queries = queries.map(|target| target["expr"].as_str().unwrap());
+    queries.map(|query| query.replace("$__rate_interval", "1m").replace("$instance", ".*")).collect()
+}
+
+#[test]
+fn promtool_accepts_every_query_of_the_dashboard() {
+    let rules: Vec<Value> = queries_of_dashboard()
+        .into_iter()
         .enumerate()
         .map(|(number, query)| serde_json::json!({ "record": format!("query:{number}"), "expr": query }))
         .collect();
@@ -45,6 +49,85 @@ fn promtool_accepts_every_query_of_the_dashboard() {
     // JSON is YAML.
     std::fs::write(folder.path().join("queries.yml"), file.to_string()).unwrap();
     promtool(&["check", "rules", "queries.yml"], folder.path());
+}
+
+/// A process that ends with the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What Prometheus answers; `None`: it does not yet.
+fn ask_prometheus(address: &str, path: &str, query: &[&str]) -> Option<Value> {
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "20", "-G"])
+        .args(query)
+        .arg(format!("http://{address}/api/v1/{path}"))
+        .output()
+        .expect("curl is installed (make interop does that)");
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+#[test]
+fn prometheus_has_an_answer_to_every_query_of_the_dashboard_and_evaluates_the_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = free_address();
+    let config = format!("metrics = \"{metrics}\"\nhttps = \"127.0.0.1:0\"\n{}", certificate(folder.path()));
+    let server = Server::start(&config);
+    let rules = packaging().join("prometheus/plenary.rules.yml").canonicalize().unwrap();
+    // JSON is YAML.
+    let config = serde_json::json!({
+        "global": { "scrape_interval": "1s", "evaluation_interval": "1s" },
+        "rule_files": [rules],
+        "scrape_configs": [{ "job_name": "plenary", "static_configs": [{ "targets": [metrics] }] }],
+    });
+    std::fs::write(folder.path().join("prometheus.yml"), config.to_string()).unwrap();
+    let address = free_address();
+    let prometheus = Command::new("prometheus")
+        .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))
+        .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+        .arg(format!("--web.listen-address={address}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _prometheus = Killed(prometheus.expect("prometheus is installed (make interop does that)"));
+
+    // Of everything that is asked for there is something: a trunk, a wrong password, two callers who talk, and one who has hung up.
+    let trunk = r#"{"uri": "sip:127.0.0.1:9", "register": true, "user": "us", "password": "secret"}"#;
+    assert_eq!(server.curl(&["-X", "PUT", "-d", trunk], "/v1/trunks/p").0, 201);
+    assert_eq!(server.curl_as("1-2-0/bob@example.com:wrong", &[], "/v1/conferences").0, 401);
+    let call = |seconds: &str| {
+        let uri = format!("sip:conf-Tea@{}", server.sip);
+        let mut call = plenary();
+        call.args(["call", &uri, "--tone", "440", "--seconds", seconds]);
+        Killed(call.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    };
+    let _callers = [call("120"), call("120")];
+    let mut over = call("2");
+    assert!(over.0.wait().unwrap().success());
+    for query in queries_of_dashboard() {
+        let asked = format!("query={query}");
+        wait_for(&format!("an answer to {query}"), || {
+            let answer = ask_prometheus(&address, "query", &["--data-urlencode", &asked])?;
+            assert_eq!(answer["status"], "success", "{query}: {answer}");
+            answer["data"]["result"].as_array().filter(|found| !found.is_empty()).map(|_| ())
+        });
+    }
+    let rules = wait_for("all rules to be evaluated", || {
+        let answer = ask_prometheus(&address, "rules", &[])?;
+        let groups = answer["data"]["groups"].as_array()?.clone();
+        let rules = groups.iter().flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default());
+        let rules: Vec<Value> = rules.collect();
+        rules.iter().all(|rule| rule["health"] != "unknown").then_some(rules)
+    });
+    assert!(rules.len() > 5, "{rules:?}");
+    for rule in rules {
+        assert_eq!(rule["health"], "ok", "{rule}");
+    }
 }
 
 #[test]
