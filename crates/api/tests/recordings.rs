@@ -111,6 +111,37 @@ async fn recordings_are_listed_the_latest_first_and_shown_with_their_files() {
 }
 
 #[tokio::test]
+async fn one_that_runs_is_listed_and_shown_as_its_folder_says() {
+    let world = World::new().await;
+    stored(&world, ID, "Board").await;
+    let begun = RecordingManifest::begun(
+        LATER.to_owned(),
+        world.account.0,
+        "Board".to_owned(),
+        RecordingSettings::default(),
+        STARTED_AT_MS,
+    );
+    world.store.write_recording(&begun).await.unwrap();
+    let folder = world.folder.path().join("recordings").join(world.account.0.to_string()).join(LATER);
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut now = RecordingManifest { duration_ms: 7000, lost_ms: 40, ..begun };
+    now.tracks = manifest(world.account, LATER, "Board").tracks;
+    std::fs::write(folder.join("manifest.json"), serde_json::to_vec(&now).unwrap()).unwrap();
+    let one = get(&world, &format!("/v1/recordings/{LATER}")).await.json();
+    assert_eq!(
+        (&one["state"], &one["duration_ms"], &one["lost_ms"]),
+        (&json!("running"), &json!(7000), &json!(40))
+    );
+    let list = get(&world, "/v1/recordings").await.json();
+    assert_eq!(list["items"][0], one);
+    assert_eq!(list["items"][1]["id"], ID);
+    // Another machine has its files.
+    std::fs::remove_dir_all(folder).unwrap();
+    let list = get(&world, "/v1/recordings").await.json();
+    assert_eq!((&list["items"][0]["id"], &list["items"][0]["duration_ms"]), (&json!(LATER), &json!(0)));
+}
+
+#[tokio::test]
 async fn audio_is_given_whole_or_in_ranges() {
     let world = World::new().await;
     stored(&world, ID, "Board").await;

@@ -15,7 +15,7 @@ use plenary_media::{
     RoomId, StreamParams,
 };
 use plenary_model::{RecordedTracks, RecordingSettings};
-use plenary_recording::{Keys, OpenRequest, Recorder, RecorderConfig, RecorderEvent};
+use plenary_recording::{Keys, OpenRequest, Recorder, RecorderConfig, RecorderEvent, SYNC_EVERY};
 use plenary_rtp::source::Source;
 use std::{
     collections::HashMap,
@@ -136,6 +136,7 @@ fn record_in_turn(media: &MediaHandle, tracks: RecordedTracks, folder: PathBuf, 
         folder,
         keep_free_bytes: 0,
         opus_bitrate: 32_000,
+        sync_every: SYNC_EVERY,
         threads: 0,
         keys: Keys::none(),
         transcribes: false,

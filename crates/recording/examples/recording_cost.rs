@@ -6,7 +6,9 @@
 
 use plenary_audio::codec::Rate;
 use plenary_model::{RecordedTracks, RecordingFormat, RecordingSettings};
-use plenary_recording::{Keys, OpenRequest, Recorder, RecorderConfig, RecorderEvent, TrackSource};
+use plenary_recording::{
+    Keys, OpenRequest, Recorder, RecorderConfig, RecorderEvent, SYNC_EVERY, TrackSource,
+};
 use std::{fs, sync::mpsc::channel, time::Duration};
 
 const SECONDS: u64 = 60;
@@ -51,6 +53,7 @@ fn measure(tracks: RecordedTracks, format: RecordingFormat, rate: Rate, talkers:
         folder: folder.clone(),
         keep_free_bytes: 0,
         opus_bitrate: 32_000,
+        sync_every: SYNC_EVERY,
         threads: 1,
         keys: Keys::none(),
         transcribes: false,

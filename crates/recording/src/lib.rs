@@ -29,7 +29,9 @@ pub use archive::{Archive, is_id};
 pub use feed::{Feed, FeedKind, FeedReader, Frame, NoFrame, TrackSource, feed};
 pub use file::{KeyFileError, Keys, StoredFile};
 pub use peaks::{Peaks, peaks};
-pub use recorder::{OnRecorderEvent, OpenError, OpenRequest, Recorder, RecorderConfig, RecorderEvent};
+pub use recorder::{
+    OnRecorderEvent, OpenError, OpenRequest, Recorder, RecorderConfig, RecorderEvent, SYNC_EVERY,
+};
 pub use repair::{Repaired, repair};
 pub use session::Note;
 pub use transcript::TranscriptWork;

@@ -35,8 +35,8 @@ use tracing::{error, warn};
 
 /// How often the writing threads look for audio.
 const LOOK_EVERY: Duration = Duration::from_millis(60);
-/// How often what was written is forced onto the disk, and free space is looked at.
-const SYNC_EVERY: Duration = Duration::from_secs(5);
+/// How often what was written is forced onto the disk, free space is looked at, and manifests follow.
+pub const SYNC_EVERY: Duration = Duration::from_secs(5);
 /// Boxes of a feed: five seconds of the mix; of separate tracks as many as twenty talkers need in two.
 const FRAMES_MIXED: usize = 250;
 const FRAMES_SEPARATE: usize = 2000;
@@ -52,6 +52,9 @@ pub struct RecorderConfig {
     pub keep_free_bytes: u64,
     /// Bits per second of Opus.
     pub opus_bitrate: u32,
+    /// How often what was written is forced onto the disk, free space is looked at, and manifests follow: [`SYNC_EVERY`], and less in
+    /// tests.
+    pub sync_every: Duration,
     /// Writing threads; 0: half as many as there are cores.
     pub threads: usize,
     /// The first encrypts what is recorded.
@@ -221,6 +224,7 @@ impl Recorder {
                 on_event: Arc::clone(&on_event),
                 folder: config.folder.clone(),
                 keep_free_bytes: config.keep_free_bytes,
+                sync_every: config.sync_every,
             };
             threads.push(spawn(format!("recording-{number}"), Box::new(move || writer.run()))?);
         }
@@ -330,11 +334,12 @@ struct Writer {
     on_event: OnRecorderEvent,
     folder: PathBuf,
     keep_free_bytes: u64,
+    sync_every: Duration,
 }
 
 impl Writer {
     fn run(mut self) {
-        let mut next_sync = Instant::now() + SYNC_EVERY;
+        let mut next_sync = Instant::now() + self.sync_every;
         loop {
             let waits = if self.sessions.is_empty() { SYNC_EVERY } else { LOOK_EVERY };
             match self.commands.recv_timeout(waits) {
@@ -360,7 +365,7 @@ impl Writer {
             }
             self.pump();
             if Instant::now() >= next_sync {
-                next_sync = Instant::now() + SYNC_EVERY;
+                next_sync = Instant::now() + self.sync_every;
                 self.look_at_disk();
             }
         }
@@ -398,8 +403,9 @@ impl Writer {
         }
     }
 
-    /// Forces what was written onto the disk, and ends all where there is too little space.
+    /// Forces what was written onto the disk, has manifests follow, and ends all where there is too little space.
     fn look_at_disk(&mut self) {
+        self.sessions.iter_mut().for_each(Session::note_length);
         let files: Vec<_> = self.sessions.iter().flat_map(Session::files).collect();
         if files.is_empty() {
             return;
@@ -526,6 +532,7 @@ mod tests {
             folder: folder.path().to_owned(),
             keep_free_bytes: 0,
             opus_bitrate: 24_000,
+            sync_every: SYNC_EVERY,
             threads: 1,
             keys: Keys::none(),
             transcribes: false,

@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 /// Length of a tick.
 const TICK_MS: u64 = 20;
 /// Frames that are taken at once before other recordings have their turn.
-const FRAMES_AT_ONCE: usize = 500;
+pub(crate) const FRAMES_AT_ONCE: usize = 500;
 
 /// Something about a recording that does not come with the audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,10 @@ pub(crate) struct Session {
     ticks: u64,
     /// The manifest in the folder is older.
     is_changed: bool,
+    /// By how much it plays and has lost, as that manifest says.
+    noted: (u64, u64),
+    /// It took as many frames as are taken at once: more may wait.
+    is_behind: bool,
     /// Audio that was reported as lost, in milliseconds.
     reported: u64,
     /// The disk did not take something: the files are repaired as after a crash.
@@ -97,6 +101,8 @@ impl Session {
             participants: BTreeMap::new(),
             ticks: 0,
             is_changed: false,
+            noted: (0, 0),
+            is_behind: false,
             reported: 0,
             is_damaged: false,
         };
@@ -159,8 +165,21 @@ impl Session {
     /// The manifest, if it has changed, for a thread that may wait for the disk.
     pub(crate) fn poll_manifest(&mut self) -> Option<UnwrittenManifest> {
         let is_changed = std::mem::take(&mut self.is_changed);
+        if is_changed {
+            self.noted = (self.manifest.duration_ms, self.manifest.lost_ms);
+        }
         let bytes = manifest::to_bytes(&self.manifest).ok().filter(|_| is_changed)?;
         Some(UnwrittenManifest { id: self.manifest.id.clone(), folder: self.folder.clone(), bytes })
+    }
+
+    /// Has the manifest follow what was recorded since.
+    pub(crate) fn note_length(&mut self) {
+        self.is_changed |= self.noted != (self.manifest.duration_ms, self.manifest.lost_ms);
+    }
+
+    /// More audio may wait than was taken at once.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_behind
     }
 
     /// It could not be handed over.
@@ -169,11 +188,15 @@ impl Session {
     }
 
     fn take_frames(&mut self, reader: &FeedReader, fresh: &opus::Encoder) -> Result<Pumped, TrackError> {
+        self.is_behind = true;
         for _ in 0..FRAMES_AT_ONCE {
             let frame = match reader.next_frame() {
                 Ok(frame) => frame,
                 Err(NoFrame::Ended) => return Ok(Pumped::Ended(EndReason::Stopped)),
-                Err(NoFrame::NotYet) => break,
+                Err(NoFrame::NotYet) => {
+                    self.is_behind = false;
+                    break;
+                }
             };
             let taken = match frame.source {
                 Some(source) => self.take_frame(source, &frame, fresh),

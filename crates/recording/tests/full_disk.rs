@@ -5,7 +5,9 @@ use plenary_model::{
     RecordedTracks, RecordingEnd, RecordingFailure, RecordingFormat, RecordingManifest, RecordingSettings,
     RecordingState,
 };
-use plenary_recording::{Keys, OpenRequest, Recorder, RecorderConfig, RecorderEvent, TrackSource};
+use plenary_recording::{
+    Keys, OpenRequest, Recorder, RecorderConfig, RecorderEvent, SYNC_EVERY, TrackSource,
+};
 use std::{
     env,
     io::Read,
@@ -19,6 +21,10 @@ use std::{
 const FOLDER: &str = "PLENARY_TEST_SMALL_DISK";
 /// Room for its last manifest, and for some seconds of Opus.
 const BYTES: &str = "size=180k";
+/// Less than what is free once a recording has begun there.
+const KEPT_FREE: u64 = 72 * 1024;
+/// Each recording takes so much for its last manifest, and gives it back.
+const GIVEN_BACK: u64 = 64 * 1024;
 
 /// The disk is in memory, and seen by the test below alone: no other process has it, and it goes with it.
 #[test]
@@ -44,18 +50,21 @@ fn on_a_small_disk() {
     let key = Keys::parse(&"5a".repeat(32)).expect("a key");
     for format in [RecordingFormat::Opus, RecordingFormat::Wav] {
         for keys in [Keys::none(), key.clone()] {
-            fill(Path::new(&folder), format, keys);
+            fill(Path::new(&folder), format, keys, 0);
         }
     }
+    fill(Path::new(&folder), RecordingFormat::Opus, Keys::none(), KEPT_FREE);
 }
 
-fn fill(folder: &Path, format: RecordingFormat, keys: Keys) {
-    let what = format!("{format:?} {keys:?}");
+/// Until the recording ends, because the disk has no more than is kept free.
+fn fill(folder: &Path, format: RecordingFormat, keys: Keys, keep_free_bytes: u64) {
+    let what = format!("{format:?} {keys:?}, {keep_free_bytes} octets kept free");
     let (events, received) = channel();
     let config = RecorderConfig {
         folder: folder.to_owned(),
-        keep_free_bytes: 0,
+        keep_free_bytes,
         opus_bitrate: 32_000,
+        sync_every: if keep_free_bytes > 0 { Duration::from_millis(50) } else { SYNC_EVERY },
         threads: 1,
         keys,
         transcribes: false,
@@ -99,6 +108,8 @@ fn fill(folder: &Path, format: RecordingFormat, keys: Keys) {
         (RecordingState::Failed, Some(RecordingEnd::StorageFull)),
         "{what}"
     );
+    let free = plenary_net::free_bytes(folder).expect("it is known");
+    assert!(keep_free_bytes == 0 || free > keep_free_bytes + GIVEN_BACK / 2, "{what}: {free} are free");
     let archive = recorder.archive();
     // There was room for the last manifest.
     let stored = archive.manifest(1, &manifest.id).expect("it can be read").expect("it is there");

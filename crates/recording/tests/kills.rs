@@ -2,7 +2,7 @@
 
 use plenary_audio::{codec::Rate, goertzel::power_dbov, tone::ToneGenerator};
 use plenary_model::{RecordedTracks, RecordingFormat, RecordingSettings, RecordingState};
-use plenary_recording::{Archive, Keys, OpenRequest, Recorder, RecorderConfig, TrackSource};
+use plenary_recording::{Archive, Keys, OpenRequest, Recorder, RecorderConfig, SYNC_EVERY, TrackSource};
 use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
@@ -31,6 +31,7 @@ fn records_until_it_is_killed() {
         folder: folder.into(),
         keep_free_bytes: 0,
         opus_bitrate: 24_000,
+        sync_every: SYNC_EVERY,
         threads: 1,
         keys,
         transcribes: false,

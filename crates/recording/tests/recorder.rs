@@ -5,7 +5,8 @@ use plenary_model::{
     RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest, RecordingSettings, RecordingState,
 };
 use plenary_recording::{
-    Archive, Feed, Keys, Note, OpenError, OpenRequest, Recorder, RecorderConfig, RecorderEvent, TrackSource,
+    Archive, Feed, Keys, Note, OpenError, OpenRequest, Recorder, RecorderConfig, RecorderEvent, SYNC_EVERY,
+    TrackSource,
 };
 use std::{
     fs,
@@ -15,7 +16,8 @@ use std::{
         Arc,
         mpsc::{Receiver, channel},
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 const SAMPLES_OF_TICK: usize = 960;
@@ -25,6 +27,7 @@ fn config(folder: &Path) -> RecorderConfig {
         folder: folder.to_owned(),
         keep_free_bytes: 0,
         opus_bitrate: 24_000,
+        sync_every: SYNC_EVERY,
         threads: 2,
         keys: Keys::none(),
         transcribes: false,
@@ -90,7 +93,7 @@ fn talk(feed: &mut Feed, talkers: &[Talker], ticks: u64) {
         assert!(feed.end_tick());
         if tick % 25 == 0 {
             // The recorder looks every 60 ms and has two seconds.
-            std::thread::sleep(Duration::from_millis(40));
+            thread::sleep(Duration::from_millis(40));
         }
     }
 }
@@ -179,7 +182,7 @@ fn what_finds_no_box_becomes_silence_of_the_same_length_and_is_reported() {
         feed.push(TrackSource::Mix, Rate::Narrow, &frame);
         assert!(feed.end_tick());
     }
-    std::thread::sleep(Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(500));
     for _ in 0..100 {
         let mut frame = [0; 160];
         tone.fill(&mut frame);
@@ -216,6 +219,30 @@ fn where_too_little_space_is_left_no_recording_begins() {
     let refused = recorder.open(request(RecordedTracks::Mixed, RecordingFormat::Opus)).map(|_| ());
     assert!(matches!(refused, Err(OpenError::StorageFull { .. })), "{refused:?}");
     assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0);
+}
+
+#[test]
+fn the_manifest_of_one_that_runs_follows_what_is_recorded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (recorder, _events) =
+        start(RecorderConfig { sync_every: Duration::from_millis(50), ..config(folder.path()) });
+    let (begun, mut feed) =
+        recorder.open(request(RecordedTracks::Mixed, RecordingFormat::Wav)).expect("it begins");
+    let shown_ms = || {
+        let manifest = recorder.archive().manifest(3, &begun.id).expect("it can be read");
+        manifest.expect("it is there").duration_ms
+    };
+    for seconds in 1..=3 {
+        for _ in 0..50 {
+            feed.push(TrackSource::Mix, Rate::Narrow, &[1000; 160]);
+            assert!(feed.end_tick());
+        }
+        let began = Instant::now();
+        while shown_ms() != seconds * 1000 {
+            assert!(began.elapsed() < Duration::from_secs(20), "{} ms of {seconds} s", shown_ms());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ struct Recording {
     ended_at: Option<String>,
     /// Why it ended; null: it runs.
     end_reason: Option<RecordingEnd>,
-    /// How long it plays, pauses left out; of one that runs, as of a moment ago.
+    /// How long it plays, pauses left out; of one that runs, as of the last five seconds.
     duration_ms: u64,
     /// Audio that was lost because the disk or the processor was too slow; silence of the same length is in its place.
     lost_ms: u64,
@@ -203,12 +203,27 @@ pub(super) async fn on_disk<T: Send + 'static>(
 /// A recording as it is now: of one that runs the folder knows more than the database.
 async fn find(state: &App, account: AccountId, id: &str) -> Result<RecordingManifest, ApiError> {
     let stored = state.store.recording(account, id).await?.ok_or_else(unknown)?;
-    if stored.state != RecordingState::Running {
-        return Ok(stored);
+    let mut found = vec![stored];
+    look_at_folders(state, &mut found).await?;
+    found.pop().ok_or_else(unknown)
+}
+
+/// Replaces those that run by what their folders say.
+async fn look_at_folders(state: &App, found: &mut [RecordingManifest]) -> Result<(), ApiError> {
+    let running: Vec<_> = found.iter_mut().filter(|one| one.state == RecordingState::Running).collect();
+    if running.is_empty() {
+        return Ok(());
     }
-    let (archive, id) = (state.recordings.archive.clone(), stored.id.clone());
-    let here = on_disk(move || archive.manifest(account.0, &id)).await?;
-    Ok(here.unwrap_or(stored))
+    let ids: Vec<_> = running.iter().map(|one| (one.account, one.id.clone())).collect();
+    let archive = state.recordings.archive.clone();
+    let look = move || ids.iter().map(|(account, id)| archive.manifest(*account, id)).collect();
+    let here: Vec<Option<RecordingManifest>> = on_disk(look).await?;
+    for (one, here) in running.into_iter().zip(here) {
+        if let Some(here) = here {
+            *one = here;
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -238,7 +253,8 @@ async fn list(caller: Caller<Records>, State(state): State<App>, Query(filter): 
     let page = Page { limit, cursor };
     let before = page.after().map(str::to_owned);
     let query = RecordingsQuery { conference, before, limit: page.to_fetch() };
-    let found = state.store.recordings(caller.account, &query).await?;
+    let mut found = state.store.recordings(caller.account, &query).await?;
+    look_at_folders(&state, &mut found).await?;
     page.answer(found, |one| one.id.clone(), Recording::from)
 }
 

@@ -12,7 +12,7 @@ use plenary_model::{
     AccountId, ConferenceRecordingId, RecordingEnd, RecordingFailure, RecordingManifest, RecordingState,
     TranscriptState,
 };
-use plenary_recording::{Archive, Keys, Recorder, RecorderConfig, RecorderEvent};
+use plenary_recording::{Archive, Keys, Recorder, RecorderConfig, RecorderEvent, SYNC_EVERY};
 use plenary_store::Store;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -63,6 +63,7 @@ impl Recordings {
             folder,
             keep_free_bytes: settings.keep_free_bytes,
             opus_bitrate: settings.opus_bitrate,
+            sync_every: SYNC_EVERY,
             threads: settings.threads,
             keys,
             transcribes,
