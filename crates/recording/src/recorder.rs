@@ -341,8 +341,7 @@ impl Writer {
     fn run(mut self) {
         let mut next_sync = Instant::now() + self.sync_every;
         loop {
-            let waits = if self.sessions.is_empty() { SYNC_EVERY } else { LOOK_EVERY };
-            match self.commands.recv_timeout(waits) {
+            match self.commands.recv_timeout(self.waits()) {
                 Ok(WriterCommand::Begin(session)) => self.sessions.push(*session),
                 Ok(WriterCommand::Note(id, note)) => {
                     if let Some(session) = self.sessions.iter_mut().find(|one| one.manifest.id == id) {
@@ -372,6 +371,18 @@ impl Writer {
         self.pump();
         for session in std::mem::take(&mut self.sessions) {
             self.end(session, EndReason::Stopped);
+        }
+    }
+
+    /// How long until there is something to do, unless a command comes.
+    fn waits(&self) -> Duration {
+        if self.sessions.is_empty() {
+            self.sync_every
+        } else if self.sessions.iter().any(Session::is_behind) {
+            // Of many tracks more comes in a pause than is taken at once.
+            Duration::ZERO
+        } else {
+            LOOK_EVERY
         }
     }
 
@@ -481,9 +492,9 @@ fn force(jobs: &Receiver<Job>, waiting: &AtomicUsize, ended: &Sender<Ended>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::TrackSource;
+    use crate::{feed::TrackSource, session::FRAMES_AT_ONCE};
     use plenary_audio::codec::Rate;
-    use plenary_model::RecordingState;
+    use plenary_model::{RecordingFormat, RecordingState};
     use std::path::Path;
 
     /// Of a device that is no disk: nothing can be forced onto it.
@@ -523,6 +534,73 @@ mod tests {
         assert_eq!(failed.collect::<Vec<_>>(), expected);
         assert_eq!(waiting.load(Relaxed), 0);
         assert!(folder.path().join(manifest::MANIFEST).exists());
+    }
+
+    /// A writing thread with one recording, of which nobody does what waits for the disk.
+    fn writer(folder: &Path, sync_every: Duration) -> (Writer, Feed, Receiver<Job>) {
+        let archive = Archive::new(folder.to_owned(), Keys::none(), false);
+        let fresh = Arc::new(track::encoder(24_000));
+        let settings = RecordingSettings { format: RecordingFormat::Wav, ..RecordingSettings::default() };
+        let manifest = RecordingManifest::begun("00".repeat(16), 1, "Board".to_owned(), settings, wall_ms());
+        let of_recording = archive.make_folder(1, &manifest.id).expect("a folder");
+        let (feed, reader) = feed(FeedKind::Mixed, 2 * FRAMES_AT_ONCE);
+        let session = Session::begin(of_recording, manifest, reader, &archive, &fresh).expect("it begins");
+        let (jobs, received) = channel();
+        let (of_disk, commands) = channel();
+        let writer = Writer {
+            commands,
+            of_disk,
+            sessions: vec![session],
+            fresh,
+            jobs: Jobs { jobs, waiting: Arc::default() },
+            on_event: Arc::new(|_| {}),
+            folder: folder.to_owned(),
+            keep_free_bytes: 0,
+            sync_every,
+        };
+        (writer, feed, received)
+    }
+
+    fn talk(feed: &mut Feed, ticks: usize) {
+        for _ in 0..ticks {
+            feed.push(TrackSource::Mix, Rate::Narrow, &[1000; 160]);
+            assert!(feed.end_tick());
+        }
+    }
+
+    #[test]
+    fn files_are_forced_onto_the_disk_again_and_again_while_they_are_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (writer, mut feed, jobs) = writer(folder.path(), Duration::from_millis(20));
+        let (commands, id) = (writer.of_disk.clone(), writer.sessions[0].manifest.id.clone());
+        let thread = thread::spawn(move || writer.run());
+        let mut forced = 0;
+        while forced < 3 {
+            talk(&mut feed, 5);
+            match jobs.recv_timeout(Duration::from_secs(20)).expect("it is forced") {
+                Job::Data(files, _) => {
+                    assert_eq!(files.iter().map(|(of, _)| of).collect::<Vec<_>>(), [&id]);
+                    forced += 1;
+                }
+                Job::Manifest(..) => {}
+                Job::Ended(_) => panic!("it goes on"),
+            }
+        }
+        commands.send(Command::Shutdown).expect("it runs");
+        thread.join().expect("it ends");
+    }
+
+    #[test]
+    fn where_more_waits_than_is_taken_at_once_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut writer, mut feed, _jobs) = writer(folder.path(), SYNC_EVERY);
+        assert_eq!(writer.waits(), LOOK_EVERY);
+        talk(&mut feed, FRAMES_AT_ONCE);
+        writer.pump();
+        assert_eq!(writer.waits(), Duration::ZERO);
+        writer.pump();
+        assert_eq!(writer.waits(), LOOK_EVERY);
+        assert_eq!(writer.sessions[0].manifest.duration_ms, 20 * FRAMES_AT_ONCE as u64);
     }
 
     #[test]
