@@ -34,6 +34,13 @@ fn main() {
             20,
         ),
         (
+            "20 tracks, Opus, all talk all the time, 48 kHz",
+            RecordedTracks::Separate,
+            RecordingFormat::Opus,
+            Rate::Full,
+            20,
+        ),
+        (
             "20 tracks, WAV, all talk all the time, 8 kHz",
             RecordedTracks::Separate,
             RecordingFormat::Wav,
