@@ -135,10 +135,14 @@ async fn one_that_runs_is_listed_and_shown_as_its_folder_says() {
     let list = get(&world, "/v1/recordings").await.json();
     assert_eq!(list["items"][0], one);
     assert_eq!(list["items"][1]["id"], ID);
-    // Another machine has its files.
-    std::fs::remove_dir_all(folder).unwrap();
-    let list = get(&world, "/v1/recordings").await.json();
-    assert_eq!((&list["items"][0]["id"], &list["items"][0]["duration_ms"]), (&json!(LATER), &json!(0)));
+    // Its manifest is damaged; another machine has its files.
+    let damage = || std::fs::write(folder.join("manifest.json"), "{").unwrap();
+    let remove = || std::fs::remove_dir_all(&folder).unwrap();
+    for lose in [&damage as &dyn Fn(), &remove] {
+        lose();
+        let list = get(&world, "/v1/recordings").await.json();
+        assert_eq!((&list["items"][0]["id"], &list["items"][0]["duration_ms"]), (&json!(LATER), &json!(0)));
+    }
 }
 
 #[tokio::test]

@@ -216,8 +216,17 @@ async fn look_at_folders(state: &App, found: &mut [RecordingManifest]) -> Result
     }
     let ids: Vec<_> = running.iter().map(|one| (one.account, one.id.clone())).collect();
     let archive = state.recordings.archive.clone();
-    let look = move || ids.iter().map(|(account, id)| archive.manifest(*account, id)).collect();
-    let here: Vec<Option<RecordingManifest>> = on_disk(look).await?;
+    let look = move || {
+        let look = |(account, id): &(i64, String)| {
+            // One that cannot be read hides no other: the database knows how it began.
+            archive.manifest(*account, id).unwrap_or_else(|error| {
+                warn!(recording = %id, account, %error, "the manifest of a recording that runs cannot be read");
+                None
+            })
+        };
+        Ok(ids.iter().map(look).collect::<Vec<_>>())
+    };
+    let here = on_disk(look).await?;
     for (one, here) in running.into_iter().zip(here) {
         if let Some(here) = here {
             *one = here;
