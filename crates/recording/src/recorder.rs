@@ -586,7 +586,7 @@ mod tests {
                 Job::Ended(_) => panic!("it goes on"),
             }
         }
-        commands.send(Command::Shutdown).expect("it runs");
+        commands.send(WriterCommand::Shutdown).expect("it runs");
         thread.join().expect("it ends");
     }
 
