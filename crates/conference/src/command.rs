@@ -129,6 +129,8 @@ pub enum Outcome {
     Unmuted,
     /// The participant stays muted: only a leader may undo it.
     StaysMuted,
+    /// The participant may only listen, muted or not.
+    ListenOnly,
     /// The hand is up now.
     HandRaised,
     /// The hand is down now.

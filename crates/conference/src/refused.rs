@@ -127,6 +127,9 @@ pub enum NotAsked {
     /// It can be heard.
     #[error("it is not muted")]
     NotMuted,
+    /// It may only listen.
+    #[error("it may only listen")]
+    ListenOnly,
     /// It has no keys, or they do nothing.
     #[error("it has no key for that; unmute it")]
     NoKey,

@@ -4,9 +4,10 @@ mod support;
 
 use plenary_conference::{
     Command, Controls, ControlsChange, Effect, Event, MutedBy, News, Outcome, ParticipantChange,
-    ParticipantOptions, State,
+    ParticipantOptions, Refused, State,
     command::{Step, Who},
     effect::{EndReason, Notice},
+    refused::NotAsked,
 };
 use plenary_model::NameId;
 use support::*;
@@ -73,6 +74,56 @@ fn who_may_not_unmute_stays_muted() {
     assert!(!world.summary("Class", "a").may_unmute);
     change(&mut world, "b", ParticipantChange { self_unmute: Some(Some(false)), ..muted(true) });
     assert_eq!(world.told().last(), Some(&is_muted("b", false)));
+}
+
+#[test]
+fn who_may_only_listen_is_told_so_and_nothing_about_being_heard() {
+    let mut world = class();
+    world.enter("ear", "Class", ParticipantOptions { talker: false, ..plain() });
+    world.effects();
+    for _ in 0..2 {
+        assert_eq!(world.command("ear", Command::ToggleMute), Outcome::ListenOnly);
+        assert_eq!((muted_by(&world, "ear"), world.effects()), (None, vec![]));
+    }
+    // Of muting the others hear; this one would be told that it can be heard again.
+    for is_muted in [true, false] {
+        change(&mut world, "ear", muted(is_muted));
+        assert_eq!(world.told(), []);
+    }
+    for outcome in [Outcome::AllMuted, Outcome::LectureOn, Outcome::AllUnmuted] {
+        assert_eq!(world.command("boss", Command::NextFloor), outcome);
+        assert!(world.told().iter().all(|(name, _)| name != "ear"), "{outcome:?}");
+    }
+    change(&mut world, "ear", muted(true));
+    let (conference, participant) = (key("Class"), participant_id("ear"));
+    let asked = world.handle(Event::AskToUnmute { conference, participant });
+    assert_eq!(asked, Err(Refused::NotAsked(NotAsked::ListenOnly)));
+    assert_eq!((world.command("ear", Command::ToggleMute), world.told()), (Outcome::ListenOnly, vec![]));
+}
+
+#[test]
+fn who_leads_a_listen_only_room_is_heard() {
+    let mut world = World::new();
+    let listener = || ParticipantOptions { talker: false, ..plain() };
+    for (name, via) in [("boss", leader_by(&rules())), ("a", by(&rules()))] {
+        world.effects();
+        world.admit_by(name, "Class", listener(), via).unwrap();
+        world.connect(name);
+    }
+    world.assert_deeds(&[voice("Class", "boss", true, true), voice("Class", "a", false, true)]);
+    assert_eq!(world.command("boss", Command::ToggleMute), Outcome::Muted);
+    assert_eq!(world.command("boss", Command::ToggleMute), Outcome::Unmuted);
+    world.effects();
+    // One who is made a leader speaks as long as that lasts.
+    for is_leader in [true, false] {
+        change(
+            &mut world,
+            "a",
+            ParticipantChange { leader: Some(is_leader), ..ParticipantChange::default() },
+        );
+        assert!(world.effects().contains(&voice("Class", "a", is_leader, true)), "{is_leader}");
+    }
+    assert_eq!(world.command("a", Command::ToggleMute), Outcome::ListenOnly);
 }
 
 #[test]

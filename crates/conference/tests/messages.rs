@@ -131,6 +131,7 @@ fn refused() -> impl Strategy<Value = Refused> {
             Refused::NotAsked(NotAsked::NotIn),
             Refused::NotAsked(NotAsked::NotMuted),
             Refused::NotAsked(NotAsked::NoKey),
+            Refused::NotAsked(NotAsked::ListenOnly),
         ]),
         recording_failure().prop_map(|failure| Refused::RecordingFailed { failure }),
     ]
@@ -369,6 +370,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             Outcome::Muted,
             Outcome::Unmuted,
             Outcome::StaysMuted,
+            Outcome::ListenOnly,
             Outcome::HandRaised,
             Outcome::HandLowered,
             Outcome::AllMuted,

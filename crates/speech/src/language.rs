@@ -210,13 +210,6 @@ impl Composer<'_> {
                     Values { time: Some(*time), day: Some(*day), ..values },
                 )?;
             }
-            Saying::ExtendedTo { time, day } => {
-                self.sentence(
-                    "extended-to",
-                    By::Text("other"),
-                    Values { time: Some(*time), day: *day, ..values },
-                )?;
-            }
             Saying::Participants { count } => {
                 self.sentence("participants", By::Number(*count), Values { n: *count, ..values })?
             }

@@ -109,6 +109,7 @@ prompts! {
     MuteAllOff = "mute.all-off", ToAll;
     LectureOn = "lecture.on", ToAll;
     LectureOff = "lecture.off", ToAll;
+    ListenOnly = "listen.only", Statement;
     CoachOn = "coach.on", Statement;
     CoachOff = "coach.off", Statement;
     HandUp = "hand.up", Confirmation;

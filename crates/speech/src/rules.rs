@@ -17,7 +17,6 @@ pub(crate) const SENTENCES: &[(&str, &[Slot])] = &[
     ("alone-ends-in", &[Slot::Duration]),
     ("time-left", &[Slot::Duration]),
     ("extended-by", &[Slot::Duration]),
-    ("extended-to", &[Slot::When]),
     ("participants", &[Slot::N, Slot::Form]),
     ("waiting", &[Slot::N, Slot::Form]),
     ("joined", &[Slot::Name]),

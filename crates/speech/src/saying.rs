@@ -48,13 +48,6 @@ pub enum Saying {
         /// In seconds.
         seconds: u32,
     },
-    /// The conference has a new end.
-    ExtendedTo {
-        /// The time of day.
-        time: TimeOfDay,
-        /// The day; `None` where it goes without saying.
-        day: Option<Day>,
-    },
     /// How many are in the conference.
     Participants {
         /// All participants, the listener included. One is the listener alone.

@@ -96,6 +96,7 @@ impl Conferences {
         let Some((live, mut turn)) = self.open(key, now) else { return Outcome::Failed };
         let turn = &mut turn;
         match command {
+            Command::ToggleMute if !live.member(order).is_some_and(Member::is_talker) => Outcome::ListenOnly,
             Command::ToggleMute => {
                 let was_muted = live.member(order).is_some_and(Member::is_muted);
                 match (was_muted, live.mute_by_key(order, !was_muted, turn)) {

@@ -74,6 +74,11 @@ impl Sitting {
         self.made_leader.unwrap_or(by_itself)
     }
 
+    /// Who leads the conference of a room speaks.
+    pub(crate) fn may_talk(&self) -> bool {
+        self.options.talker || self.leads() && self.via.is_some()
+    }
+
     pub(crate) fn is_muted(&self) -> bool {
         self.muted.contains(&true)
     }
@@ -257,7 +262,7 @@ impl Model {
             self.people.values().filter(|other| other.room == room && other.is_in()).collect();
         if inside.len() >= 2
             && inside.iter().any(|other| other.leads() || other.options.start_on_entry && !waits)
-            && inside.iter().any(|other| other.options.talker)
+            && inside.iter().any(|other| other.may_talk())
         {
             self.rooms[room].started = true;
         }
@@ -618,6 +623,7 @@ impl Model {
         match deed {
             Deed::Leave => return drop(self.remove(who, false, false)),
             _ if !has_keys => return,
+            Deed::Mute if !self.people[&who].may_talk() => return,
             Deed::Mute => return self.toggle_mute(who),
             Deed::Hand => {
                 let sitting = self.people.get_mut(&who).expect("it is in");
@@ -669,7 +675,7 @@ impl Model {
     pub(crate) fn voice(&self, who: u8) -> (bool, bool) {
         let sitting = &self.people[&who];
         let listens = self.rooms[sitting.room].started && !sitting.held;
-        (listens && sitting.options.talker && !sitting.is_muted(), listens)
+        (listens && sitting.may_talk() && !sitting.is_muted(), listens)
     }
 
     /// What one hears who waits for the start.

@@ -22,6 +22,7 @@ impl Menus {
             Outcome::Volume(Volume::AtLimit) => Prompt::VolumeLimit,
             Outcome::Count { participants, waiting } => {
                 let mut says = vec![Item::from(Saying::Participants { count: *participants })];
+            Outcome::ListenOnly => Prompt::ListenOnly,
                 if self.is_leader && *waiting > 0 {
                     says.push(Saying::Waiting { count: *waiting }.into());
                 }

@@ -103,6 +103,7 @@ fn each_key_of_participants_does_its_work_and_says_so() {
             ("*6", "ToggleMute", Outcome::Muted, "mute.on"),
             ("*6", "ToggleMute", Outcome::Unmuted, "mute.off"),
             ("*6", "ToggleMute", Outcome::StaysMuted, "mute.not-allowed, mute.ask"),
+            ("*6", "ToggleMute", Outcome::ListenOnly, "listen.only"),
             ("*9", "ToggleHand", Outcome::HandRaised, "hand.up"),
             ("*9", "ToggleHand", Outcome::HandLowered, "hand.down"),
             ("*6", "ToggleMute", Outcome::Failed, "key.failed"),

@@ -59,7 +59,16 @@ struct Voice {
     listens: bool,
 }
 
+/// Who leads the conference of a room speaks there, whatever the room says of its callers.
+fn may_talk(options: &ParticipantOptions, via: Option<&ViaRoom>, is_leader: bool) -> bool {
+    options.talker || (is_leader && via.is_some())
+}
+
 impl Guest {
+    pub(super) fn is_talker(&self) -> bool {
+        may_talk(&self.options, self.via.as_deref(), self.is_leader())
+    }
+
     /// Takes over what `other` is and what was set for it: it takes the place of that one.
     pub(in crate::conferences) fn inherit(&mut self, other: &Member) {
         let preset = &mut self.preset;
@@ -144,6 +153,11 @@ impl Member {
             && !self.is_replaced
     }
 
+    /// It is heard unless it is muted.
+    pub(in crate::conferences) fn is_talker(&self) -> bool {
+        may_talk(&self.options, self.via.as_deref(), self.is_leader())
+    }
+
     pub(in crate::conferences) fn has_keys(&self) -> bool {
         self.dtmf_enabled
     }
@@ -195,7 +209,7 @@ impl Member {
     /// before the conference is heard, and begins after the conference has fallen silent.
     pub(super) fn refresh(&mut self, started: bool, turn: &mut Turn<'_>) {
         let listens = started && !self.is_held;
-        let may_speak = self.options.talker && !self.muting.is_muted() && !self.is_being_told;
+        let may_speak = self.is_talker() && !self.muting.is_muted() && !self.is_being_told;
         let voice = Voice { speaks: listens && may_speak, listens };
         let media = self.options.while_stopped_media.clone().filter(|_| !started && !self.is_held);
         let (conference, participant) = (|| turn.key.clone(), || self.id.clone());

@@ -197,7 +197,7 @@ impl LiveConference {
         let is_first = self.members.is_empty();
         let starts = self.starts_it(guest.options.start_on_entry, guest.is_leader())
             || self.members.values().any(|member| self.is_starter(member));
-        let is_heard = guest.options.talker || self.members.values().any(|member| member.options.talker);
+        let is_heard = guest.is_talker() || self.members.values().any(Member::is_talker);
         let would_start = starts && (is_heard || is_first);
         Arrival { is_first, awaits_leader: !self.is_started() && !would_start }
     }
@@ -336,7 +336,7 @@ impl LiveConference {
         let starts = !self.is_started()
             && self.members.len() >= 2
             && self.members.values().any(|member| self.is_starter(member))
-            && self.members.values().any(|member| member.options.talker);
+            && self.members.values().any(Member::is_talker);
         if starts {
             self.started_at = Some(turn.now.wall);
             turn.notify(|conference| Notice::ConferenceStarted { conference });
@@ -566,6 +566,8 @@ impl LiveConference {
         let by_lecture = self.controls.lecture && !is_leader;
         let (muting, dtmf_enabled) = (Muting { by_lecture, ..member.muting }, member.dtmf_enabled);
         self.set(order, muting, dtmf_enabled, Actor::Others, turn);
+        // Of those who otherwise only listen, leaders speak.
+        self.refresh(order, turn);
         if is_leader {
             self.start_if_possible(turn);
             self.tell_who_waits(order, turn);

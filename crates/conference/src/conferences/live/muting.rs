@@ -69,6 +69,9 @@ impl LiveConference {
         if !member.is_muted() {
             return Err(Refused::NotAsked(NotAsked::NotMuted));
         }
+        if !member.is_talker() {
+            return Err(Refused::NotAsked(NotAsked::ListenOnly));
+        }
         if !member.has_keys() {
             return Err(Refused::NotAsked(NotAsked::NoKey));
         }
@@ -243,9 +246,10 @@ impl LiveConference {
         self.tell_muting(order, Muting::default(), turn);
     }
 
-    /// Notifies a participant of what others have changed about its muting, if that makes a difference to it.
+    /// Notifies a participant of what others have changed about its muting, if that makes a difference to it: who may only listen
+    /// is heard in no case.
     fn tell_muting(&self, order: EntryOrder, before: Muting, turn: &mut Turn<'_>) {
-        let Some(member) = self.members.get(&order) else { return };
+        let Some(member) = self.members.get(&order).filter(|member| member.is_talker()) else { return };
         let by_others = |by: Option<MutedBy>| matches!(by, Some(MutedBy::Leader | MutedBy::Lecture));
         let (was, is) = (before.muted_by(), member.muting.muted_by());
         let may_undo = |muting: Muting| self.may_unmute(member) && !muting.by_lecture;
