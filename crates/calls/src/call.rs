@@ -260,6 +260,11 @@ impl Call {
 
     /// It is in, starts its conference and ends it for all.
     pub(crate) fn is_leader(&self) -> bool {
+    /// It has answered and is asked whether it joins.
+    pub(crate) fn is_asked_to_confirm(&self) -> bool {
+        self.keypad.as_ref().is_some_and(|keypad| keypad.is_asked_to_confirm())
+    }
+
         matches!(self.stage, Stage::Up(_)) && self.options.is_leader()
     }
 

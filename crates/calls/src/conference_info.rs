@@ -128,12 +128,13 @@ impl Calls {
             }
         }
         // Participants who are being called are not in yet.
-        let calling = self
-            .calls
-            .values()
-            .filter(|call| matches!(call.stage, Stage::Calling(_)) && call.conference() == Some(key));
+        let calling = self.calls.values().filter(|call| {
+            (matches!(call.stage, Stage::Calling(_)) || call.is_asked_to_confirm())
+                && call.conference() == Some(key)
+        });
         users.extend(calling.take(CALLING_MAX).map(|call| {
-            let is_ringing = call.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_ringing);
+            let is_ringing = call.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_ringing)
+                || call.is_asked_to_confirm();
             let status = if is_ringing { "alerting" } else { "dialing-out" };
             let endpoint = format!("<status>{status}</status><joining-method>dialed-out</joining-method>");
             user(call, &endpoint, false)

@@ -84,7 +84,7 @@ impl Calls {
     /// The signalling's last word on a call: nothing of it may stay behind.
     pub(crate) fn call_is_over(&mut self, number: CallNumber, by: EndedBy, cause: &str) {
         let Some(call) = self.calls.get(&number) else { return };
-        if call.keypad.as_ref().is_some_and(|keypad| keypad.is_asked_to_confirm()) {
+        if call.is_asked_to_confirm() {
             // It was never in.
             match by {
                 EndedBy::Network => self.outgoing_failed(number, 503, cause),

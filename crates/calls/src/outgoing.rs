@@ -528,7 +528,7 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let (Stage::Up(_), Some(conference)) = (&call.stage, call.seat.clone()) else { return };
         // Who is being asked whether they join has not been in: a machine that is cut off is no participant.
-        if call.keypad.as_ref().is_some_and(|keypad| keypad.is_asked_to_confirm()) {
+        if call.is_asked_to_confirm() {
             return;
         }
         let Some(outgoing) = &mut call.outgoing else { return };

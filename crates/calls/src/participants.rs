@@ -32,9 +32,9 @@ pub enum Direction {
 pub enum ParticipantState {
     /// It is being called.
     Calling,
-    /// Its telephone rings.
+    /// Its telephone rings, or it has answered and has not pressed the key by which it joins.
     Ringing,
-    /// It is in a conference that has not started, or has stopped.
+    /// It waits in the lobby, hears that it joins, or is in a conference that has not started, or has stopped.
     Waiting,
     /// It is in.
     In,
@@ -140,7 +140,18 @@ impl Calls {
         let state = match (summary.waits, summary.is_held) {
             (true, _) => ParticipantState::Waiting,
             (_, true) => ParticipantState::Held,
-            (false, false) => state_of(call, conference)?,
+            (false, false) => match state_of(call, conference)? {
+                // Its call is up, and it is not in: it is asked whether it joins, or still hears that it does.
+                ParticipantState::Waiting | ParticipantState::In | ParticipantState::Held
+                    if summary.entered_at.is_none() =>
+                {
+                    match call.outgoing {
+                        Some(_) => ParticipantState::Ringing,
+                        None => ParticipantState::Waiting,
+                    }
+                }
+                state => state,
+            },
         };
         let past = self.history.get(&summary.id);
         Some(Participant {

@@ -50,9 +50,11 @@ impl Calls {
     fn seat_to_take(&self, number: CallNumber) -> Option<(CallNumber, ConferenceKey)> {
         let replaced = self.calls.get(&number)?.replaces?;
         let call = self.calls.get(&replaced)?;
-        let is_asked = call.keypad.as_ref().is_some_and(|keypad| keypad.is_asked_to_confirm());
         let Stage::Up(_) = call.stage else { return None };
-        let conference = call.seat.clone().filter(|seat| call.conference() == Some(seat) && !is_asked)?;
+        let conference = call
+            .seat
+            .clone()
+            .filter(|seat| call.conference() == Some(seat) && !call.is_asked_to_confirm())?;
         self.successor_of(replaced).is_none().then_some((replaced, conference))
     }
 

@@ -147,6 +147,24 @@ fn the_first_document_says_who_is_in_and_who_of_them_reads_it() {
 }
 
 #[test]
+fn who_is_asked_whether_it_joins_stays_in_the_document() {
+    let (mut world, leader, _) = two();
+    let question = world.invite_to_confirm("tel:+4930123456", '1');
+    world.call_of(question).unwrap();
+    let called = *world.dials.keys().last().unwrap();
+    world.answered(called);
+    let subscription = world.subscribe(Some(leader), "100");
+    let mut reading = Reading::default();
+    read(&mut world, subscription, &mut reading);
+    assert!(reading.of(called).contains("<status>alerting</status>"), "{reading:?}");
+    assert!(reading.state.contains("<user-count>2</user-count>"), "{reading:?}");
+    world.press(called, "1");
+    world.pass_ms(GATHERED_MS);
+    read(&mut world, subscription, &mut reading);
+    assert!(reading.of(called).contains("<status>connected</status>"), "{reading:?}");
+}
+
+#[test]
 fn only_leaders_see_numbers_and_nobody_sees_addresses() {
     let (mut world, leader, other) = two();
     world.invite("tel:+4930123456");

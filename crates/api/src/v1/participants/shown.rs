@@ -91,7 +91,7 @@ pub(super) enum Way {
 pub(super) enum Phase {
     /// It is being called.
     Calling,
-    /// Its telephone rings.
+    /// Its telephone rings, or it has answered and has not pressed the key by which it joins.
     Ringing,
     /// It is in a conference that has not started, or has stopped.
     Waiting,
