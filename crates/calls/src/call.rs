@@ -197,6 +197,8 @@ pub(crate) struct CallRequest {
     pub(crate) again_for: Option<CallNumber>,
     /// It is called again, once, where its call is cut off.
     pub(crate) redial: bool,
+    /// The number that the called side sees, where it was given.
+    pub(crate) from: Option<String>,
     /// The name by which it is shown.
     pub(crate) display_name: Option<String>,
 }
@@ -258,13 +260,13 @@ impl Call {
         }
     }
 
-    /// It is in, starts its conference and ends it for all.
-    pub(crate) fn is_leader(&self) -> bool {
     /// It has answered and is asked whether it joins.
     pub(crate) fn is_asked_to_confirm(&self) -> bool {
         self.keypad.as_ref().is_some_and(|keypad| keypad.is_asked_to_confirm())
     }
 
+    /// It is in, starts its conference and ends it for all.
+    pub(crate) fn is_leader(&self) -> bool {
         matches!(self.stage, Stage::Up(_)) && self.options.is_leader()
     }
 

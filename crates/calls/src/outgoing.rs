@@ -49,9 +49,9 @@ impl Calls {
         let key = ConferenceKey { account, name: conference };
         let ring_ms = u64::from(invitation.ring_seconds) * 1000;
         let Invitation { confirm, redial, .. } = *invitation;
-        let display_name = invitation.display_name.clone();
-        let request =
-            CallRequest { question: Some(question), confirm, redial, display_name, ..CallRequest::default() };
+        let (display_name, from) = (invitation.display_name.clone(), invitation.from.clone());
+        let question = Some(question);
+        let request = CallRequest { question, confirm, redial, display_name, from, ..CallRequest::default() };
         self.place_to(key, &invitation.to, by, invitation.options.clone(), ring_ms, request)
     }
 
@@ -536,8 +536,10 @@ impl Calls {
             return;
         }
         let CallRequest { by_key, confirm, .. } = outgoing.request;
+        let from = outgoing.request.from.clone();
         let (to, trunk, options) = (outgoing.to.clone(), call.trunk.clone(), call.options.clone());
-        let (given_name, display_name) = (call.given_name.clone(), call.display_name.clone());
+        let (given_name, display_name, sound) =
+            (call.given_name.clone(), call.display_name.clone(), call.sound);
         let display = call.shown_display_name().map(str::to_owned);
         // A key is asked for as at first: of a telephone that has lost its network, the machine may answer.
         let request = CallRequest {
@@ -547,12 +549,13 @@ impl Calls {
             display_name: display,
             ..CallRequest::default()
         };
-        match self.place_to(conference, &to, (trunk.as_deref(), None), options, REDIAL_MS, request) {
+        let by = (trunk.as_deref(), from.as_deref());
+        match self.place_to(conference, &to, by, options, REDIAL_MS, request) {
             Ok(again) => {
                 info!(call = number.0, again = again.0, %to, "the call was cut off: calling again");
                 self.tell_caller_by_key(by_key, CallProgress::Again);
                 if let Some(call) = self.calls.get_mut(&again) {
-                    (call.given_name, call.display_name) = (given_name, display_name);
+                    (call.given_name, call.display_name, call.sound) = (given_name, display_name, sound);
                 }
             }
             Err(error) => info!(%error, "not called again"),

@@ -3,7 +3,8 @@
 mod support;
 
 use plenary_calls::{
-    CallNumber, ControlError, DialRefused, Input, media::MediaEvent, participants::ParticipantState,
+    CallNumber, ControlError, DialRefused, Input, SoundChange, media::MediaEvent,
+    participants::ParticipantState,
 };
 use plenary_conference::{Event, Refused};
 use plenary_model::CallEntry;
@@ -309,6 +310,25 @@ fn who_is_cut_off_is_called_again_and_who_hangs_up_is_not() {
         world.input(Input::Media(MediaEvent::PeerClosed { call: CallNumber(call) }));
         world.ended(call);
     }));
+}
+
+#[test]
+fn who_is_called_again_sees_the_same_number_and_sounds_as_before() {
+    let mut world = with_trunks();
+    let question = world.invite_from(NUMBER, "+441632960123");
+    let participant = world.call_of(question).unwrap();
+    let first = called(&world);
+    world.answered(first);
+    let change = SoundChange { gain_db: Some(Some(6.0)), ..SoundChange::default() };
+    world.set_sound(participant, change);
+    world.bye_because(first, &[("Q.850", 41)]);
+    let second = called(&world);
+    assert_ne!(first, second);
+    let from = [first, second].map(|call| world.dials[&call].from_user.clone());
+    assert_eq!(from, ["+441632960123", "+441632960123"]);
+    world.answered(second);
+    let again = world.participant(second);
+    assert_eq!(world.shown(&again).sound.unwrap().gain_db, Some(6.0));
 }
 
 #[test]

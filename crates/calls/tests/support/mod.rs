@@ -8,7 +8,7 @@ mod outputs;
 pub use nouns::*;
 use plenary_calls::{
     CallNumber, ControlError, Input, Invitation, KeyLimits, Node, Output, RecorderCommand, RecorderEvent,
-    Settings, SipCommand, Start,
+    Settings, SipCommand, SoundChange, Start,
     lookup::{
         CallerLookup, CallerQuery, Claims, Extended, Found, Lookup, LookupId, NamedKey, PinAnswer,
         StoreFailed,
@@ -520,6 +520,11 @@ impl World {
         let (conference, invitation) = (ConferenceName::new("Tea"), Box::new(invitation));
         self.ask(Question::Edge(EdgeQuestion::Invite { account: ACCOUNT, conference, invitation }))
     }
+    /// With this number, and called again where it is cut off.
+    pub fn invite_from(&mut self, to: &str, from: &str) -> u64 {
+        self.invite_by(Invitation { from: Some(from.to_owned()), redial: true, ..invitation(to) })
+    }
+
 
     #[track_caller]
     pub fn call_of(&mut self, question: u64) -> Result<ParticipantId, ControlError> {
@@ -540,6 +545,16 @@ impl World {
     pub fn ask_participants(&mut self, what: ParticipantsQuestion) -> Result<Vec<Participant>, Refused> {
         let which = ConferenceRef::Name(ConferenceName::new("Tea"));
         let question = self.ask(Question::Participants { account: ACCOUNT, which, what });
+    #[track_caller]
+    pub fn set_sound(&mut self, participant: ParticipantId, change: SoundChange) {
+        let question = self.ask(Question::Participants {
+            account: ACCOUNT,
+            which: ConferenceRef::Name(ConferenceName::new("Tea")),
+            what: ParticipantsQuestion::ChangeSound(Some(participant), change),
+        });
+        assert!(matches!(self.answer_to(question), Answer::Sound(Ok(_))));
+    }
+
         match self.answer_to(question) {
             Answer::Roster(roster) => roster,
             other => panic!("{other:?}"),
