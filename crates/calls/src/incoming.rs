@@ -368,6 +368,7 @@ impl Calls {
     fn accept(&mut self, number: CallNumber, offer: Option<String>, purpose: Purpose, at: OpenedAt) {
         if let Purpose::Conference { key } = &purpose {
             self.apply_sound(key, number);
+            self.apply_levels(number);
             self.apply_inband_dtmf(number);
         }
         let Some(call) = self.calls.get_mut(&number) else { return };

@@ -13,9 +13,9 @@ use plenary_conference::{
     refused::NotAsked,
 };
 use plenary_model::{InbandDtmf, InboundService};
-use plenary_sip::{CallId, EndCause, SipEvent};
+use plenary_sip::{CallId, EndCause, SipEvent, Transport};
 use serde_json::json;
-use support::{ACCOUNT, World, entry, key, plain, room, trunk};
+use support::{ACCOUNT, PASSWORD, World, entry, flow, key, plain, room, trunk};
 
 const LEADER_PIN: &str = "70215548#";
 
@@ -444,6 +444,8 @@ fn a_leader_has_a_number_called_which_says_by_key_that_it_joins() {
     world.answered(901);
     assert_eq!(world.heard(901), ["dial.invited", "dial.accept"]);
     assert!(!world.roster("Tea").contains(&901), "an answering machine is not in");
+    let shown = world.shown(&world.participant(901));
+    assert_eq!((shown.state, shown.entered_at), (ParticipantState::Ringing, None), "nor shown as if");
     let place = |world: &World, line: &str| world.media.iter().position(|other| other == line);
     assert!(
         place(&world, "hold 901").is_some() && place(&world, "resume 901").is_none(),
@@ -452,6 +454,7 @@ fn a_leader_has_a_number_called_which_says_by_key_that_it_joins() {
     world.press(901, "1");
     assert!(place(&world, "resume 901").is_some(), "{:?}", world.media);
     assert!(world.roster("Tea").contains(&901));
+    assert_eq!(world.shown(&world.participant(901)).state, ParticipantState::In);
     assert!(world.heard(leader).contains(&"dial.joined".to_owned()));
     world.listen();
     // It has keys like the others.
@@ -472,6 +475,53 @@ fn a_leader_has_a_number_called_which_says_by_key_that_it_joins() {
     world.sip_event(SipEvent::Ended { call: CallId(902), cause: EndCause::Transport });
     assert_eq!(world.roster("Tea").len(), 2);
     assert!(!world.sip.iter().any(|line| line.starts_with("dial 903")), "{:?}", world.sip);
+}
+
+#[test]
+fn a_number_under_which_a_telephone_is_registered_is_called_there() {
+    // Any other number is a trunk's.
+    for (dialled, uri) in [("2001", "sip:2001@10.0.0.2:7000"), ("2002", "sip:2002@one.example")] {
+        let mut world = world(json!({}));
+        let (leader, _) = two(&mut world);
+        world.store.users.insert("2001".to_owned(), ACCOUNT);
+        let telephone = flow(Transport::Tcp, [10, 0, 0, 2], 7000);
+        world.register("2001", telephone, Default::default());
+        let answer = world.answer_to_challenge("2001", PASSWORD, "REGISTER");
+        world.register("2001", telephone, answer);
+        world.said();
+        world.press(leader, &format!("*1{dialled}#"));
+        assert_eq!(world.said(), [format!("dial 901 {uri}")]);
+    }
+}
+
+#[test]
+fn a_caller_who_still_hears_that_it_joins_is_not_shown_as_in() {
+    let mut world = world(json!({}));
+    two(&mut world);
+    let third = world.enter("100");
+    world.press(third, "#");
+    let shown = world.shown(&world.participant(third));
+    assert_eq!((shown.state, shown.entered_at), (ParticipantState::Waiting, None));
+    world.listen();
+    assert_eq!(world.shown(&world.participant(third)).state, ParticipantState::In);
+}
+
+#[test]
+fn who_may_only_listen_hears_so_and_the_leader_speaks() {
+    let mut world = world(json!({"participant": {"talker": false}}));
+    let (leader, other) = two(&mut world);
+    for _ in 0..2 {
+        world.press(other, "*6");
+        assert_eq!(world.heard(other), ["listen.only"]);
+    }
+    assert_eq!(ask_to_unmute(&mut world, other), Err(Refused::NotAsked(NotAsked::NotMuted)));
+    change(&mut world, other, ParticipantChange { muted: Some(true), ..ParticipantChange::default() });
+    assert_eq!(ask_to_unmute(&mut world, other), Err(Refused::NotAsked(NotAsked::ListenOnly)));
+    assert!(world.heard(other).is_empty());
+    world.press(leader, "*6");
+    world.press(leader, "*6");
+    assert!(world.media.contains(&format!("voice {leader} +speaks +listens")), "{:?}", world.media);
+    assert!(!world.media.contains(&format!("voice {other} +speaks +listens")), "{:?}", world.media);
 }
 
 #[test]

@@ -91,6 +91,20 @@ fn who_came_by_an_entry_keeps_the_seat_of_a_full_conference_without_room_pin_and
 }
 
 #[test]
+fn volumes_that_were_set_by_key_stay() {
+    let mut world = with_entry();
+    enter_room(&mut world, "70215548");
+    let old = enter_room(&mut world, "4711");
+    world.press(old, "*466#");
+    world.media.clear();
+    let new = take_the_place(&mut world, old);
+    assert!(world.media.contains(&format!("levels {new} talk 0 hear 6")), "{:?}", world.media);
+    // And change from there.
+    world.press(new, "*44");
+    assert!(world.media.contains(&format!("levels {new} talk 0 hear 3")), "{:?}", world.media);
+}
+
+#[test]
 fn who_is_still_being_asked_is_asked_anew_by_the_call_that_comes_instead() {
     let mut world = with_entry();
     let old = world.enter("100");

@@ -3,6 +3,7 @@
 use super::state::Levels;
 use crate::{
     Calls,
+    bindings::Registrant,
     call::CallRequest,
     control::{ControlError, DialRefused},
     lookup::{Extended, Lookup, Pending, StoreFailed},
@@ -87,6 +88,14 @@ impl Calls {
         self.command_done(number, question, Outcome::Volume(volume));
     }
 
+    /// A call that takes the place of another one has the volumes that were set there by key.
+    pub(crate) fn apply_levels(&mut self, number: CallNumber) {
+        let levels = self.keypad(number).map(|keypad| keypad.levels).filter(|of| *of != Levels::default());
+        if let Some(Levels { hear_db, talk_db }) = levels {
+            self.out.set_levels(number, talk_db.into(), hear_db.into());
+        }
+    }
+
     /// A leader has a number called into the conference. What becomes of it, the leader hears.
     fn call_by_key(&mut self, number: CallNumber, question: QuestionId, dialled: &str) {
         let outcome = match self.place_by_key(number, dialled) {
@@ -112,7 +121,13 @@ impl Calls {
             ..CallRequest::default()
         };
         let options = ParticipantOptions::default();
-        self.place_to(conference, &format!("tel:{dialled}"), (None, None), options, RING_MS, request)?;
+        // Who is registered under the number comes first, as where a telephone has it called (RFC 3515).
+        let user = Registrant::User(dialled.to_owned());
+        let scheme = match self.bindings.of(conference.account, &user, self.now.mono).is_empty() {
+            false => "user",
+            true => "tel",
+        };
+        self.place_to(conference, &format!("{scheme}:{dialled}"), (None, None), options, RING_MS, request)?;
         Ok(())
     }
 

@@ -72,7 +72,7 @@ impl Keypad {
         self.confirmation.is_some()
     }
 
-    /// For the call that takes the place of this one: the same menus, from the beginning. `None`: there are none.
+    /// For the call that takes the place of this one: the same menus, from the beginning, and the same volumes. `None`: there are none.
     pub(crate) fn for_successor(&self) -> Option<Box<Self>> {
         let menus = self.menus.as_ref()?;
         let (menu, leader_menu) = self.room_menus();
@@ -80,6 +80,7 @@ impl Keypad {
         Some(Box::new(Self {
             menus: Some(Menus::new(menu.clone(), leader_menu.clone(), is_leader, language)),
             is_leader,
+            levels: self.levels,
             has_keys: self.has_keys,
             ..Self::new(self.account, Some(menu), Some(leader_menu))
         }))
