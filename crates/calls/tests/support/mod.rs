@@ -238,6 +238,10 @@ impl Default for From {
 
 impl World {
     pub fn new() -> Self {
+        Self::speaking(Languages::built_in())
+    }
+
+    pub fn speaking(languages: Languages) -> Self {
         let now = Now { mono: Mono(1000), wall: EPOCH };
         let start = Start {
             node: 0x0123_4567_89ab_cdef,
@@ -246,7 +250,7 @@ impl World {
             settings: settings(),
             account_sounds: Vec::new(),
             reservation_sounds: Vec::new(),
-            languages: Arc::new(Languages::built_in()),
+            languages: Arc::new(languages),
         };
         let conferences = Conferences::new(
             ReservationLimits::default(),
@@ -516,15 +520,15 @@ impl World {
         self.invite_by(Invitation { confirm: Digit::new(key), ..invitation(to) })
     }
 
-    fn invite_by(&mut self, invitation: Invitation) -> u64 {
-        let (conference, invitation) = (ConferenceName::new("Tea"), Box::new(invitation));
-        self.ask(Question::Edge(EdgeQuestion::Invite { account: ACCOUNT, conference, invitation }))
-    }
     /// With this number, and called again where it is cut off.
     pub fn invite_from(&mut self, to: &str, from: &str) -> u64 {
         self.invite_by(Invitation { from: Some(from.to_owned()), redial: true, ..invitation(to) })
     }
 
+    fn invite_by(&mut self, invitation: Invitation) -> u64 {
+        let (conference, invitation) = (ConferenceName::new("Tea"), Box::new(invitation));
+        self.ask(Question::Edge(EdgeQuestion::Invite { account: ACCOUNT, conference, invitation }))
+    }
 
     #[track_caller]
     pub fn call_of(&mut self, question: u64) -> Result<ParticipantId, ControlError> {
@@ -542,10 +546,6 @@ impl World {
     }
 
     #[track_caller]
-    pub fn ask_participants(&mut self, what: ParticipantsQuestion) -> Result<Vec<Participant>, Refused> {
-        let which = ConferenceRef::Name(ConferenceName::new("Tea"));
-        let question = self.ask(Question::Participants { account: ACCOUNT, which, what });
-    #[track_caller]
     pub fn set_sound(&mut self, participant: ParticipantId, change: SoundChange) {
         let question = self.ask(Question::Participants {
             account: ACCOUNT,
@@ -555,6 +555,10 @@ impl World {
         assert!(matches!(self.answer_to(question), Answer::Sound(Ok(_))));
     }
 
+    #[track_caller]
+    pub fn ask_participants(&mut self, what: ParticipantsQuestion) -> Result<Vec<Participant>, Refused> {
+        let which = ConferenceRef::Name(ConferenceName::new("Tea"));
+        let question = self.ask(Question::Participants { account: ACCOUNT, which, what });
         match self.answer_to(question) {
             Answer::Roster(roster) => roster,
             other => panic!("{other:?}"),
