@@ -3,8 +3,21 @@
 use plenary_model::PlayList;
 use plenary_speech::{LanguageCode, Prompt, Saying};
 
-/// What a dialogue says is shorter, in seconds. Longer playbacks have got lost.
-pub(crate) const PLAYBACK_S_MAX: u32 = 60;
+/// What a dialogue says is shorter, in seconds, but for names and keys. Longer playbacks have got lost.
+const PLAYBACK_S_MAX: u32 = 60;
+/// A name takes up to four seconds, and so do a task and its keys; with the pause behind it.
+const LONG_PIECE_S: u32 = 5;
+
+/// A playback of these that takes longer has got lost, in seconds.
+pub(crate) fn seconds_max(items: &[Item]) -> u32 {
+    let long_pieces = |item: &Item| match item {
+        Item::Say(Saying::RollCall { names, .. }) => names.len(),
+        Item::Say(Saying::KeyFor { .. }) => 1,
+        Item::Say(_) | Item::List(_) => 0,
+    };
+    let pieces = items.iter().map(long_pieces).sum::<usize>();
+    PLAYBACK_S_MAX.saturating_add(LONG_PIECE_S.saturating_mul(u32::try_from(pieces).unwrap_or(u32::MAX)))
+}
 
 /// The number of a playback; unique within one dialogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

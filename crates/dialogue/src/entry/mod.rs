@@ -28,7 +28,7 @@ pub use plenary_conference::Arrival;
 use crate::{
     Item, KeyPress, Mono, QuestionId, RoomNumbers,
     keys::KeyBuffer,
-    spoken::{PLAYBACK_S_MAX, Player},
+    spoken::{Player, seconds_max},
     timers::{Timers, after_s},
 };
 use collecting::Asked;
@@ -540,6 +540,7 @@ impl Entry {
         self.set_music(false);
     }
 
+        let ends_at = after_s(now, seconds_max(&items));
     fn stop_speaking(&mut self) {
         self.timers.cancel(Timer::Playback);
         if let Some(playback) = self.player.stop() {

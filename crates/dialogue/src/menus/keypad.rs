@@ -118,8 +118,8 @@ impl Menus {
             MenuAction::Leave => return self.open(Below::Leaving, [Prompt::LeaveGoodbye], now),
             MenuAction::End => return self.open(Below::ConfirmEnd, [Prompt::EndConfirm], now),
             MenuAction::Help => {
-                let says = self.help();
-                return self.say(says, now);
+                // In parts that listeners can keep in mind. A key ends them all.
+                return self.help().into_iter().for_each(|part| self.say(part, now));
             }
         };
         self.command(command, now);

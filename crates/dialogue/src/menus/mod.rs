@@ -26,7 +26,7 @@ pub use plenary_conference::command::{CallProgress, Command, News, Outcome, Step
 
 use crate::{
     Item, Mono, QuestionId, Speech,
-    spoken::{PLAYBACK_S_MAX, Player},
+    spoken::{Player, seconds_max},
     timers::{Timers, after_s},
 };
 use plenary_model::{LeaderMenu, Menu, MenuAction};
@@ -40,8 +40,12 @@ const NEXT_KEY_S: u32 = 3;
 const ANSWER_S_MAX: u32 = 10;
 /// Commands that wait for an answer at the most.
 const COMMANDS_MAX: usize = 8;
-/// Answers that wait to be said at the most, and so many news; beyond that the oldest is left out.
-const SPEECHES_MAX: usize = 8;
+/// Answers that wait to be said at the most; beyond that the oldest is left out. Each command has one, and help one for each part.
+const ANSWERS_MAX: usize = 72;
+/// News that wait to be said at the most; beyond that the oldest is left out.
+const NEWS_MAX: usize = 8;
+/// News wait in the media plane until what is said to all is over: sounds of an account may be long, and several may follow each other.
+const NEWS_WAIT_S_MAX: u32 = 1200;
 /// The count pressed again within so many seconds is the roll-call.
 const COUNT_AGAIN_S: u32 = 10;
 /// The conference is extended by so many minutes at a time.
@@ -242,17 +246,17 @@ impl Menus {
         }
         if let Some(news) = self.news_being_said.take() {
             self.stop_playing();
-            self.news.truncate(SPEECHES_MAX - 1);
+            self.news.truncate(NEWS_MAX - 1);
             self.news.push_front(news);
         }
-        keep(&mut self.answers, says);
+        keep(&mut self.answers, says, ANSWERS_MAX);
         self.say_next(now);
     }
 
     /// Has this said when there is nothing to answer.
     fn tell(&mut self, says: Vec<Item>) {
         if !says.is_empty() {
-            keep(&mut self.news, says);
+            keep(&mut self.news, says, NEWS_MAX);
         }
     }
 
@@ -273,9 +277,11 @@ impl Menus {
             None => return,
         };
         self.news_being_said = (!is_urgent).then(|| says.clone());
+        let wait_s = if is_urgent { 0 } else { NEWS_WAIT_S_MAX };
+        let ends_at = after_s(now, wait_s.saturating_add(seconds_max(&says)));
         let speech = Speech { is_urgent, ..self.player.start(&self.language, says, true) };
         self.outputs.push_back(Output::Play(speech));
-        self.timers.set(Timer::Playback, after_s(now, PLAYBACK_S_MAX));
+        self.timers.set(Timer::Playback, ends_at);
     }
 
     /// A key ends what is being said, and what would be said about earlier keys. News that wait are still said.
@@ -329,8 +335,8 @@ impl Menus {
 }
 
 /// Keeps what is to be said, within the bound.
-fn keep(queue: &mut VecDeque<Vec<Item>>, says: Vec<Item>) {
-    if queue.len() == SPEECHES_MAX {
+fn keep(queue: &mut VecDeque<Vec<Item>>, says: Vec<Item>, most: usize) {
+    if queue.len() == most {
         queue.pop_front();
     }
     queue.push_back(says);

@@ -2,8 +2,16 @@
 
 use super::{CallProgress, Menus, News, Outcome, Volume};
 use crate::Item;
-use plenary_model::{LeaderMenu, Menu, MenuAction};
+use plenary_model::{KeySequence, LeaderMenu, Menu, MenuAction};
 use plenary_speech::{Prompt, Saying};
+
+/// How many keys a part of the help names at the most.
+const PART_OPTIONS_MAX: usize = 5;
+/// How long a part of the help is at the most, in milliseconds.
+const PART_MS_MAX: usize = 12_000;
+/// What "To mute or unmute, press" takes about, and a key behind it, with the pauses.
+const TASK_MS: usize = 1_700;
+const KEY_MS: usize = 700;
 
 impl Menus {
     /// What became of a command.
@@ -14,6 +22,7 @@ impl Menus {
             Outcome::StaysMuted => {
                 return [Item::from(Prompt::MuteNotAllowed)].into_iter().chain(self.how_to_ask()).collect();
             }
+            Outcome::ListenOnly => Prompt::ListenOnly,
             Outcome::HandRaised => Prompt::HandUp,
             Outcome::HandLowered => Prompt::HandDown,
             Outcome::Volume(Volume::Louder) => Prompt::VolumeUp,
@@ -22,7 +31,6 @@ impl Menus {
             Outcome::Volume(Volume::AtLimit) => Prompt::VolumeLimit,
             Outcome::Count { participants, waiting } => {
                 let mut says = vec![Item::from(Saying::Participants { count: *participants })];
-            Outcome::ListenOnly => Prompt::ListenOnly,
                 if self.is_leader && *waiting > 0 {
                     says.push(Saying::Waiting { count: *waiting }.into());
                 }
@@ -122,8 +130,8 @@ impl Menus {
         })
     }
 
-    /// Which keys there are: in whole sentences where they are the usual ones, one by one otherwise.
-    pub(super) fn help(&self) -> Vec<Item> {
+    /// Which keys there are, part by part: in whole sentences where they are the usual ones, one by one otherwise.
+    pub(super) fn help(&self) -> Vec<Vec<Item>> {
         let (is_usual, says): (bool, &[Prompt]) = match self.is_leader {
             true => (
                 self.leader_menu == LeaderMenu::default(),
@@ -132,14 +140,33 @@ impl Menus {
             false => (self.menu == Menu::default(), &[Prompt::HelpParticipant]),
         };
         if is_usual {
-            return says.iter().map(|prompt| Item::from(*prompt)).collect();
+            return says.iter().map(|prompt| vec![Item::from(*prompt)]).collect();
         }
-        let key_for = |(keys, action): (&plenary_model::KeySequence, MenuAction)| {
-            Item::from(Saying::KeyFor { task: action, keys: keys.as_str().to_owned() })
-        };
         match self.is_leader {
-            true => self.leader_menu.iter().map(key_for).collect(),
-            false => self.menu.iter().map(key_for).collect(),
+            true => in_parts(self.leader_menu.iter()),
+            false => in_parts(self.menu.iter()),
         }
     }
+}
+
+/// The keys of a menu one by one, in parts of at most five, which take at most twelve seconds.
+fn in_parts<'a>(menu: impl Iterator<Item = (&'a KeySequence, MenuAction)>) -> Vec<Vec<Item>> {
+    let mut parts: Vec<Vec<Item>> = Vec::new();
+    let mut part_ms = 0;
+    for (keys, task) in menu {
+        let keys = keys.as_str().to_owned();
+        let ms = TASK_MS + KEY_MS * keys.len();
+        let item = Item::from(Saying::KeyFor { task, keys });
+        match parts.last_mut() {
+            Some(part) if part.len() < PART_OPTIONS_MAX && part_ms + ms <= PART_MS_MAX => {
+                part_ms += ms;
+                part.push(item);
+            }
+            _ => {
+                part_ms = ms;
+                parts.push(vec![item]);
+            }
+        }
+    }
+    parts
 }

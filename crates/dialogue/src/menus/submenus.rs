@@ -3,6 +3,7 @@
 use super::{Command, EXTEND_MINUTES, Menus, Outcome, PendingCommand, Step, Timer, Who};
 use crate::{Item, Mono, timers::after_s};
 use plenary_conference::ParticipantId;
+use plenary_model::{MenuAction, PlayList};
 use plenary_speech::{Prompt, Saying};
 
 /// A menu closes when no key comes for so long, its question included.
@@ -27,6 +28,11 @@ pub(super) enum Below {
     Number { number: String },
     /// Goodbye is said; then the participant leaves.
     Leaving,
+}
+
+/// What confirms the key that ends a menu where there is nothing to say.
+fn closed() -> Item {
+    Item::List(PlayList(vec!["tone:660/120".to_owned()]))
 }
 
 impl Menus {
@@ -81,9 +87,12 @@ impl Menus {
             (Below::Lobby { .. }, '3') => Command::AdmitAll,
             (Below::Lobby { .. }, '4') => Command::RefuseAll,
             (below @ (Below::Volume | Below::Lobby { .. }), key) => {
-                if key != '#' {
-                    self.reopen(below, now);
-                    self.say([Prompt::KeyUnknown], now);
+                match key {
+                    '#' => self.say([closed()], now),
+                    _ => {
+                        self.reopen(below, now);
+                        self.say([Prompt::KeyUnknown], now);
+                    }
                 }
                 return true;
             }
@@ -174,6 +183,10 @@ impl Menus {
             says.push(Saying::Waiting { count }.into());
         }
         says.extend([Saying::AsksAdmission { name }.into(), Prompt::LobbyAdmit.into()]);
+        if count > 1 {
+            let all = [(MenuAction::AdmitAll, "3"), (MenuAction::RefuseAll, "4")];
+            says.extend(all.map(|(task, key)| Item::from(Saying::KeyFor { task, keys: key.to_owned() })));
+        }
         says
     }
 }

@@ -212,6 +212,7 @@ fn the_volume_has_a_menu_that_stays_open() {
     pad.keys("9");
     assert_eq!(pad.take(), ["stop", "play key.unknown"]);
     pad.keys("#");
+    assert_eq!(pad.take(), ["stop", "play tone:660/120"]);
     pad.keys("6");
     assert_eq!(pad.take(), ["stop"]);
     // A star leaves it, and so does time.
@@ -228,9 +229,11 @@ fn the_volume_has_a_menu_that_stays_open() {
 fn the_lobby_is_gone_through_one_by_one() {
     let asks = |count| {
         let asks = format!("{:?}, lobby.admit", Saying::AsksAdmission { name: None });
+        let all = [(MenuAction::AdmitAll, "3"), (MenuAction::RefuseAll, "4")];
+        let [admit, refuse] = all.map(|(task, keys)| Saying::KeyFor { task, keys: keys.to_owned() });
         match count {
             1 => format!("play {asks}"),
-            count => format!("play {:?}, {asks}", Saying::Waiting { count }),
+            count => format!("play {:?}, {asks}, {admit:?}, {refuse:?}", Saying::Waiting { count }),
         }
     };
     let mut pad = Keypad::leader();
@@ -251,6 +254,19 @@ fn the_lobby_is_gone_through_one_by_one() {
     assert_eq!(
         pad.take(),
         ["stop", "do Refuse(One(ParticipantId(\"b\")))", "play lobby.turned-away", "do NextWaiting"]
+    );
+    pad.keys("*8");
+    pad.done(waiting("d", 1));
+    pad.keys("#");
+    assert_eq!(
+        pad.take(),
+        [
+            "stop".to_owned(),
+            "do NextWaiting".to_owned(),
+            asks(1),
+            "stop".to_owned(),
+            "play tone:660/120".to_owned()
+        ]
     );
     // A caller who hung up meanwhile is passed over.
     pad.keys("*8");
@@ -376,9 +392,12 @@ fn help_comes_by_its_keys_and_by_a_star_alone() {
     pad.pass(2_999);
     assert_eq!(pad.take(), none());
     pad.pass(1);
-    assert_eq!(pad.take(), ["play help.participant, help.leader-1, help.leader-2"]);
-    // A key ends it.
+    assert_eq!(pad.take(), ["play help.participant"]);
+    pad.played();
+    assert_eq!(pad.take(), ["play help.leader-1"]);
+    // A key ends it, and the part behind it.
     pad.keys("*");
+    pad.pass(2_000);
     assert_eq!(pad.take(), ["stop"]);
     let menu = serde_json::from_str(r#"{"1": "mute", "*0": "help"}"#).unwrap();
     let mut pad = Keypad::with(menu, LeaderMenu::default(), false);
@@ -388,6 +407,54 @@ fn help_comes_by_its_keys_and_by_a_star_alone() {
         pad.take(),
         [format!("play {}, {}", keys(MenuAction::Help, "*0"), keys(MenuAction::Mute, "1"))]
     );
+}
+
+#[test]
+fn the_help_of_a_long_menu_comes_in_parts_of_twelve_seconds() {
+    let parts_of = |keys: Vec<String>| {
+        let mut menu: BTreeMap<_, _> = keys.into_iter().map(|keys| (keys, "mute")).collect();
+        menu.insert("*0".to_owned(), "help");
+        let menu = serde_json::from_value(serde_json::to_value(menu).unwrap()).unwrap();
+        let mut pad = Keypad::with(menu, LeaderMenu::default(), false);
+        pad.keys("*0");
+        let mut parts = Vec::new();
+        while pad.playing.is_some() {
+            parts.extend(pad.take().iter().map(|said| said.matches("KeyFor").count()));
+            pad.played();
+        }
+        assert_eq!(pad.take(), none());
+        parts
+    };
+    assert_eq!(parts_of((1..=9).map(|key| key.to_string()).collect()), [4, 5, 1]);
+    assert_eq!(parts_of((1..=9).map(|key| format!("*{key}")).collect()), [3, 3, 3, 1]);
+    // As many as a menu may have: none is left out.
+    let most = parts_of((1..64).map(|key| format!("{:02}*#", key)).collect());
+    assert_eq!((most.len(), most.iter().sum::<usize>()), (32, 64));
+}
+
+#[test]
+fn what_is_long_is_heard_to_its_end_and_what_has_got_lost_ends() {
+    for (names, end_s) in [(0, 60), (15, 135), (100, 560)] {
+        let names = (0..names).map(|name| NameId(format!("n{name}"))).collect();
+        let mut pad = Keypad::participant();
+        pad.keys("*3");
+        pad.done(Outcome::Roll { names, unnamed: 4 });
+        pad.take();
+        pad.pass(end_s * 1_000 - 1);
+        assert_eq!(pad.take(), none(), "{end_s} s");
+        pad.pass(1);
+        assert_eq!(pad.take(), ["stop"], "{end_s} s");
+    }
+    // News wait in the media plane until what is said to all is over.
+    let mut pad = Keypad::leader();
+    pad.input(Input::News(News::Guessing));
+    pad.input(Input::News(News::HandRaised));
+    pad.pass(1_200_000);
+    assert_eq!(pad.take(), ["play lobby.guessing"]);
+    pad.played();
+    assert_eq!(pad.take(), ["play hand.somebody"]);
+    pad.pass(1_260_000);
+    assert_eq!(pad.take(), ["stop"]);
 }
 
 #[test]
