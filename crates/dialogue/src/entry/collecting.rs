@@ -89,7 +89,7 @@ impl Entry {
         if self.typed.text().starts_with('#') {
             self.typed.pop();
         } else if self.typed.is_empty() {
-            self.hash_until = Some(now.plus_ms(super::HASH_MS));
+            self.completed_at = Some(now);
         }
     }
 
@@ -102,6 +102,7 @@ impl Entry {
             return;
         };
         let is_empty = keys.is_empty() && !is_too_long;
+        let is_only_room = !is_too_long && self.only_room() == Some(keys.text());
         match asked {
             Asked::LeaderPin if is_empty => self.identified(false, now),
             Asked::Room | Asked::Pin if is_empty => self.failed(asked, Prompt::EntryNothing, now),
@@ -111,6 +112,12 @@ impl Entry {
                     true => self.find_room(keys.text().to_owned(), now),
                     false => self.failed(asked, Prompt::EntryRoomWrong, now),
                 }
+            }
+            // Cards and mails name the number, which is not asked for where there is no other. The second time it is a PIN: a room
+            // may have one of the same digits.
+            Asked::Pin | Asked::LeaderPin if is_only_room && !self.has_keyed_only_room => {
+                self.has_keyed_only_room = true;
+                self.collect(asked, Vec::new(), now);
             }
             Asked::Pin | Asked::LeaderPin => match Pin::new(keys.text()).filter(|_| !is_too_long) {
                 Some(pin) => self.check_pin(pin, 0, now),

@@ -45,7 +45,8 @@ const ANSWER_S_MAX: u32 = 15;
 const PIN_WAIT_S_MAX: u32 = 60;
 /// A wait of more than so long is not spent in silence.
 const PIN_SILENCE_S_MAX: u32 = 5;
-/// Callers who heard that # ends a number press it, although the number was complete before; this soon after its last digit.
+/// Callers who heard that # ends a number press it, although the number was complete before; this soon after its last digit. Where #
+/// alone is no answer, they have as long as for any key.
 const HASH_MS: u64 = 1500;
 /// How often a PIN is kept.
 const PIN_WAITS_MAX: u32 = 3;
@@ -71,8 +72,10 @@ pub struct Entry {
     name: Option<NameId>,
     /// The place that was asked for and has not been refused.
     place: Option<QuestionId>,
-    /// Until when a # still belongs to the number that was complete without it.
-    hash_until: Option<Mono>,
+    /// When a number was complete without the # that may still follow it.
+    completed_at: Option<Mono>,
+    /// The only room's number was keyed in, although it was not asked for.
+    has_keyed_only_room: bool,
     /// Until when the caller may be held, since they were the first time.
     hold_until: Option<Mono>,
     /// Failures with the present question.
@@ -136,7 +139,7 @@ enum Timer {
     Answer,
     /// The end of the playback that runs.
     Playback,
-    /// The end of the recording.
+    /// The latest end of the recording.
     Recording,
     /// The PIN may be looked at.
     Pin,
@@ -171,7 +174,8 @@ impl Entry {
             leader: false,
             name: None,
             place: None,
-            hash_until: None,
+            completed_at: None,
+            has_keyed_only_room: false,
             hold_until: None,
             failures: 0,
             outputs: VecDeque::new(),
@@ -303,7 +307,8 @@ impl Entry {
     }
 
     fn on_key(&mut self, KeyPress(key): KeyPress, now: Mono) {
-        if self.hash_until.take().is_some_and(|until| now < until) && key.as_char() == '#' {
+        let completed_at = self.completed_at.take();
+        if key.as_char() == '#' && completed_at.is_some_and(|at| now < at.plus_ms(self.hash_ms())) {
             return;
         }
         match self.stage {
@@ -329,6 +334,16 @@ impl Entry {
                     self.on_played(now);
                 }
             }
+        }
+    }
+
+    /// How long a # belongs to the number before it.
+    fn hash_ms(&self) -> u64 {
+        match self.stage {
+            Stage::FindingRoom | Stage::Collecting { asked: Asked::Pin, .. } => {
+                HASH_MS.max(u64::from(self.settings.next_key_s) * 1000)
+            }
+            _ => HASH_MS,
         }
     }
 
@@ -372,6 +387,11 @@ impl Entry {
         }
     }
 
+    /// The number of the room that is entered without a question.
+    fn only_room(&self) -> Option<&str> {
+        self.rooms.as_ref()?.single()
+    }
+
     fn find_room(&mut self, number: String, now: Mono) {
         self.stage = Stage::FindingRoom;
         let question = self.ask(now);
@@ -379,10 +399,9 @@ impl Entry {
     }
 
     fn on_room(&mut self, room: Option<Room>, now: Mono) {
-        let is_only = self.rooms.as_ref().is_some_and(|rooms| rooms.single().is_some());
         let Some(room) = room else {
             // There is no other number to ask for.
-            return match is_only {
+            return match self.only_room().is_some() {
                 true => self.close([Prompt::SysTrouble], HangUpReason::NoRoom, now),
                 false => self.failed(Asked::Room, Prompt::EntryRoomWrong, now),
             };
@@ -521,9 +540,10 @@ impl Entry {
     /// Begins to say this, in place of the music and of what is being said.
     fn play(&mut self, items: Vec<Item>, is_interruptible: bool, now: Mono) {
         self.silence();
+        let ends_at = after_s(now, seconds_max(&items));
         let speech = self.player.start(&self.language, items, is_interruptible);
         self.outputs.push_back(Output::Play(speech));
-        self.timers.set(Timer::Playback, after_s(now, PLAYBACK_S_MAX));
+        self.timers.set(Timer::Playback, ends_at);
     }
 
     /// Ends what is said where keys may; `true`: something was.
@@ -540,7 +560,6 @@ impl Entry {
         self.set_music(false);
     }
 
-        let ends_at = after_s(now, seconds_max(&items));
     fn stop_speaking(&mut self) {
         self.timers.cancel(Timer::Playback);
         if let Some(playback) = self.player.stop() {

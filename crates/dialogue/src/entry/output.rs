@@ -41,7 +41,7 @@ pub enum Output {
     StartRecording {
         /// The question.
         question: QuestionId,
-        /// For how long at the most, in milliseconds.
+        /// For how long at the most from the first word on, in milliseconds.
         max_ms: u32,
     },
     /// Ends the recording.

@@ -5,8 +5,10 @@ use crate::{Item, Mono, QuestionId, timers::after_s};
 use plenary_model::PlayList;
 use plenary_speech::{NameId, Prompt};
 
-/// A name is recorded for so long at the most.
+/// A name is recorded for so long at the most, from its first word on. The recorder ends it.
 const NAME_MS_MAX: u32 = 4000;
+/// So long the recorder waits for the first word.
+const FIRST_WORD_MS: u32 = 10_000;
 
 /// The prompt to speak.
 fn tone() -> Item {
@@ -33,7 +35,8 @@ impl Entry {
     pub(super) fn start_recording(&mut self, is_again: bool, now: Mono) {
         self.stage = Stage::RecordingName { is_again };
         let question = self.ask(now);
-        self.timers.set(Timer::Recording, now.plus_ms(u64::from(NAME_MS_MAX)));
+        // The recorder has ended it by then, unless no audio comes.
+        self.timers.set(Timer::Recording, now.plus_ms(u64::from(FIRST_WORD_MS + NAME_MS_MAX)));
         self.outputs.push_back(Output::StartRecording { question, max_ms: NAME_MS_MAX });
     }
 

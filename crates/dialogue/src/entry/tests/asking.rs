@@ -52,25 +52,58 @@ fn a_hash_behind_a_number_that_was_complete_without_it_does_nothing() {
         call.found(Some(with_pin()));
         assert_eq!(call.take(), ["play entry.pin"]);
     }
-    // Also while the next question is heard, which it does not interrupt.
+    // Also while the next question is heard, which it does not interrupt, as long as any key may take.
+    for found_after in [0, 4_999] {
+        let mut call = Call::at_room();
+        call.keys("1001");
+        call.pass(found_after);
+        call.found(Some(with_pin()));
+        call.take();
+        call.pass(4_999 - found_after);
+        call.keys("#");
+        assert_eq!(call.take(), Vec::<String>::new());
+        // One more is an answer: nothing was keyed in.
+        call.keys("#");
+        assert_eq!(call.take(), ["stop", "play entry.nothing, entry.again, entry.pin"]);
+    }
+    // The room is found only afterwards.
+    let mut call = Call::at_room();
+    call.keys("1001");
+    call.pass(3_000);
+    call.keys("#");
+    call.found(Some(with_pin()));
+    assert_eq!(call.take(), ["stop", "find 1001", "play entry.pin"]);
+    // Later it is one, too, and so is one behind another key.
     let mut call = Call::at_room();
     call.keys("1001");
     call.found(Some(with_pin()));
+    call.take();
+    call.pass(5_000);
+    call.keys("#");
+    assert_eq!(call.take(), ["stop", "play entry.nothing, entry.again, entry.pin"]);
+    let mut call = Call::at_room();
+    call.keys("1001");
+    call.found(Some(with_pin()));
+    call.take();
+    call.keys("4829#");
+    assert_eq!(call.take(), ["stop", "check 1001 4829"]);
+    // Where # alone is an answer, it is one soon.
+    let mut call = Call::at_room();
+    call.keys("1001");
+    call.found(Some(Room { has_leader_pin: true, ..room() }));
     call.take();
     call.pass(1_499);
     call.keys("#");
     assert_eq!(call.take(), Vec::<String>::new());
-    // One more is an answer: nothing was keyed in.
     call.keys("#");
-    assert_eq!(call.take(), ["stop", "play entry.nothing, entry.again, entry.pin"]);
-    // Later it is one, too.
+    assert_eq!(call.take(), ["stop", "join 1001 participant unnamed"]);
     let mut call = Call::at_room();
     call.keys("1001");
-    call.found(Some(with_pin()));
+    call.found(Some(Room { has_leader_pin: true, ..room() }));
     call.take();
     call.pass(1_500);
     call.keys("#");
-    assert_eq!(call.take(), ["stop", "play entry.nothing, entry.again, entry.pin"]);
+    assert_eq!(call.take(), ["stop", "join 1001 participant unnamed"]);
 }
 
 #[test]
@@ -98,6 +131,45 @@ fn a_single_room_asks_for_no_number() {
     call.played();
     call.list(&["77"]);
     assert_eq!(call.take(), ["play entry.welcome", "list", "find 77"]);
+}
+
+#[test]
+fn the_number_of_the_only_room_is_no_pin() {
+    let to = |room: Room| {
+        let mut call = Call::new(EntryAction::default());
+        call.list(&["1001"]);
+        call.played();
+        call.found(Some(room));
+        call.take();
+        call
+    };
+    // As cards and mails say: the number, #, then the PIN.
+    for asked in [with_pin(), Room { has_leader_pin: true, ..room() }] {
+        let question = if asked.has_pin { "play entry.pin" } else { "play entry.leader-pin" };
+        let mut call = to(asked);
+        call.keys("1001#");
+        assert_eq!(call.take(), ["stop", question]);
+        call.keys("7021#");
+        assert_eq!(call.take(), ["stop", "check 1001 7021"]);
+    }
+    // Ahead of the question, too, and it is no failure.
+    let mut call = Call::new(EntryAction { tries: 1, ..EntryAction::default() });
+    call.list(&["1001"]);
+    call.keys("1001#4829#");
+    assert_eq!(call.take(), ["play entry.welcome", "list", "stop", "find 1001"]);
+    call.found(Some(with_pin()));
+    assert_eq!(call.take(), ["check 1001 4829"]);
+    // Keyed in once more it is a PIN, which may have the same digits. Another number is one at once.
+    let mut call = to(with_pin());
+    call.keys("1001#1001#");
+    assert_eq!(call.take(), ["stop", "play entry.pin", "stop", "check 1001 1001"]);
+    let mut call = to(with_pin());
+    call.keys("1002#");
+    assert_eq!(call.take(), ["stop", "check 1001 1002"]);
+    // With more rooms than one it was asked for.
+    let mut call = Call::at_pin(with_pin());
+    call.keys("1001#");
+    assert_eq!(call.take(), ["stop", "check 1001 1001"]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl Call {
     fn at_pin(room: Room) -> Self {
         let mut call = Self::at_room();
         call.keys("1001");
-        call.pass(2_000);
+        call.pass(5_000);
         call.found(Some(room));
         call.take();
         call

@@ -10,7 +10,10 @@ fn a_name_is_recorded_where_the_room_announces_names() {
     assert_eq!(call.take(), ["stop", "find 1001", "play name.say, tone:1000/250"]);
     call.played();
     assert_eq!(call.take(), ["record 4000"]);
-    call.pass(4_000);
+    // The recorder ends it: four seconds from the first word, for which it waits ten.
+    call.pass(13_999);
+    assert_eq!(call.take(), Vec::<String>::new());
+    call.pass(1);
     assert_eq!(call.take(), ["save"]);
     let name = Some(NameId("n7".into()));
     call.input(Input::Recorded { question: call.question, name });
@@ -63,7 +66,7 @@ fn a_recorder_that_fails_turns_nobody_away() {
         call.played();
         call.take();
         if fails_by_time {
-            call.pass(4_000 + 15_000);
+            call.pass(14_000 + 15_000);
             assert_eq!(call.take(), ["save", "drop", "join 1001 participant unnamed"]);
         } else {
             call.input(Input::Failed { question: call.question });
