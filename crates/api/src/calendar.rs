@@ -5,7 +5,7 @@ pub use crate::ways::Invitations;
 use crate::ways::RoomWay;
 use data_encoding::HEXLOWER;
 use plenary_conference::{Reservation, Timestamp, reservation::SeriesDate};
-use plenary_model::{CalendarAddress, CalendarDate, CalendarEvent, SeriesSettings};
+use plenary_model::{CalendarAddress, CalendarDate, CalendarEvent, Guest, LanguageCode, SeriesSettings};
 use plenary_store::{Store, StoreError, StoredSeries};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -13,11 +13,35 @@ use std::collections::BTreeMap;
 /// What stands for the code of a guest's link.
 const CODE: &str = "{code}";
 
+/// The words for how one joins.
+struct Words {
+    join: &'static str,
+    number: &'static str,
+    room: &'static str,
+    pin_apart: &'static str,
+}
+
+const ENGLISH: Words = Words {
+    join: "Join in the browser",
+    number: "Telephone",
+    room: "Room number",
+    pin_apart: "You receive the PIN for the telephone separately.",
+};
+
+const GERMAN: Words = Words {
+    join: "Im Browser teilnehmen",
+    number: "Telefon",
+    room: "Raumnummer",
+    pin_apart: "Die PIN für das Telefon erhalten Sie getrennt.",
+};
+
 /// For whom it is described how to join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recipient<'a> {
-    /// A guest with this address, by a mail.
-    Guest(&'a str),
+    /// A guest, by a mail.
+    Guest(&'a Guest),
+    /// A guest, by a mail that says that it does not take place.
+    Cancelled(&'a Guest),
     /// Who reads the reservation from a calendar, and may invite.
     Calendar,
     /// A reader who gets no code.
@@ -37,6 +61,8 @@ pub struct About {
     pub has_pin: bool,
     /// The page by which browsers join.
     pub join: Option<String>,
+    /// In which it is said: English or German; others get English.
+    pub language: LanguageCode,
 }
 
 impl About {
@@ -70,15 +96,23 @@ impl About {
             room,
             has_pin,
             join: join.map(|join| join.replace("{conference}", name.as_str())),
+            language: match to {
+                Recipient::Guest(guest) | Recipient::Cancelled(guest) => guest.language.clone(),
+                Recipient::Calendar | Recipient::WithoutCode => LanguageCode::default(),
+            },
         })
     }
 
-    /// The same in words, a line each; `words`: for the page, the number and the room, and what is said of a PIN.
+    /// The same in words, a line each.
     #[must_use]
-    pub fn lines(&self, [page, number, room, pin]: [&str; 4]) -> Vec<String> {
-        let named = [(page, &self.join), (number, &self.number), (room, &self.room)];
+    pub fn lines(&self) -> Vec<String> {
+        let words = match self.language.is_german() {
+            true => &GERMAN,
+            false => &ENGLISH,
+        };
+        let named = [(words.join, &self.join), (words.number, &self.number), (words.room, &self.room)];
         let lines = named.into_iter().filter_map(|(word, what)| Some(format!("{word}: {}", what.as_ref()?)));
-        lines.chain(self.has_pin.then(|| pin.to_owned())).collect()
+        lines.chain(self.has_pin.then(|| words.pin_apart.to_owned())).collect()
     }
 
     fn event(&self, reservation: &Reservation, stamp: Timestamp) -> CalendarEvent {
@@ -90,9 +124,7 @@ impl About {
             starts_at: reservation.starts_at,
             ends_at: reservation.ends_at(),
             summary: title.to_owned(),
-            description: self
-                .lines(["Join", "Telephone", "Room", "You receive the PIN separately."])
-                .join("\n"),
+            description: self.lines().join("\n"),
             location: self.join.clone().or_else(|| self.number.clone()),
             organizer: self.organizer.clone(),
             attendees: Vec::new(),
@@ -112,9 +144,9 @@ async fn code_for(
     now: Timestamp,
 ) -> Result<Option<String>, StoreError> {
     let guest = match to {
-        Recipient::Guest(mail) => Some(mail),
+        Recipient::Guest(guest) => Some(guest.mail.as_str()),
         Recipient::Calendar => None,
-        Recipient::WithoutCode => return Ok(None),
+        Recipient::Cancelled(_) | Recipient::WithoutCode => return Ok(None),
     };
     if store.service_for_guests(reservation.account, &reservation.name).await?.is_none() {
         return Ok(None);

@@ -28,7 +28,7 @@ pub(crate) struct GuestWays {
     /// The telephone number by which the room is reached; null: it has no room, or no number is configured.
     #[schema(example = "+44 1908 273800")]
     pub(crate) number: Option<String>,
-    /// The number of the room that callers key in; null: it has none.
+    /// The number of the room that callers key in; null: it has none, or the entry leads to this room alone and asks for none.
     #[schema(example = "1001")]
     pub(crate) room: Option<String>,
     /// Callers are asked for a PIN. It is stored as a hash, so it cannot be shown.
@@ -36,11 +36,11 @@ pub(crate) struct GuestWays {
 }
 
 /// How callers by telephone reach a conference.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RoomWay {
     /// The number that they call.
     pub(crate) number: Option<String>,
-    /// The number of the room that they key in.
+    /// The number of the room that they key in; `None`: the entry asks for none.
     pub(crate) room: Option<String>,
     /// They are asked for a PIN there.
     pub(crate) has_pin: bool,
@@ -53,12 +53,11 @@ impl RoomWay {
         account: AccountId,
         conference: &ConferenceName,
     ) -> Result<Self, StoreError> {
-        let room = store.room_of(account, conference).await?;
-        Ok(Self {
-            number: invitations.number.clone().filter(|_| room.is_some()),
-            has_pin: room.as_ref().is_some_and(|(_, has_pin)| *has_pin),
-            room: room.map(|(number, _)| number),
-        })
+        let Some((room, has_pin)) = store.room_of(account, conference).await? else {
+            return Ok(Self::default());
+        };
+        let is_asked_for = store.asks_for_room(account, &room).await?;
+        Ok(Self { number: invitations.number.clone(), room: is_asked_for.then_some(room), has_pin })
     }
 }
 

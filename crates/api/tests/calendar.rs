@@ -3,7 +3,11 @@
 
 mod support;
 
-use plenary_model::MailKind;
+use plenary_api::{
+    ConferenceControl as _,
+    calendar::{About, Recipient, single_event},
+};
+use plenary_model::{Guest, LanguageCode, MailKind};
 use serde_json::{Value, json};
 use support::World;
 
@@ -33,6 +37,10 @@ fn value<'a>(lines: &'a [String], name: &str) -> Option<&'a str> {
 fn weekly() -> Value {
     json!({"conference": "Board", "max_participants": 50, "starts_at": "2019-10-14T08:00:00Z", "duration_min": 60,
         "title": "Weekly", "time_zone": "Europe/Berlin", "repeat": "weekly", "count": 4})
+}
+
+fn ann() -> Guest {
+    Guest { mail: "ann@example.com".to_owned(), name: None, language: LanguageCode::english() }
 }
 
 fn guest(mail: &str) -> Value {
@@ -153,6 +161,39 @@ async fn mails(world: &World) -> Vec<(MailKind, String)> {
     let later = plenary_model::Timestamp(i64::MAX);
     let due = world.store.due_mails(later, 100).await.unwrap();
     due.into_iter().map(|mail| (mail.kind, mail.guest.mail)).collect()
+}
+
+#[tokio::test]
+async fn the_event_of_a_guest_says_in_their_language_how_to_join() {
+    let world = World::new().await;
+    ask(&world, "PUT", "/v1/rooms/1001", Some(json!({"conference": "Board", "pin": "482913"}))).await;
+    let body = json!({"conference": "Board", "max_participants": 50, "starts_at": "2019-06-20T16:00:00Z", "duration_min": 30});
+    let (_, made) = ask(&world, "POST", "/v1/reservations", Some(body)).await;
+    let token = plenary_model::ReservationToken::new(made["token"].as_str().unwrap());
+    let (booked, _) = world.control.reservation(world.account, token).await.unwrap();
+    let invitations = plenary_api::Invitations {
+        number: Some("+49 30 123456".to_owned()),
+        join: Some("https://conference.example.com/join/{conference}".to_owned()),
+        ..plenary_api::Invitations::default()
+    };
+    let described = async |language: &str| {
+        let guest = Guest { language: LanguageCode::new(language).unwrap(), ..ann() };
+        let about =
+            About::new(&world.store, &invitations, &booked, Recipient::Guest(&guest), support::NOW).await;
+        single_event(&booked, &about.unwrap(), support::NOW).description
+    };
+    assert_eq!(
+        described("de-AT").await,
+        "Im Browser teilnehmen: https://conference.example.com/join/Board\nTelefon: +49 30 123456\nRaumnummer: 1001\n\
+         Die PIN für das Telefon erhalten Sie getrennt."
+    );
+    for other in ["en", "pl"] {
+        assert_eq!(
+            described(other).await,
+            "Join in the browser: https://conference.example.com/join/Board\nTelephone: +49 30 123456\nRoom number: 1001\n\
+             You receive the PIN for the telephone separately."
+        );
+    }
 }
 
 #[tokio::test]

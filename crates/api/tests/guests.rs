@@ -73,6 +73,37 @@ async fn a_link_says_what_it_leads_to_without_an_account() {
 }
 
 #[tokio::test]
+async fn no_room_number_is_named_where_the_entry_asks_for_none() {
+    let world = world().await;
+    let room = async |number: &str| {
+        own(&world, "PUT", &format!("/v1/rooms/{number}"), Some(json!({"conference": "Board", "pin": "482913"}))).await
+    };
+    let ways = async || {
+        let ways = own(&world, "GET", "/v1/conferences/Board/ways", None).await.body;
+        (ways["room"].clone(), ways["has_pin"].clone())
+    };
+    let entry = async |name: &str, rooms: Value| {
+        let body = json!({"entry": {"rooms": rooms}});
+        world.store.put_service(world.account, name, &body).await.unwrap();
+    };
+    room("1001").await;
+    assert_eq!(ways().await, (json!("1001"), json!(true)), "no entry leads there");
+    // The first installation: every room, and there is one.
+    entry("+441908273800", json!(true)).await;
+    assert_eq!(ways().await, (Value::Null, json!(true)));
+    let (_, code) = make(&world, json!({"conference": "Board"})).await;
+    assert_eq!(open(&world, &code).await.body["room"], Value::Null);
+    room("1002").await;
+    assert_eq!(ways().await.0, json!("1001"));
+    entry("+441908273800", json!(["1001"])).await;
+    assert_eq!(ways().await.0, Value::Null);
+    entry("other", json!(["1002"])).await;
+    assert_eq!(ways().await.0, Value::Null, "that one does not lead there");
+    entry("other", json!(["1001", "1002"])).await;
+    assert_eq!(ways().await.0, json!("1001"), "one of both asks");
+}
+
+#[tokio::test]
 async fn its_code_opens_nothing_but_the_call() {
     let world = world().await;
     world.control.enter(world.account, "Board", "p1");

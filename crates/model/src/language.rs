@@ -71,6 +71,12 @@ impl LanguageCode {
         &self.0
     }
 
+    /// It is German, of whatever region.
+    #[must_use]
+    pub fn is_german(&self) -> bool {
+        self.0.split('-').next() == Some("de")
+    }
+
     /// The same language with the last part left out: `en` for `en-GB`, nothing for `en`.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {

@@ -8,7 +8,7 @@ use crate::{
     named::{Before, Kind, Statements, statements},
 };
 use plenary_model::{
-    AccountId, Action, ConferenceAction, ConferenceName, FieldError, InboundService, Likeness, Number,
+    AccountId, Action, ConferenceAction, ConferenceName, EntryRooms, FieldError, InboundService, Likeness, Number,
     SERVICE_NAME_CHARS_MAX, ServiceName, StoredService, Timestamp, likeness, merge,
 };
 use serde_json::Value;
@@ -302,6 +302,29 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// Whether callers of an account key in the number of this room: an entry that leads to one room alone asks for none. Where entries
+    /// differ it is keyed in, for the number of its only room changes nothing at an entry; where none leads there, it is the room's name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn asks_for_room(&self, account: AccountId, room: &str) -> Result<bool, StoreError> {
+        let mut is_reached = false;
+        for stored in self.services_after(account, None, FOR_GUESTS_MAX).await? {
+            let Ok(service) = InboundService::new(account, stored.name.as_str(), &stored.body) else { continue };
+            let Action::Entry(entry) = service.action else { continue };
+            let rooms = match entry.rooms {
+                EntryRooms::All => self.room_numbers(account).await?,
+                EntryRooms::Listed(rooms) => rooms,
+            };
+            let leads_there = rooms.iter().any(|one| one == room);
+            if leads_there && rooms.len() > 1 {
+                return Ok(true);
+            }
+            is_reached |= leads_there;
+        }
+        Ok(!is_reached)
     }
 }
 

@@ -51,10 +51,10 @@ export const waysQuery = (name: string) =>
 
 /** What there is to say of calls by telephone; of the PIN only that there is one, for it is stored as a hash. */
 export function telephoneFacts(ways: Schemas["GuestWays"] | undefined): [name: string, value: string][] {
-  if (!ways?.room) return [];
+  if (!ways?.number && !ways?.room) return [];
   return [
     ...(ways.number ? ([[t("ways.number"), ways.number]] satisfies [string, string][]) : []),
-    [t("ways.room"), ways.room],
+    ...(ways.room ? ([[t("ways.room"), ways.room]] satisfies [string, string][]) : []),
     [t("ways.pin"), t(ways.has_pin ? "ways.pin.apart" : "ways.pin.none")],
   ];
 }

@@ -213,8 +213,8 @@ impl Sender {
             about,
         };
         let recipient = match first.kind {
-            MailKind::Invitation | MailKind::Update => Recipient::Guest(&first.guest.mail),
-            MailKind::Cancellation => Recipient::WithoutCode,
+            MailKind::Invitation | MailKind::Update => Recipient::Guest(&first.guest),
+            MailKind::Cancellation => Recipient::Cancelled(&first.guest),
         };
         if let MailContent::Series(id) = &first.content {
             let Some(series) = self.store.series(first.account, *id).await? else { return Ok(None) };

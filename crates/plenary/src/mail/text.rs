@@ -1,7 +1,7 @@
 //! What mails say, in English and German. Names and titles that people choose stand in them as text.
 
 use super::Letter;
-use plenary_model::{CalendarEvent, LocalTime, MailKind, TimeZone};
+use plenary_model::{CalendarEvent, LanguageCode, LocalTime, MailKind, TimeZone};
 use std::fmt::Write;
 
 /// Dates that are listed at the most.
@@ -22,7 +22,6 @@ struct Words {
     when: &'static str,
     repeats: &'static str,
     more: &'static str,
-    how: [&'static str; 4],
     end: &'static str,
     months: [&'static str; 12],
 }
@@ -38,12 +37,6 @@ const ENGLISH: Words = Words {
     when: "When",
     repeats: "It repeats; the attached calendar file has all dates.",
     more: "and more; the attached calendar file has all dates",
-    how: [
-        "Join in the browser",
-        "Telephone",
-        "Room number",
-        "You receive the PIN for the telephone separately.",
-    ],
     end: "This mail was sent by a conferencing service. Replies may not be read.",
     months: [
         "January",
@@ -72,7 +65,6 @@ const GERMAN: Words = Words {
     when: "Wann",
     repeats: "Die Konferenz wiederholt sich; alle Termine stehen in der angehängten Kalenderdatei.",
     more: "und weitere; alle Termine stehen in der angehängten Kalenderdatei",
-    how: ["Im Browser teilnehmen", "Telefon", "Raumnummer", "Die PIN für das Telefon erhalten Sie getrennt."],
     end: "Diese Nachricht kommt von einem Konferenzdienst. Antworten werden unter Umständen nicht gelesen.",
     months: [
         "Januar",
@@ -91,10 +83,10 @@ const GERMAN: Words = Words {
 };
 
 impl Words {
-    fn of(language: &str) -> (&'static Self, bool) {
-        match language.split('-').next() {
-            Some("de") => (&GERMAN, true),
-            _ => (&ENGLISH, false),
+    fn of(language: &LanguageCode) -> (&'static Self, bool) {
+        match language.is_german() {
+            true => (&GERMAN, true),
+            false => (&ENGLISH, false),
         }
     }
 
@@ -124,7 +116,7 @@ impl Words {
 
 impl Said {
     pub(super) fn of(letter: &Letter) -> Self {
-        let (words, is_german) = Words::of(letter.guest.language.as_str());
+        let (words, is_german) = Words::of(&letter.guest.language);
         let which = match letter.kind {
             MailKind::Invitation => 0,
             MailKind::Update => 1,
@@ -149,7 +141,7 @@ impl Said {
         }
         let how = match letter.kind {
             MailKind::Cancellation => Vec::new(),
-            MailKind::Invitation | MailKind::Update => letter.about.lines(words.how),
+            MailKind::Invitation | MailKind::Update => letter.about.lines(),
         };
         let greeting = match &letter.guest.name {
             Some(name) => format!("{} {name},", words.greeting),
@@ -249,7 +241,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use plenary_api::calendar::About;
-    use plenary_model::{Guest, LanguageCode, Timestamp};
+    use plenary_model::{Guest, Timestamp};
 
     fn letter(kind: MailKind, language: &str, title: &str) -> Letter {
         let event = CalendarEvent {
@@ -286,6 +278,7 @@ mod tests {
                 room: Some("1001".to_owned()),
                 has_pin: true,
                 join: Some("https://conference.example.com/join/conf-Board".to_owned()),
+                language: LanguageCode::new(language).unwrap(),
             },
         }
     }

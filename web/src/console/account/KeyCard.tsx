@@ -7,12 +7,12 @@ import { Dialog, DialogActions } from "../../ui/Dialog";
 import { ProblemBox } from "../../ui/Problem";
 import { ACTIONS, type Card, type CardKey, cardOf } from "./card";
 import css from "./KeyCard.module.css";
-import { numbersOf, servicesQuery } from "./services";
+import { asksForRoom, numbersOf, servicesQuery } from "./services";
 
 type Room = Schemas["Room"];
 
 /** The card of the keys of a room, to be printed. */
-export function KeyCard({ room, onClose }: { room: Room; onClose: () => void }) {
+export function KeyCard({ room, rooms, onClose }: { room: Room; rooms: Room[]; onClose: () => void }) {
   const services = useQuery(servicesQuery);
   const { number, conference } = room;
   const numbers = numbersOf(services.data ?? [], number);
@@ -28,7 +28,11 @@ export function KeyCard({ room, onClose }: { room: Room; onClose: () => void }) 
         ) : (
           <p>{numbers.length ? t("card.call", { numbers: numbers.join(", ") }) : t("card.call.none")}</p>
         )}
-        <p>{t(hasPin ? "card.entry.pin" : "card.entry", { number })}</p>
+        {asksForRoom(services.data ?? [], number, rooms.length) ? (
+          <p>{t(hasPin ? "card.entry.pin" : "card.entry", { number })}</p>
+        ) : (
+          hasPin && <p>{t("card.entry.only_pin")}</p>
+        )}
         {keys && <Columns card={keys} />}
       </div>
       <DialogActions>

@@ -84,7 +84,7 @@ export function RoomsPage() {
           onDone={reload}
         />
       )}
-      {printed && <KeyCard room={printed} onClose={() => setPrinted(null)} />}
+      {printed && <KeyCard room={printed} rooms={rooms.data ?? []} onClose={() => setPrinted(null)} />}
       {removed && (
         <ActionDialog
           title={t("rooms.remove.ask", { number: removed.number })}

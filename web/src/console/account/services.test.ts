@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bodyOf, changeOf, formOf, type InboundService } from "./services";
+import { asksForRoom, bodyOf, changeOf, formOf, type InboundService } from "./services";
 
 const service: InboundService = {
   name: "conf-*",
@@ -16,6 +16,15 @@ test("a new service says what it is and who may call", () => {
     entry: { rooms: true },
     access: { tokens: true, webrtc: false, users: false, networks: ["192.0.2.0/24", "198.51.100.7"] },
   });
+});
+
+test("a room's number is keyed in where an entry leads to more than one room", () => {
+  const entry = (rooms: true | string[]): InboundService => ({ ...service, entry: { rooms } });
+  expect(asksForRoom([service, entry(true)], "1001", 1)).toBe(false);
+  expect(asksForRoom([entry(true)], "1001", 2)).toBe(true);
+  expect(asksForRoom([entry(["1001"]), entry(["1002", "1003"])], "1001", 3)).toBe(false);
+  expect(asksForRoom([entry(["1001"]), entry(["1001", "1002"])], "1001", 2)).toBe(true);
+  expect(asksForRoom([service], "1001", 1)).toBe(true);
 });
 
 test("a change leaves alone what the form does not show", () => {

@@ -43,6 +43,16 @@ export const servicesOf = (services: InboundService[], room: string): InboundSer
 export const numbersOf = (services: InboundService[], room: string): string[] =>
   servicesOf(services, room).map((service) => service.name);
 
+/** Whether callers key in the number of a room; `count`: of rooms. An entry that leads to a single one asks for none. */
+export function asksForRoom(services: InboundService[], room: string, count: number): boolean {
+  const entries = services.flatMap(({ entry }) => entry ?? []);
+  const numbers = entries
+    .map(({ rooms }) => (Array.isArray(rooms) ? rooms : null))
+    .filter((rooms) => rooms === null || rooms.includes(room))
+    .map((rooms) => rooms?.length ?? count);
+  return numbers.length === 0 || numbers.some((of) => of > 1);
+}
+
 export const kindOf = (service: InboundService): Kind =>
   service.entry ? "entry" : service.announcement ? "announcement" : "conference";
 
