@@ -5,7 +5,9 @@ pub use crate::ways::Invitations;
 use crate::ways::RoomWay;
 use data_encoding::HEXLOWER;
 use plenary_conference::{Reservation, Timestamp, reservation::SeriesDate};
-use plenary_model::{CalendarAddress, CalendarDate, CalendarEvent, Guest, LanguageCode, SeriesSettings};
+use plenary_model::{
+    CalendarAddress, CalendarDate, CalendarEvent, Guest, LanguageCode, MailKind, Pin, SeriesSettings,
+};
 use plenary_store::{Store, StoreError, StoredSeries};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -18,34 +20,60 @@ struct Words {
     join: &'static str,
     number: &'static str,
     room: &'static str,
+    pin: &'static str,
     pin_apart: &'static str,
+    pin_as_before: &'static str,
 }
 
 const ENGLISH: Words = Words {
     join: "Join in the browser",
     number: "Telephone",
     room: "Room number",
+    pin: "PIN for the telephone",
     pin_apart: "You receive the PIN for the telephone separately.",
+    pin_as_before: "The PIN for the telephone stays as in the first invitation.",
 };
 
 const GERMAN: Words = Words {
     join: "Im Browser teilnehmen",
     number: "Telefon",
     room: "Raumnummer",
+    pin: "PIN für das Telefon",
     pin_apart: "Die PIN für das Telefon erhalten Sie getrennt.",
+    pin_as_before: "Die PIN für das Telefon bleibt wie in der ersten Einladung.",
 };
 
 /// For whom it is described how to join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recipient<'a> {
-    /// A guest, by a mail.
-    Guest(&'a Guest),
-    /// A guest, by a mail that says that it does not take place.
-    Cancelled(&'a Guest),
+    /// A guest, by a mail of this kind, with the PIN if who invites gave it.
+    Guest(&'a Guest, MailKind, Option<&'a Pin>),
     /// Who reads the reservation from a calendar, and may invite.
     Calendar,
     /// A reader who gets no code.
     WithoutCode,
+}
+
+/// What is said of the PIN that callers by telephone are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum PinSaid {
+    /// Nothing: there is none.
+    #[default]
+    None,
+    /// It is sent separately.
+    Apart,
+    /// It stays as it was said before.
+    AsBefore,
+    /// This is it.
+    Is(Pin),
+}
+
+/// A guest's link that also says the PIN to the page: browsers do not send what is behind `#`, so no log and no proxy sees it.
+pub(crate) fn with_pin(link: String, pin: Option<&Pin>) -> String {
+    match pin {
+        Some(pin) => format!("{link}#pin={}", pin.digits()),
+        None => link,
+    }
 }
 
 /// What an event says beside its times.
@@ -57,8 +85,8 @@ pub struct About {
     pub number: Option<String>,
     /// The number of the room, where callers reach the conference by one.
     pub room: Option<String>,
-    /// Callers are asked for a PIN there, that is sent separately.
-    pub has_pin: bool,
+    /// The PIN that they are asked for there.
+    pub pin: PinSaid,
     /// The page by which browsers join.
     pub join: Option<String>,
     /// In which it is said: English or German; others get English.
@@ -80,10 +108,17 @@ impl About {
         let name = &reservation.name;
         let RoomWay { number, room, has_pin } =
             RoomWay::to(store, invitations, reservation.account, name).await?;
+        let pin = match to {
+            _ if !has_pin => PinSaid::None,
+            Recipient::Guest(_, _, Some(pin)) => PinSaid::Is(pin.clone()),
+            Recipient::Guest(_, MailKind::Update, None) => PinSaid::AsBefore,
+            Recipient::Guest(..) | Recipient::Calendar | Recipient::WithoutCode => PinSaid::Apart,
+        };
         let join = match invitations.join.as_deref() {
             Some(join) if join.contains(CODE) => {
                 let code = code_for(store, reservation, to, now).await?;
-                code.map(|code| join.replace(CODE, &code))
+                let pin = if let PinSaid::Is(pin) = &pin { Some(pin) } else { None };
+                code.map(|code| with_pin(join.replace(CODE, &code), pin))
             }
             join => join.map(str::to_owned),
         };
@@ -94,10 +129,10 @@ impl About {
                 .map(|mail| CalendarAddress { mail, name: Some("Plenary".to_owned()) }),
             number,
             room,
-            has_pin,
+            pin,
             join: join.map(|join| join.replace("{conference}", name.as_str())),
             language: match to {
-                Recipient::Guest(guest) | Recipient::Cancelled(guest) => guest.language.clone(),
+                Recipient::Guest(guest, ..) => guest.language.clone(),
                 Recipient::Calendar | Recipient::WithoutCode => LanguageCode::default(),
             },
         })
@@ -112,7 +147,13 @@ impl About {
         };
         let named = [(words.join, &self.join), (words.number, &self.number), (words.room, &self.room)];
         let lines = named.into_iter().filter_map(|(word, what)| Some(format!("{word}: {}", what.as_ref()?)));
-        lines.chain(self.has_pin.then(|| words.pin_apart.to_owned())).collect()
+        let pin = match &self.pin {
+            PinSaid::None => None,
+            PinSaid::Apart => Some(words.pin_apart.to_owned()),
+            PinSaid::AsBefore => Some(words.pin_as_before.to_owned()),
+            PinSaid::Is(pin) => Some(format!("{}: {}", words.pin, pin.digits())),
+        };
+        lines.chain(pin).collect()
     }
 
     fn event(&self, reservation: &Reservation, stamp: Timestamp) -> CalendarEvent {
@@ -144,9 +185,9 @@ async fn code_for(
     now: Timestamp,
 ) -> Result<Option<String>, StoreError> {
     let guest = match to {
-        Recipient::Guest(guest) => Some(guest.mail.as_str()),
+        Recipient::Guest(_, MailKind::Cancellation, _) | Recipient::WithoutCode => return Ok(None),
+        Recipient::Guest(guest, ..) => Some(guest.mail.as_str()),
         Recipient::Calendar => None,
-        Recipient::Cancelled(_) | Recipient::WithoutCode => return Ok(None),
     };
     if store.service_for_guests(reservation.account, &reservation.name).await?.is_none() {
         return Ok(None);

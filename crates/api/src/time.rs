@@ -17,6 +17,12 @@ pub fn with_seconds(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}_{hour:02}:{minute:02}:{second:02}")
 }
 
+/// From `now` on, rounded up, for `Retry-After`.
+pub(crate) fn seconds_until(at: Timestamp, now: Timestamp) -> u32 {
+    let wait_ms = at.0.saturating_sub(now.0).max(0);
+    u32::try_from(wait_ms / 1000 + 1).unwrap_or(u32::MAX)
+}
+
 /// `YYYY-MM-DD-hh-mm`.
 pub(crate) fn with_minutes(at: Timestamp) -> String {
     let Civil { year, month, day, hour, minute, second: _ } = civil(at);

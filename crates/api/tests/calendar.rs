@@ -5,9 +5,9 @@ mod support;
 
 use plenary_api::{
     ConferenceControl as _,
-    calendar::{About, Recipient, single_event},
+    calendar::{About, PinSaid, Recipient, single_event},
 };
-use plenary_model::{Guest, LanguageCode, MailKind};
+use plenary_model::{Guest, LanguageCode, MailKind, Pin};
 use serde_json::{Value, json};
 use support::World;
 
@@ -178,8 +178,8 @@ async fn the_event_of_a_guest_says_in_their_language_how_to_join() {
     };
     let described = async |language: &str| {
         let guest = Guest { language: LanguageCode::new(language).unwrap(), ..ann() };
-        let about =
-            About::new(&world.store, &invitations, &booked, Recipient::Guest(&guest), support::NOW).await;
+        let to = Recipient::Guest(&guest, MailKind::Invitation, None);
+        let about = About::new(&world.store, &invitations, &booked, to, support::NOW).await;
         single_event(&booked, &about.unwrap(), support::NOW).description
     };
     assert_eq!(
@@ -231,6 +231,86 @@ async fn guests_are_invited_with_the_booking_and_told_of_changes() {
     assert_eq!(ask(&world, "DELETE", &path, None).await.0, 204);
     let told = mails(&world).await.split_off(5);
     assert_eq!(told, [(MailKind::Cancellation, ann), (MailKind::Cancellation, cid)]);
+}
+
+#[tokio::test]
+async fn a_pin_that_is_given_with_a_booking_is_in_its_mails_until_they_are_sent() {
+    let limits = plenary_conference::ReservationLimits { max_days_ahead: 20_000, ..Default::default() };
+    let world = World::with_limits(limits).await;
+    ask(&world, "PUT", "/v1/rooms/1001", Some(json!({"conference": "Board", "pin": "482913"}))).await;
+    let later = plenary_model::Timestamp(i64::MAX);
+    let pins = async || {
+        let due = world.store.due_mails(later, 100).await.unwrap();
+        due.into_iter().map(|mail| mail.pin.map(|pin| pin.digits().to_owned())).collect::<Vec<_>>()
+    };
+    let mut body = json!({"conference": "Board", "max_participants": 50, "starts_at": "2060-06-20T16:00:00Z",
+        "duration_min": 30, "guests": [guest("ann@example.com")], "pin": "482914"});
+    let (status, refused) = ask(&world, "POST", "/v1/reservations", Some(body.clone())).await;
+    assert_eq!((status, &refused["errors"][0]["pointer"]), (422, &json!("/pin")), "{refused}");
+    assert_eq!(ask(&world, "GET", "/v1/reservations", None).await.1["items"], json!([]), "nothing is booked");
+    body["pin"] = json!("482913");
+    let (status, made) = ask(&world, "POST", "/v1/reservations", Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    assert!(!made.to_string().contains("482913"), "{made}");
+    assert_eq!(pins().await, [Some("482913".to_owned())]);
+    let path = format!("/v1/reservations/{}", made["token"].as_str().unwrap());
+    let change = json!({"duration_min": 45, "guests": [guest("ann@example.com"), guest("ben@example.com")]});
+    assert_eq!(ask(&world, "PATCH", &path, Some(change)).await.0, 200);
+    assert_eq!(pins().await, [Some("482913".to_owned()), None, None], "given with the first alone");
+    let change = json!({"duration_min": 60, "pin": "482913"});
+    let (status, changed) = ask(&world, "PATCH", &path, Some(change)).await;
+    assert_eq!(status, 200, "{changed}");
+    assert_eq!(pins().await.iter().flatten().count(), 3);
+    assert_eq!(ask(&world, "PATCH", &path, Some(json!({"duration_min": 15, "pin": "0000"}))).await.0, 422);
+    // Sent, given up, or to be tried again.
+    let due = world.store.due_mails(later, 100).await.unwrap();
+    let ids: Vec<i64> = due.iter().filter(|mail| mail.pin.is_some()).map(|mail| mail.id).collect();
+    let now = world.control.now();
+    world.store.mails_tried(&ids[..1], Err(("busy", Some(now))), now).await.unwrap();
+    assert_eq!(pins().await.iter().flatten().count(), 3);
+    world.store.mails_tried(&ids[..2], Ok(()), now).await.unwrap();
+    world.store.mails_tried(&ids[2..], Err(("no such mailbox", None)), now).await.unwrap();
+    // As if they were due once more.
+    world.store.mails_tried(&ids, Err(("", Some(now))), now).await.unwrap();
+    assert_eq!(pins().await.iter().flatten().count(), 0);
+    let (_, shown) = ask(&world, "GET", &path, None).await;
+    assert!(shown.get("pin").is_none(), "{shown}");
+    let log =
+        world.store.audit(&plenary_store::AuditQuery { limit: 20, ..Default::default() }).await.unwrap();
+    assert!(!log.is_empty() && !format!("{log:?}").contains("482913"), "{log:?}");
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_pin_depends_on_the_mail() {
+    let join = "https://conference.example.com/join/{code}";
+    let world = World::new().await;
+    ask(&world, "PUT", "/v1/rooms/1001", Some(json!({"conference": "Board", "pin": "482913"}))).await;
+    let service = json!({"conference": {"name": "{rest}"}, "access": {"networks": [], "tokens": true}});
+    world.store.put_service(world.account, "conf-*", &service).await.unwrap();
+    let body = json!({"conference": "Board", "max_participants": 50, "starts_at": "2019-06-20T16:00:00Z", "duration_min": 30});
+    let (_, made) = ask(&world, "POST", "/v1/reservations", Some(body)).await;
+    let token = plenary_model::ReservationToken::new(made["token"].as_str().unwrap());
+    let (booked, _) = world.control.reservation(world.account, token).await.unwrap();
+    let invitations =
+        plenary_api::Invitations { join: Some(join.to_owned()), ..plenary_api::Invitations::default() };
+    let (ann, pin) = (ann(), Pin::new("482913").unwrap());
+    let about = async |to: Recipient<'_>| {
+        About::new(&world.store, &invitations, &booked, to, support::NOW).await.unwrap()
+    };
+    let named = about(Recipient::Guest(&ann, MailKind::Invitation, Some(&pin))).await;
+    assert_eq!(named.pin, PinSaid::Is(pin.clone()));
+    let event = single_event(&booked, &named, support::NOW);
+    assert!(event.description.ends_with("PIN for the telephone: 482913"), "{}", event.description);
+    let link = named.join.unwrap();
+    let bare = link.strip_suffix("#pin=482913").unwrap_or_else(|| panic!("{link}"));
+    let apart = about(Recipient::Guest(&ann, MailKind::Invitation, None)).await;
+    assert_eq!((apart.pin, apart.join.as_deref()), (PinSaid::Apart, Some(bare)), "the same link");
+    let later = about(Recipient::Guest(&ann, MailKind::Update, None)).await;
+    assert_eq!((later.pin, later.join.as_deref()), (PinSaid::AsBefore, Some(bare)));
+    // The room has none any more.
+    ask(&world, "PUT", "/v1/rooms/1001", Some(json!({"conference": "Board"}))).await;
+    let none = about(Recipient::Guest(&ann, MailKind::Invitation, Some(&pin))).await;
+    assert_eq!((none.pin, none.join.as_deref()), (PinSaid::None, Some(bare)));
 }
 
 #[tokio::test]

@@ -76,7 +76,13 @@ async fn a_link_says_what_it_leads_to_without_an_account() {
 async fn no_room_number_is_named_where_the_entry_asks_for_none() {
     let world = world().await;
     let room = async |number: &str| {
-        own(&world, "PUT", &format!("/v1/rooms/{number}"), Some(json!({"conference": "Board", "pin": "482913"}))).await
+        own(
+            &world,
+            "PUT",
+            &format!("/v1/rooms/{number}"),
+            Some(json!({"conference": "Board", "pin": "482913"})),
+        )
+        .await
     };
     let ways = async || {
         let ways = own(&world, "GET", "/v1/conferences/Board/ways", None).await.body;
@@ -101,6 +107,46 @@ async fn no_room_number_is_named_where_the_entry_asks_for_none() {
     assert_eq!(ways().await.0, Value::Null, "that one does not lead there");
     entry("other", json!(["1001", "1002"])).await;
     assert_eq!(ways().await.0, json!("1001"), "one of both asks");
+}
+
+#[tokio::test]
+async fn a_pin_that_is_right_stands_in_the_link_and_nowhere_else() {
+    let world = world().await;
+    let room = json!({"conference": "Board", "pin": "482913", "leader_pin": "70215548"});
+    own(&world, "PUT", "/v1/rooms/1001", Some(room)).await;
+    let with = async |conference: &str, pin: &str| {
+        own(&world, "POST", "/v1/guest-links", Some(json!({"conference": conference, "pin": pin}))).await
+    };
+    let made = with("Board", "482913").await;
+    let path = made.body["path"].as_str().unwrap();
+    assert!(path.starts_with("/join/") && path.ends_with("#pin=482913"), "{path}");
+    assert!(!format!("{:?}", made.headers).contains("482913"));
+    for (conference, pin, detail) in [
+        ("Board", "482914", "is not the PIN of the room's participants"),
+        ("Board", "70215548", "is the PIN of leaders, which guests do not get"),
+        ("Tea", "482913", "is asked of nobody: no room of the conference has a PIN of participants"),
+    ] {
+        let refused = with(conference, pin).await;
+        assert_eq!(refused.problem(), (422, "1159"), "{}", refused.text);
+        assert_eq!(refused.body["errors"], json!([{"pointer": "/pin", "detail": detail}]));
+        assert!(!refused.text.contains(pin), "{}", refused.text);
+    }
+    let refused = with("Board", "48").await;
+    assert_eq!(
+        (refused.status, &refused.body["errors"][0]["pointer"]),
+        (400, &json!("/pin")),
+        "{}",
+        refused.text
+    );
+    let log =
+        world.store.audit(&plenary_store::AuditQuery { limit: 20, ..Default::default() }).await.unwrap();
+    assert!(!format!("{log:?}").contains("482913"), "{log:?}");
+    // Who guesses waits.
+    for _ in 0..2 {
+        assert_eq!(with("Board", "0000").await.status, 422);
+    }
+    let held = with("Board", "0000").await;
+    assert_eq!((held.status, &held.headers["retry-after"]), (429, &"31".parse().unwrap()), "{}", held.text);
 }
 
 #[tokio::test]

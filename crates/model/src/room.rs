@@ -259,7 +259,7 @@ pub fn is_room_number(text: &str) -> bool {
 }
 
 /// The PIN of a room, as its owner sets it. It is not shown by `Debug`, and is wiped from memory when it is dropped.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Pin(Zeroizing<String>);
 
 impl Pin {
@@ -274,6 +274,14 @@ impl Pin {
     #[must_use]
     pub fn digits(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Pin {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(from)?);
+        // What was given is not repeated: errors are shown and logged.
+        Self::new(&text).ok_or_else(|| D::Error::custom(PIN_RULE))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     database::{Write, execute, postgres::Lock, read, storable},
     named::at_most,
 };
-use plenary_model::{AccountId, Actor, AuditEntry, Timestamp};
+use plenary_model::{AccountId, Actor, AuditEntry, Pin, Timestamp};
 use serde_json::Value;
 use std::{fmt, sync::Arc};
 
@@ -24,6 +24,8 @@ pub struct Doing {
     pub entry: Option<Arc<AuditEntry>>,
     /// Makes the entry of a visitor who signs in, for it is not known before who they are.
     pub visitor: Option<VisitorEntry>,
+    /// The PIN that mails to guests name, if who invites gave it. It is in those alone, until they are sent.
+    pub pin: Option<Pin>,
 }
 
 /// A visitor who signs in.
@@ -54,7 +56,7 @@ impl fmt::Debug for VisitorEntry {
 
 impl From<Actor> for Doing {
     fn from(actor: Actor) -> Self {
-        Self { actor, entry: None, visitor: None }
+        Self { actor, entry: None, visitor: None, pin: None }
     }
 }
 

@@ -8,8 +8,8 @@ use crate::{
     named::{Before, Kind, Statements, statements},
 };
 use plenary_model::{
-    AccountId, Action, ConferenceAction, ConferenceName, EntryRooms, FieldError, InboundService, Likeness, Number,
-    SERVICE_NAME_CHARS_MAX, ServiceName, StoredService, Timestamp, likeness, merge,
+    AccountId, Action, ConferenceAction, ConferenceName, EntryRooms, FieldError, InboundService, Likeness,
+    Number, SERVICE_NAME_CHARS_MAX, ServiceName, StoredService, Timestamp, likeness, merge,
 };
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -312,7 +312,9 @@ impl Store {
     pub async fn asks_for_room(&self, account: AccountId, room: &str) -> Result<bool, StoreError> {
         let mut is_reached = false;
         for stored in self.services_after(account, None, FOR_GUESTS_MAX).await? {
-            let Ok(service) = InboundService::new(account, stored.name.as_str(), &stored.body) else { continue };
+            let Ok(service) = InboundService::new(account, stored.name.as_str(), &stored.body) else {
+                continue;
+            };
             let Action::Entry(entry) = service.action else { continue };
             let rooms = match entry.rooms {
                 EntryRooms::All => self.room_numbers(account).await?,

@@ -40,7 +40,7 @@ fn entry(account: AccountId, request: &str) -> AuditEntry {
 
 /// What is changed by this handle is this request's doing.
 fn by(store: &Store, entry: &AuditEntry) -> Store {
-    store.acting(Doing { actor: Actor::key(1), entry: Some(Arc::new(entry.clone())), visitor: None })
+    store.acting(Doing { entry: Some(Arc::new(entry.clone())), ..Doing::from(Actor::key(1)) })
 }
 
 /// Requests that have an entry, the oldest first, with its status.

@@ -175,8 +175,7 @@ async fn names_are_taken_out_of_a_recording_with_the_entry_of_who_has_asked_for_
     };
     store.update_recording(&manifest).await.unwrap();
     assert_eq!(entries().await, [], "nobody has asked for a transcript");
-    let acting =
-        store.acting(Doing { actor: Actor::key(7), entry: Some(Arc::new(asked.clone())), visitor: None });
+    let acting = store.acting(Doing { entry: Some(Arc::new(asked.clone())), ..Doing::from(Actor::key(7)) });
     // Before the files change, which no transaction takes back.
     acting.note_doing().await.unwrap();
     assert_eq!(entries().await, std::slice::from_ref(&asked));
@@ -198,7 +197,7 @@ async fn a_deletion_its_event_its_entry_and_the_note_to_delete_the_files_are_one
     }
     let id = |number: u8| format!("{number:032x}");
     let asked = asked(bob, &format!("/v1/recordings/{}", id(1)));
-    let doing = Doing { actor: Actor::key(7), entry: Some(Arc::new(asked.clone())), visitor: None };
+    let doing = Doing { entry: Some(Arc::new(asked.clone())), ..Doing::from(Actor::key(7)) };
     assert!(store.acting(doing).delete_recording(bob, &id(1), None).await.unwrap());
     let pruned = store.acting(Actor::system()).delete_recording(bob, &id(2), Some("too_old")).await;
     assert!(pruned.unwrap());

@@ -13,6 +13,7 @@ import {
   telephoneFacts,
   waysQuery,
 } from "./links";
+import { PinField } from "./PinField";
 
 const HOUR_MS = 3_600_000;
 
@@ -31,6 +32,7 @@ export function InviteDialog({
   const links = useQuery(guestLinksQuery(of));
   const ways = useQuery(waysQuery(conference));
   const [hours, setHours] = useState("24");
+  const [pin, setPin] = useState("");
   const isBooking = "reservation" in of;
   const telephone = telephoneFacts(ways.data);
   const expiresAt = () =>
@@ -43,26 +45,29 @@ export function InviteDialog({
       list={t("invite.links")}
       none={t("invite.none")}
       links={links}
-      make={(label) => makeGuestLink({ ...of, label, ...expiresAt() })}
+      make={(label) => makeGuestLink({ ...of, label, ...expiresAt(), ...(pin ? { pin } : {}) })}
       revoke={removeGuestLink}
       whose={(link) =>
         link.purpose === "mail" ? link.guest : link.purpose === "calendar" ? t("invite.calendar") : null
       }
-      fields={
-        !isBooking && (
-          <SelectField
-            label={t("invite.valid")}
-            value={hours}
-            onChange={(event) => setHours(event.target.value)}
-          >
-            <option value="1">{t("invite.hour")}</option>
-            <option value="8">{t("invite.hours", { count: 8 })}</option>
-            <option value="24">{t("invite.hours", { count: 24 })}</option>
-            <option value="168">{t("invite.week")}</option>
-            <option value="">{t("invite.until_revoked")}</option>
-          </SelectField>
-        )
-      }
+      fields={(wrong) => (
+        <>
+          {!isBooking && (
+            <SelectField
+              label={t("invite.valid")}
+              value={hours}
+              onChange={(event) => setHours(event.target.value)}
+            >
+              <option value="1">{t("invite.hour")}</option>
+              <option value="8">{t("invite.hours", { count: 8 })}</option>
+              <option value="24">{t("invite.hours", { count: 24 })}</option>
+              <option value="168">{t("invite.week")}</option>
+              <option value="">{t("invite.until_revoked")}</option>
+            </SelectField>
+          )}
+          {ways.data?.has_pin && <PinField value={pin} error={wrong("/pin")} onChange={setPin} />}
+        </>
+      )}
       onClose={onClose}
     >
       <Loaded query={ways}>

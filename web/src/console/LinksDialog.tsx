@@ -11,7 +11,7 @@ import { TextField } from "../ui/Field";
 import { List, type QueryState } from "../ui/List";
 import { notify } from "../ui/notices";
 import { actionsColumn } from "../ui/Page";
-import { ProblemBox } from "../ui/Problem";
+import { memberError, ProblemBox } from "../ui/Problem";
 
 /** What links of leaders and of guests have in common. */
 interface LinkShown {
@@ -35,8 +35,8 @@ export function LinksDialog<L extends LinkShown>(props: {
   revoke: (id: number) => Promise<unknown>;
   /** Whose it is, where the label does not say so. */
   whose?: (link: L) => string | null | undefined;
-  /** Of the form, behind the label. */
-  fields?: ReactNode;
+  /** Of the form, behind the label; `wrong`: what is wrong with a member. */
+  fields?: (wrong: (pointer: string) => string | undefined) => ReactNode;
   children?: ReactNode;
   onClose: () => void;
 }) {
@@ -69,7 +69,7 @@ export function LinksDialog<L extends LinkShown>(props: {
     <>
       <Dialog title={props.title} onClose={props.onClose} wide>
         <p>{props.text}</p>
-        {error !== null && <ProblemBox error={error} />}
+        {error !== null && <ProblemBox error={error} atFields={["/pin"]} />}
         {made !== null && <CopyField label={props.made} note={t("secret.once")} value={made} />}
         <form
           className={css.form}
@@ -85,7 +85,7 @@ export function LinksDialog<L extends LinkShown>(props: {
             value={label}
             onChange={(event) => setLabel(event.target.value)}
           />
-          {props.fields}
+          {props.fields?.((pointer) => memberError(error, pointer))}
           <DialogActions>
             <Button type="submit" look={made === null ? "primary" : "plain"} icon={<Link2 />} isBusy={isBusy}>
               {t("link.make")}

@@ -36,7 +36,7 @@ export const guestLinksQuery = (of: LinkOf) =>
   });
 
 /** `path` is shown this once. */
-export const makeGuestLink = (body: LinkOf & { label: string | null; expires_at?: string }) =>
+export const makeGuestLink = (body: LinkOf & { label: string | null; expires_at?: string; pin?: string }) =>
   ok(client.POST("/v1/guest-links", { body }));
 
 export const removeGuestLink = (id: number) =>

@@ -7,7 +7,7 @@ import { Button } from "../ui/Button";
 import { CheckField, SelectField, TextField } from "../ui/Field";
 import { Meter } from "../ui/Meter";
 import css from "./Join.module.css";
-import type { Invitation } from "./link";
+import { type Invitation, telephoneUri } from "./link";
 import { Outcome } from "./Outcome";
 import { type JoinSession, kept, type SessionView } from "./session";
 
@@ -209,8 +209,7 @@ export function Speaker({ session, view }: { session: JoinSession; view: Session
 
 function ByTelephone({ invitation }: { invitation: Invitation }) {
   const number = invitation.number ?? "";
-  const called = number.replace(/[^+0-9]/g, "");
-  const keys = [invitation.phoneRoom, invitation.pin].filter(Boolean).map((part) => `${part}%23`);
+  const pin = invitation.pin ?? invitation.phonePin;
   return (
     <aside className={css.aside} aria-labelledby="by-telephone">
       <h2 id="by-telephone">{t("phone.heading")}</h2>
@@ -223,10 +222,10 @@ function ByTelephone({ invitation }: { invitation: Invitation }) {
             <dd>{invitation.phoneRoom} #</dd>
           </>
         )}
-        {invitation.pin && (
+        {pin && (
           <>
             <dt>{t("phone.pin")}</dt>
-            <dd>{invitation.pin} #</dd>
+            <dd>{pin} #</dd>
           </>
         )}
         {invitation.asksPhonePin && (
@@ -236,7 +235,7 @@ function ByTelephone({ invitation }: { invitation: Invitation }) {
           </>
         )}
       </dl>
-      <a className={css.tel} href={`tel:${[called, ...keys].join(",,")}`}>
+      <a className={css.tel} href={telephoneUri(invitation)}>
         <Phone aria-hidden="true" /> {t("phone.call", { number })}
       </a>
     </aside>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { addresses, entryKeys, invitationOf, readCode, readLink } from "./link";
+import { addresses, entryKeys, invitationOf, readCode, readLink, telephoneUri } from "./link";
 
 describe("a link", () => {
   test("says what to call and with what", () => {
@@ -49,7 +49,7 @@ describe("a link", () => {
       room: "1001",
       has_pin: true,
     };
-    expect(invitationOf(code, opened)).toMatchObject({
+    expect(invitationOf(code, opened, "")).toMatchObject({
       service: "conf-Board",
       token: code,
       title: "Weekly",
@@ -62,7 +62,22 @@ describe("a link", () => {
       pin: null,
       hasKeys: true,
     });
-    expect(invitationOf(code, { ...opened, service: null })).toBeNull();
+    expect(invitationOf(code, { ...opened, service: null }, "")).toBeNull();
+
+    // With the PIN behind it, which the telephone keys in and the browser does not.
+    expect(readCode(`/join/${code}`, "#pin=482913")).toBe(code);
+    const named = invitationOf(code, opened, "#pin=482913");
+    expect(named).toMatchObject({ pin: null, phonePin: "482913", asksPhonePin: false });
+    expect(named && telephoneUri(named)).toBe("tel:+441632960000,,1001%23,,482913%23");
+    expect(invitationOf(code, opened, "#pin=1%0d%0a")).toMatchObject({ phonePin: null, asksPhonePin: true });
+    expect(invitationOf(code, { ...opened, has_pin: false }, "#pin=482913")).toMatchObject({
+      phonePin: null,
+    });
+  });
+
+  test("names no room to a telephone where the entry asks for none", () => {
+    const link = readLink("/join/meet", "#pin=4829&number=%2B44%201632%20960000");
+    expect(link && telephoneUri(link)).toBe("tel:+441632960000,,4829%23");
   });
 
   test("names a service, and nothing that would change the address", () => {

@@ -17,6 +17,8 @@ export interface Invitation {
   /** The telephone number of the same conference, and the room that callers key in there. */
   number: string | null;
   phoneRoom: string | null;
+  /** The PIN that callers by telephone key in, where a guest's link names it: the browser, which comes by its code, does not. */
+  phonePin?: string | null;
   /** Callers by telephone are asked for a PIN that the link does not name. */
   asksPhonePin: boolean;
   title: string | null;
@@ -27,16 +29,23 @@ export interface Invitation {
   hasKeys: boolean;
 }
 
-/** A code of a guest's link, by which all else is asked for; null: the link says it itself. */
+const said = (hash: string) => new URLSearchParams(hash.replace(/^#/, ""));
+
+/** A code of a guest's link, by which all else but the PIN is asked for; null: the link says it itself. */
 export function readCode(pathname: string, hash: string): string | null {
   const code = /^\/join\/([a-z2-7]{32})\/?$/.exec(pathname)?.[1] ?? null;
-  return hash.length > 1 ? null : code;
+  return [...said(hash).keys()].every((name) => name === "pin") ? code : null;
 }
 
-/** Where a guest's link leads to. Null: to nothing that browsers can call. */
-export function invitationOf(code: string, opened: Schemas["OpenedGuestLink"]): Invitation | null {
+/** Where a guest's link leads to; `hash`: may name the PIN. Null: to nothing that browsers can call. */
+export function invitationOf(
+  code: string,
+  opened: Schemas["OpenedGuestLink"],
+  hash: string,
+): Invitation | null {
   const { service, title, starts_at, ends_at, keys, number, room, has_pin } = opened;
   if (!service) return null;
+  const phonePin = has_pin ? digits(said(hash).get("pin")) : null;
   return {
     service,
     token: code,
@@ -46,7 +55,8 @@ export function invitationOf(code: string, opened: Schemas["OpenedGuestLink"]): 
     pin: null,
     number: number ?? null,
     phoneRoom: room ?? null,
-    asksPhonePin: has_pin,
+    phonePin,
+    asksPhonePin: has_pin && phonePin === null,
     title,
     startsAt: starts_at ?? null,
     endsAt: ends_at ?? null,
@@ -69,22 +79,22 @@ export function readLink(pathname: string, hash: string): Invitation | null {
   }
   // What would end the user part of an address is in no name of a service.
   if (!service || /[\s@<>"]/.test(service)) return null;
-  const said = new URLSearchParams(hash.replace(/^#/, ""));
-  const room = digits(said.get("room"));
+  const link = said(hash);
+  const room = digits(link.get("room"));
   return {
     service,
-    token: token(said.get("token")),
-    key: /^[a-z0-9]{1,63}$/.test(said.get("key") ?? "") ? said.get("key") : null,
-    cloud: /^[0-9]+-[0-9]+-[0-9]+$/.test(said.get("cloud") ?? "") ? said.get("cloud") : null,
+    token: token(link.get("token")),
+    key: /^[a-z0-9]{1,63}$/.test(link.get("key") ?? "") ? link.get("key") : null,
+    cloud: /^[0-9]+-[0-9]+-[0-9]+$/.test(link.get("cloud") ?? "") ? link.get("cloud") : null,
     room,
-    pin: digits(said.get("pin")),
-    number: /^\+?[0-9 ()/.-]{2,30}$/.test(said.get("number") ?? "") ? said.get("number") : null,
+    pin: digits(link.get("pin")),
+    number: /^\+?[0-9 ()/.-]{2,30}$/.test(link.get("number") ?? "") ? link.get("number") : null,
     phoneRoom: room,
     asksPhonePin: false,
-    title: said.get("title")?.slice(0, 100) || null,
+    title: link.get("title")?.slice(0, 100) || null,
     startsAt: null,
     endsAt: null,
-    hasKeys: said.get("keys") === "1" || room !== null || said.get("pin") !== null,
+    hasKeys: link.get("keys") === "1" || room !== null || link.get("pin") !== null,
   };
 }
 
@@ -97,6 +107,12 @@ export function addresses(invitation: Invitation, host: string): { uri: string; 
   return key && cloud
     ? { uri: `sip:${user}@sip-${cloud}.${host};transport=tcp`, host: `${key}.webrtc-${cloud}.${host}` }
     : { uri: `sip:${user}@${host};transport=tcp`, host };
+}
+
+/** What a telephone calls and keys in: the room and the PIN, each ended by `#`, behind pauses. */
+export function telephoneUri({ number, phoneRoom, pin, phonePin }: Invitation): string {
+  const keys = [phoneRoom, pin ?? phonePin].filter(Boolean).map((part) => `${part}%23`);
+  return `tel:${[(number ?? "").replace(/[^+0-9]/g, ""), ...keys].join(",,")}`;
 }
 
 /** The keys that lead from the entry into the room. */

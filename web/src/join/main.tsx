@@ -38,7 +38,7 @@ let failed = t("failed.404");
 if (code === null || opened === null) invitation = readLink(location.pathname, location.hash);
 else {
   try {
-    invitation = invitationOf(code, await opened);
+    invitation = invitationOf(code, await opened, location.hash);
     failed = t("failed.no_service");
   } catch (problem) {
     failed = sentence(problem);

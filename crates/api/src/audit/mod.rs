@@ -20,7 +20,7 @@ use axum::{
     http::{Method, Response, StatusCode, header, request::Parts},
 };
 use http_body_util::{BodyExt, Limited};
-use plenary_model::{AccountId, Actor, AuditEntry, Scope, Timestamp, remove_secrets};
+use plenary_model::{AccountId, Actor, AuditEntry, Pin, Scope, Timestamp, remove_secrets};
 use plenary_store::{Access, Account, Authenticated, Doing, KeyId, Person, Store, Visitor, VisitorEntry};
 use serde_json::Value;
 use std::{
@@ -35,12 +35,21 @@ const VALUE_BYTES_MAX: usize = 64 * 1024;
 
 /// What is changed by this state is told by events as that actor's doing, and the entry of the audit log is written with it.
 pub(crate) fn acting(state: &App, access: &Access, audited: Option<&Audited>) -> App {
-    acting_as(state, actor(access), audited.map(|audited| audited.begun(Doer::of(access))))
+    inviting(state, access, audited, None)
+}
+
+/// The same; mails to guests that are written by it name this PIN.
+pub(crate) fn inviting(state: &App, access: &Access, audited: Option<&Audited>, pin: Option<Pin>) -> App {
+    let entry = audited.map(|audited| Arc::new(audited.begun(Doer::of(access))));
+    doing(state, Doing { entry, pin, ..Doing::from(actor(access)) })
 }
 
 /// The same of an actor who may have no account.
 pub(crate) fn acting_as(state: &App, actor: Actor, entry: Option<AuditEntry>) -> App {
-    let doing = Doing { entry: entry.map(Arc::new), ..Doing::from(actor) };
+    doing(state, Doing { entry: entry.map(Arc::new), ..Doing::from(actor) })
+}
+
+fn doing(state: &App, doing: Doing) -> App {
     let (control, store) = (state.control.acting(doing.clone()), state.store.acting(doing));
     Arc::new(ApiState { control, store, ..ApiState::clone(state) })
 }

@@ -17,7 +17,7 @@ use axum::{
     http::request::Parts,
 };
 use plenary_conference::AccountId;
-use plenary_model::{ConferenceName, Scope};
+use plenary_model::{ConferenceName, Pin, Scope};
 use plenary_store::Access;
 use std::{marker::PhantomData, sync::Arc};
 
@@ -59,6 +59,11 @@ impl<S> Caller<S> {
     /// What is changed by this state is told by events as the key's doing, and its entry of the audit log is written with it.
     pub(crate) fn acting(&self, state: App) -> App {
         audit::acting(&state, &self.access, self.audited.as_ref())
+    }
+
+    /// The same; mails to guests that are written by it name this PIN.
+    pub(crate) fn inviting(&self, state: &App, pin: Option<Pin>) -> App {
+        audit::inviting(state, &self.access, self.audited.as_ref(), pin)
     }
 
     /// Events for calendars have a code of a guest's link for those who may make one.

@@ -4,6 +4,7 @@
 use super::{
     access::{Caller, Control, Read},
     body::Body,
+    invited_pin::checked,
     links::{Filter, conference_of, wrong},
     list::{List, Page, Query},
     moment::Moment,
@@ -13,6 +14,7 @@ use crate::{
     answer::{Answer, gone, to_the_end},
     audit::Audit,
     auth,
+    calendar::with_pin,
     error::{ApiError, BAD_GUEST_LINK, NO_GUEST_SERVICE, UNKNOWN_GUEST_LINK, UNKNOWN_SERIES, WRONG_STATE},
     extract::Segments,
     json::json,
@@ -22,7 +24,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_conference::ReservationToken;
-use plenary_model::ConferenceName;
+use plenary_model::{ConferenceName, Pin};
 use plenary_store::{GuestLink as Stored, LinkPurpose as Purpose, LinkSettings, LinksQuery, OpenGuestLink};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -102,7 +104,7 @@ impl From<Stored> for GuestLink {
 /// A link that was just made.
 #[derive(Debug, Serialize, ToSchema)]
 struct NewGuestLink {
-    /// Where it leads to on this host. It is shown this once.
+    /// Where it leads to on this host, with the PIN behind `#` where one was given. It is shown this once.
     #[schema(example = "/join/k3v9qa…")]
     path: String,
     #[serde(flatten)]
@@ -127,6 +129,10 @@ struct GuestLinkBody {
     /// Until when it counts, where it is of a conference; left out: until it is revoked.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Moment>,
+    /// The PIN of participants of the conference's room, which the page then shows beside the telephone number: it is compared with the stored
+    /// hash, and is in `path` of the answer alone.
+    #[schema(value_type = Option<String>, write_only, pattern = "^[0-9]{4,12}$", example = "482913")]
+    pin: Option<Pin>,
 }
 
 /// Lists guests' links
@@ -156,14 +162,15 @@ async fn list(caller: Caller<Control>, State(state): State<App>, Query(filter): 
     responses((status = 201, description = "The link.", body = NewGuestLink),
         (status = 404, description = "There is no such reservation (1102), or series (1143)."),
         (status = 409, description = "The reservation is over (1201), there are too many links (1216), or no inbound service takes guests \
-            to the conference (1148).")))]
+            to the conference (1148)."),
+        (status = 422, description = "The PIN is not that of participants (1159).")))]
 async fn make(
     caller: Caller<Control>,
     State(state): State<App>,
     audit: Audit,
     Body(body): Body<GuestLinkBody>,
 ) -> Answer {
-    let GuestLinkBody { conference, reservation, series, label, expires_at } = body;
+    let GuestLinkBody { conference, reservation, series, label, expires_at, pin } = body;
     let expires_at = expires_at.map(|Moment(at)| at);
     let now = state.control.now();
     let conference = match series {
@@ -204,10 +211,12 @@ async fn make(
             "conference": conference.as_str(), "series": series, "label": label,
         })));
     }
-    let state = caller.acting(state);
     to_the_end(async move {
+        let pin = checked(&caller, &state, &new.conference, pin).await?;
+        let state = caller.acting(state);
         let (link, code) = state.store.guest_link_new(caller.account, &new, series, now).await?;
-        Ok(json(StatusCode::CREATED, &NewGuestLink { path: format!("/join/{code}"), link: link.into() }))
+        let path = with_pin(format!("/join/{code}"), pin.as_ref());
+        Ok(json(StatusCode::CREATED, &NewGuestLink { path, link: link.into() }))
     })
     .await
 }

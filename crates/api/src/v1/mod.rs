@@ -17,6 +17,7 @@ mod events;
 mod guest_links;
 mod history;
 mod idempotency;
+mod invited_pin;
 mod keys;
 mod leader_links;
 mod limits;

@@ -5,6 +5,7 @@ use super::{
     body::{Body, Patch},
     conditions::{Conditions, Tag, created, tagged},
     conferences::Phase,
+    invited_pin::checked,
     list::{Cursor, Limit, List, Page, Query},
     moment::Moment,
 };
@@ -23,7 +24,7 @@ use plenary_conference::{
     refused::OutOfRange,
     reservation::{ReservationChange, ReservationRequest, SeriesDate, check_change},
 };
-use plenary_model::{ConferenceName, FieldError, Guest, ServiceName};
+use plenary_model::{ConferenceName, FieldError, Guest, Pin, ServiceName};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -148,6 +149,10 @@ struct ReservationBody {
     #[serde(default)]
     #[schema(max_items = 100)]
     guests: Vec<Guest>,
+    /// The PIN of participants of the conference's room, for the mails that this writes: it is compared with the stored hash, and is in the mails
+    /// alone. Left out: mails say that guests receive it separately.
+    #[schema(value_type = Option<String>, write_only, pattern = "^[0-9]{4,12}$", example = "482913")]
+    pin: Option<Pin>,
 }
 
 impl ReservationBody {
@@ -293,12 +298,19 @@ async fn list(caller: Caller<Read>, State(state): State<App>, Query(filter): Que
     security(("bearer" = ["book"])),
     responses((status = 201, description = "The reservation.", body = Reservation,
         headers(("Location" = String, description = "Its path."), ("ETag" = String, description = "Its version."))),
-        (status = 409, description = "The name is taken at this time (1202), or too few seats are left (1206).")))]
-async fn make(caller: Caller<Book>, State(state): State<App>, Body(body): Body<ReservationBody>) -> Answer {
-    let state = caller.acting(state);
+        (status = 409, description = "The name is taken at this time (1202), or too few seats are left (1206)."),
+        (status = 422, description = "The PIN is not that of participants (1159).")))]
+async fn make(
+    caller: Caller<Book>,
+    State(state): State<App>,
+    Body(mut body): Body<ReservationBody>,
+) -> Answer {
     check_mail(&state, &body.guests)?;
+    let pin = body.pin.take();
     let request = body.request()?;
     to_the_end(async move {
+        let pin = checked(&caller, &state, &request.name, pin).await?;
+        let state = caller.inviting(&state, pin);
         let made = state.control.book(caller.account, request).await.map_err(refused)?;
         let location = format!("/v1/reservations/{}", made.0.token);
         Ok(created(&tag(&made.0), &Reservation::from(made), &location))
@@ -332,7 +344,8 @@ async fn one(
     security(("bearer" = ["book"])),
     responses((status = 200, description = "The reservation as it is now.", body = Reservation,
         headers(("ETag" = String, description = "Its version."))),
-        (status = 409, description = "It is over, or in progress (1201); the name is taken (1202); it ends too soon (1204); too few seats are left (1206).")))]
+        (status = 409, description = "It is over, or in progress (1201); the name is taken (1202); it ends too soon (1204); too few seats are left (1206)."),
+        (status = 422, description = "The PIN is not that of participants (1159).")))]
 async fn change(
     caller: Caller<Book>,
     State(state): State<App>,
@@ -340,13 +353,13 @@ async fn change(
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
-    let state = caller.acting(state);
     let token = ReservationToken::new(token);
     to_the_end(async move {
         let mut decided = 0;
         loop {
             let (stored, phase) = state.control.reservation(caller.account, token.clone()).await?;
-            let body: ReservationBody = patch.merge_into(&Set::of(&stored))?;
+            let mut body: ReservationBody = patch.merge_into(&Set::of(&stored))?;
+            let pin = body.pin.take();
             if body.guests != stored.guests {
                 check_mail(&state, &body.guests)?;
             }
@@ -355,6 +368,8 @@ async fn change(
             check_change(&stored, phase, &change, state.control.limits(), state.control.now())
                 .map_err(|error| refused(error.into()))?;
             conditions.check(Some(&tag(&stored)))?;
+            let pin = checked(&caller, &state, &stored.name, pin).await?;
+            let state = caller.inviting(&state, pin);
             decided += 1;
             match state.control.change_reservation(caller.account, token.clone(), change, Some(stored)).await
             {

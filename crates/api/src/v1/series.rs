@@ -222,6 +222,10 @@ struct SeriesBody {
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 366, example = json!(["2030-07-04"]))]
     without: Vec<String>,
+    /// The PIN of participants of the conference's room, for the invitations: it is compared with the stored hash, and is in the mails alone. Left
+    /// out: mails say that guests receive it separately.
+    #[schema(value_type = Option<String>, write_only, pattern = "^[0-9]{4,12}$", example = "482913")]
+    pin: Option<Pin>,
 }
 
 fn one_step() -> u32 {
@@ -304,9 +308,10 @@ async fn list(caller: Caller<Read>, State(state): State<App>, Query(page): Query
     responses((status = 201, description = "The series.", body = WholeSeries,
         headers(("Location" = String, description = "Its path."))),
         (status = 409, description = "No date can be reserved: the name is taken (1202), or too few seats are left (1206); or \
-            there are guests and mail is not configured (1142).")))]
-async fn make(caller: Caller<Book>, State(state): State<App>, Body(body): Body<SeriesBody>) -> Answer {
-    let state = caller.acting(state);
+            there are guests and mail is not configured (1142)."),
+        (status = 422, description = "The PIN is not that of participants (1159).")))]
+async fn make(caller: Caller<Book>, State(state): State<App>, Body(mut body): Body<SeriesBody>) -> Answer {
+    let pin = body.pin.take();
     let (settings, dates) = body.settings()?;
     check_mail(&state, &settings.guests)?;
     // What is wrong with all dates alike is told once, and of the first one.
@@ -315,6 +320,8 @@ async fn make(caller: Caller<Book>, State(state): State<App>, Body(body): Body<S
         .map_err(|error| refused(error.into()))?;
     let account = caller.account;
     to_the_end(async move {
+        let pin = checked(&caller, &state, &settings.conference, pin).await?;
+        let state = caller.inviting(&state, pin);
         let series = state.store.series_new(account, &settings, state.control.now()).await?;
         let (mut problems, mut first_refusal) = (BTreeMap::new(), None);
         for date in dates {

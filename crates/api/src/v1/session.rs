@@ -373,8 +373,7 @@ pub(super) fn check_passwords(state: &ApiState) -> Result<(), ApiError> {
 }
 
 fn too_many(state: &ApiState, retry_at: Timestamp) -> ApiError {
-    let wait_ms = retry_at.0.saturating_sub(state.control.now().0).max(0);
-    let seconds = u32::try_from(wait_ms / 1000 + 1).unwrap_or(u32::MAX);
+    let seconds = time::seconds_until(retry_at, state.control.now());
     ApiError::wait(
         seconds,
         format!("too many passwords were wrong: the next one is looked at in {seconds} s"),

@@ -212,10 +212,8 @@ impl Sender {
             is_series,
             about,
         };
-        let recipient = match first.kind {
-            MailKind::Invitation | MailKind::Update => Recipient::Guest(&first.guest),
-            MailKind::Cancellation => Recipient::Cancelled(&first.guest),
-        };
+        let pin = mails.iter().find_map(|mail| mail.pin.as_ref());
+        let recipient = Recipient::Guest(&first.guest, first.kind, pin);
         if let MailContent::Series(id) = &first.content {
             let Some(series) = self.store.series(first.account, *id).await? else { return Ok(None) };
             let dates = self.store.series_reservations(first.account, *id).await?;
@@ -354,6 +352,7 @@ mod tests {
             kind,
             guest: Guest { mail: to.to_owned(), name: None, language: LanguageCode::english() },
             content: MailContent::Reservation(Box::new(reservation)),
+            pin: None,
             attempts: 0,
             created_at: Timestamp(0),
             next_at: Timestamp(0),

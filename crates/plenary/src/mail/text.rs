@@ -240,8 +240,8 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plenary_api::calendar::About;
-    use plenary_model::{Guest, Timestamp};
+    use plenary_api::calendar::{About, PinSaid};
+    use plenary_model::{Guest, Pin, Timestamp};
 
     fn letter(kind: MailKind, language: &str, title: &str) -> Letter {
         let event = CalendarEvent {
@@ -276,7 +276,7 @@ mod tests {
                 organizer: None,
                 number: Some("+49 30 123456".to_owned()),
                 room: Some("1001".to_owned()),
-                has_pin: true,
+                pin: PinSaid::Apart,
                 join: Some("https://conference.example.com/join/conf-Board".to_owned()),
                 language: LanguageCode::new(language).unwrap(),
             },
@@ -300,6 +300,24 @@ mod tests {
         let said = Said::of(&letter(MailKind::Invitation, "de-AT", "Weekly"));
         assert_eq!(said.subject, "Einladung: Weekly, 20. Juni 2030, 17:15–17:45 (Europe/Berlin)");
         assert!(said.plain.contains("Raumnummer: 1001"));
+    }
+
+    #[test]
+    fn a_pin_stands_in_a_mail_where_who_invites_gave_it() {
+        let with = |kind, language, pin| {
+            let mut letter = letter(kind, language, "Weekly");
+            letter.about.pin = pin;
+            Said::of(&letter)
+        };
+        let is = || PinSaid::Is(Pin::new("482913").unwrap());
+        let said = with(MailKind::Invitation, "en", is());
+        assert!(said.plain.contains("PIN for the telephone: 482913\r\n"), "{}", said.plain);
+        assert!(said.html.contains("482913") && !said.plain.contains("separately"));
+        assert!(with(MailKind::Invitation, "de", is()).plain.contains("PIN für das Telefon: 482913"));
+        let later = with(MailKind::Update, "en", PinSaid::AsBefore).plain;
+        assert!(later.contains("The PIN for the telephone stays as in the first invitation."), "{later}");
+        assert!(!with(MailKind::Invitation, "en", PinSaid::None).plain.contains("PIN"));
+        assert!(!with(MailKind::Cancellation, "en", is()).plain.contains("482913"));
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(crate) struct AuditedCommand {
 impl AuditedCommand {
     pub(crate) fn begin(store: &Store, path: String, before: Option<Value>) -> Self {
         let entry = Arc::new(command(path, own_uid(), before));
-        let store = store.acting(Doing { actor: Actor::api(), entry: Some(entry.clone()), visitor: None });
+        let store = store.acting(Doing { entry: Some(entry.clone()), ..Doing::from(Actor::api()) });
         Self { store, entry }
     }
 

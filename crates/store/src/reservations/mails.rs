@@ -7,16 +7,23 @@
 //!    └── the process died: it is due again
 //! ```
 //!
+//! A PIN that who invites gave is in the row of a mail until that is sent or given up, and in no other one.
+//!
 //! A mail that was sent, and whose sender died before that was written down, is sent again: twice rather than never.
 
-use super::{ledger::LedgerChanges, request::StoredReservation, series, statements::DOING};
+use super::{
+    ledger::LedgerChanges,
+    request::{Booking, StoredReservation},
+    series,
+    statements::DOING,
+};
 use crate::{
     Store, StoreError,
-    database::{Write, execute, now, postgres::Lock, read},
+    database::{Write, execute, now, postgres::Lock, read, within},
     named::at_most,
 };
 use plenary_conference::{Reservation, ReservationToken, Timestamp};
-use plenary_model::{AccountId, Guest, MailKind, MailState, login_of};
+use plenary_model::{AccountId, Guest, MailKind, MailState, Pin, login_of};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -50,6 +57,8 @@ pub struct QueuedMail {
     pub guest: Guest,
     /// About what.
     pub content: MailContent,
+    /// The PIN that it names.
+    pub pin: Option<Pin>,
     /// How often it was tried.
     pub attempts: u32,
     /// When it was written.
@@ -86,6 +95,8 @@ pub struct MailRecord {
 struct Body {
     guest: Guest,
     content: MailContent,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pin: Option<String>,
 }
 
 /// Under which name mails of a whole series are found; no token looks like it.
@@ -93,17 +104,21 @@ fn series_name(series: i64) -> String {
     format!("series:{series}")
 }
 
-/// Writes the mails that tell of these changes.
+/// Writes the mails that tell of these changes, which were made by these requests.
 pub(super) async fn queue(
     transaction: &mut Write,
     changes: &LedgerChanges<'_>,
     before: &BTreeMap<ReservationToken, StoredReservation>,
+    requests: &[Booking],
 ) -> Result<(), StoreError> {
     let at = now();
+    let pins = requests.iter().filter_map(|one| Some((one.request.token(), one.doing.pin.as_ref()?)));
+    let pins: BTreeMap<&ReservationToken, &Pin> = pins.collect();
     let made = changes.made.iter().map(|(token, stored)| (*token, stored));
     for (token, stored) in made.chain(&changes.restored) {
         for guest in &stored.guests {
-            write(transaction, token, stored, MailKind::Invitation, guest, at).await?;
+            write(transaction, token, stored, MailKind::Invitation, guest, pins.get(token).copied(), at)
+                .await?;
         }
     }
     for (token, stored) in &changes.changed {
@@ -123,10 +138,10 @@ pub(super) async fn queue(
             if kind == MailKind::Update && is_same_to_guests(before, stored) {
                 continue;
             }
-            write(transaction, token, stored, kind, guest, at).await?;
+            write(transaction, token, stored, kind, guest, pins.get(token).copied(), at).await?;
         }
         for guest in before.guests.iter().filter(|guest| !among(&stored.guests, guest)) {
-            write(transaction, token, stored, MailKind::Cancellation, guest, at).await?;
+            write(transaction, token, stored, MailKind::Cancellation, guest, None, at).await?;
         }
     }
     for token in &changes.removed {
@@ -134,7 +149,7 @@ pub(super) async fn queue(
         let Some(stored) = before.get(token).filter(|stored| stored.starts_at > at) else { continue };
         let last = StoredReservation { sequence: stored.sequence.saturating_add(1), ..stored.clone() };
         for guest in &stored.guests {
-            write(transaction, token, &last, MailKind::Cancellation, guest, at).await?;
+            write(transaction, token, &last, MailKind::Cancellation, guest, None, at).await?;
         }
     }
     Ok(())
@@ -153,6 +168,7 @@ async fn write(
     stored: &StoredReservation,
     kind: MailKind,
     guest: &Guest,
+    pin: Option<&Pin>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let (name, content, next_at) = match stored.series {
@@ -174,8 +190,8 @@ async fn write(
             (token.as_str().to_owned(), content, at.0.saturating_add(wait))
         }
     };
-    let body = Body { guest: guest.clone(), content };
-    let body = serde_json::to_string(&body).expect("plain data becomes JSON");
+    let pin = pin.map(|pin| pin.digits().to_owned());
+    let body = written(&Body { guest: guest.clone(), content, pin });
     // The dates of a series that are booked one after the other are told together.
     let insert =
         "INSERT INTO mails (account_id, reservation, recipient, kind, body, state, attempts, created_at, next_at)
@@ -197,6 +213,29 @@ async fn write(
             .bind(is_of_one)
     )
     .map(drop)
+}
+
+fn written(body: &Body) -> String {
+    serde_json::to_string(body).expect("plain data becomes JSON")
+}
+
+fn read_body(id: i64, body: &str) -> Result<Body, StoreError> {
+    serde_json::from_str(body).map_err(|error| StoreError::Damaged { what: format!("mail {id}: {error}") })
+}
+
+/// The mail is sent or given up: nobody needs the PIN any more.
+async fn forget_pin(transaction: &mut Write, doing: &'static str, mail: i64) -> Result<(), StoreError> {
+    let body: Option<String> =
+        within!(transaction, doing, |on| sqlx::query_scalar("SELECT body FROM mails WHERE id = $1")
+            .bind(mail)
+            .fetch_optional(on))?;
+    let Some(body) = body.map(|body| read_body(mail, &body)).transpose()? else { return Ok(()) };
+    if body.pin.is_none() {
+        return Ok(());
+    }
+    let body = written(&Body { pin: None, ..body });
+    let update = "UPDATE mails SET body = $2 WHERE id = $1";
+    execute!(transaction, doing, sqlx::query(update).bind(mail).bind(&body)).map(drop)
 }
 
 /// id, `account_id`, kind, body, attempts, `created_at`, `next_at`
@@ -223,14 +262,14 @@ impl Store {
         .bind(at_most(limit))
         .fetch_all(on))?;
         let mail = |(id, account, name, body, attempts, created_at, next_at): DueRow| {
-            let Body { guest, content } = serde_json::from_str(&body)
-                .map_err(|error| StoreError::Damaged { what: format!("mail {id}: {error}") })?;
+            let Body { guest, content, pin } = read_body(id, &body)?;
             Ok(QueuedMail {
                 id,
                 account: AccountId(account),
                 kind: kind(id, &name)?,
                 guest,
                 content,
+                pin: pin.and_then(|pin| Pin::new(&pin)),
                 attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
                 created_at: Timestamp(created_at),
                 next_at: Timestamp(next_at),
@@ -285,6 +324,9 @@ impl Store {
                     .bind(next_at)
                     .bind(sent_at)
             )?;
+            if next_at.is_none() {
+                forget_pin(&mut transaction, doing, *mail).await?;
+            }
         }
         transaction.commit(doing).await
     }

@@ -295,7 +295,7 @@ impl BookingWorker {
                 booking.doing.note(&mut transaction).await?;
             }
             series::count_changes(&mut transaction, &changes, &before).await?;
-            mails::queue(&mut transaction, &changes, &before).await?;
+            mails::queue(&mut transaction, &changes, &before, requests).await?;
             cache.version = match &transaction {
                 // Its trigger counts rows; reading the version costs next to nothing.
                 Write::Sqlite(_) => statements::version(&mut transaction).await?,

@@ -49,11 +49,13 @@ pub enum PinSource<'a> {
     Trunk(&'a str),
     /// A user of the account who has shown a password.
     User(&'a str),
+    /// No call: a person or a key of the account, as a web service names them.
+    Web(&'a str),
 }
 
 impl PinCaller<'_> {
     fn place(&self) -> Place {
-        let is_user = matches!(self.source, PinSource::User(_));
+        let is_user = matches!(self.source, PinSource::User(_) | PinSource::Web(_));
         let is_trunk = matches!(self.source, PinSource::Trunk(_));
         Place { is_trunk, is_shared: self.name.is_none() && !is_user }
     }
@@ -65,10 +67,11 @@ impl PinCaller<'_> {
             PinSource::Address(address) => format!("address {}", network(address)),
             PinSource::Trunk(name) => format!("trunk {name}"),
             PinSource::User(name) => format!("user {}", name.to_ascii_lowercase()),
+            PinSource::Web(name) => format!("web {name}"),
         };
         let name = match self.source {
             // A user who has shown a password is one caller, whatever number the call shows.
-            PinSource::User(_) => "",
+            PinSource::User(_) | PinSource::Web(_) => "",
             PinSource::Address(_) | PinSource::Trunk(_) => self.name.unwrap_or_default(),
         };
         let mut caller = Sha256::new();

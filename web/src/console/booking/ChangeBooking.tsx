@@ -15,6 +15,7 @@ import { memberError, ProblemBox } from "../../ui/Problem";
 import { useForm } from "../../ui/useForm";
 import { useNow } from "../../ui/useNow";
 import { limitsQuery } from "../conferences";
+import { PinField } from "../PinField";
 import css from "./Booking.module.css";
 import { type Booking, changeBooking } from "./bookings";
 import { guestText, keepLanguages, parseGuests } from "./guests";
@@ -23,7 +24,7 @@ import { mayExtend, mayRemove } from "./times";
 import { momentOf, ownZone, wallTime } from "./zones";
 
 /** Members that have fields here, besides the start, which has one as long as it can be changed. */
-const FIELDS = ["/title", "/max_participants", "/duration_min", "/divert", "/guests"];
+const FIELDS = ["/title", "/max_participants", "/duration_min", "/divert", "/guests", "/pin"];
 
 interface ChangeProps {
   current: Versioned<Booking>;
@@ -98,6 +99,7 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
     start: wallTime(Date.parse(booking.starts_at), zone),
     divert: booking.divert ?? "",
     guests: guestText(booking.guests),
+    pin: "",
   };
   const { form, set, text } = useForm(before);
   const [error, setError] = useState<unknown>(null);
@@ -134,6 +136,7 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
       ...(form.duration === before.duration ? {} : { duration_min: durationMin }),
       ...(form.start === before.start ? {} : { starts_at: new Date(startMs).toISOString() }),
       ...(form.guests === before.guests ? {} : { guests: keepLanguages(guests, booking.guests) }),
+      ...(guests.length && form.pin ? { pin: form.pin } : {}),
     };
     try {
       const changed = await changeBooking(booking.token, version, body);
@@ -209,6 +212,9 @@ function Form({ begun, isRunning, limits, hasMail, onRemove, onSaved }: FormProp
           rows={3}
           {...text("guests")}
         />
+      )}
+      {guests.length > 0 && (
+        <PinField value={form.pin} error={wrongOf("/pin")} onChange={(pin) => set({ pin })} />
       )}
       <SeatsLeft
         seats={seats}

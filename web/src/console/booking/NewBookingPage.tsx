@@ -16,6 +16,7 @@ import { Page } from "../../ui/Page";
 import { memberError, ProblemBox } from "../../ui/Problem";
 import { useForm } from "../../ui/useForm";
 import { limitsQuery } from "../conferences";
+import { PinField } from "../PinField";
 import css from "./Booking.module.css";
 import { book, bookSeries, type NewBooking, refusedKey } from "./bookings";
 import { parseGuests } from "./guests";
@@ -41,6 +42,7 @@ const FIELDS = [
   "/duration_min",
   "/max_participants",
   "/divert",
+  "/pin",
 ];
 
 /** The next full quarter of an hour that can be booked. */
@@ -63,6 +65,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
     repeat: "none" as Repeat,
     count: "4",
     guests: "",
+    pin: "",
   }));
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
@@ -85,6 +88,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
       ...(form.title.trim() ? { title: form.title.trim() } : {}),
       ...(form.divert.trim() ? { divert: form.divert.trim() } : {}),
       ...(guests.length ? { guests } : {}),
+      ...(guests.length && form.pin ? { pin: form.pin } : {}),
     };
     try {
       const go = form.repeat === "none" ? await bookOne(body) : await bookMany(body, form.repeat);
@@ -217,6 +221,9 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
             rows={3}
             {...text("guests")}
           />
+        )}
+        {guests.length > 0 && (
+          <PinField value={form.pin} error={wrong("/pin")} onChange={(pin) => set({ pin })} />
         )}
         <SeatsLeft
           seats={seats}
