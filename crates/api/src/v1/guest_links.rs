@@ -4,7 +4,7 @@
 use super::{
     access::{Caller, Control, Read},
     body::Body,
-    invited_pin::checked,
+    invited_pin::check_pin,
     links::{Filter, conference_of, wrong},
     list::{List, Page, Query},
     moment::Moment,
@@ -212,7 +212,7 @@ async fn make(
         })));
     }
     to_the_end(async move {
-        let pin = checked(&caller, &state, &new.conference, pin).await?;
+        let pin = check_pin(&caller, &state, &new.conference, pin).await?;
         let state = caller.acting(state);
         let (link, code) = state.store.guest_link_new(caller.account, &new, series, now).await?;
         let path = with_pin(format!("/join/{code}"), pin.as_ref());

@@ -10,7 +10,7 @@ use plenary_model::{ConferenceName, FieldError, Pin};
 use plenary_store::{Authenticated, PinCaller, PinOutcome, PinSource};
 
 /// The PIN if it is that of the conference's participants. A wrong one counts as a guess of who asks.
-pub(super) async fn checked<S>(
+pub(super) async fn check_pin<S>(
     caller: &Caller<S>,
     state: &App,
     conference: &ConferenceName,

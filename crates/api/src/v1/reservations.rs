@@ -5,7 +5,7 @@ use super::{
     body::{Body, Patch},
     conditions::{Conditions, Tag, created, tagged},
     conferences::Phase,
-    invited_pin::checked,
+    invited_pin::check_pin,
     list::{Cursor, Limit, List, Page, Query},
     moment::Moment,
 };
@@ -309,7 +309,7 @@ async fn make(
     let pin = body.pin.take();
     let request = body.request()?;
     to_the_end(async move {
-        let pin = checked(&caller, &state, &request.name, pin).await?;
+        let pin = check_pin(&caller, &state, &request.name, pin).await?;
         let state = caller.inviting(&state, pin);
         let made = state.control.book(caller.account, request).await.map_err(refused)?;
         let location = format!("/v1/reservations/{}", made.0.token);
@@ -368,7 +368,7 @@ async fn change(
             check_change(&stored, phase, &change, state.control.limits(), state.control.now())
                 .map_err(|error| refused(error.into()))?;
             conditions.check(Some(&tag(&stored)))?;
-            let pin = checked(&caller, &state, &stored.name, pin).await?;
+            let pin = check_pin(&caller, &state, &stored.name, pin).await?;
             let state = caller.inviting(&state, pin);
             decided += 1;
             match state.control.change_reservation(caller.account, token.clone(), change, Some(stored)).await

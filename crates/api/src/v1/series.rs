@@ -4,6 +4,7 @@ use super::{
     access::{Book, Caller, Read},
     body::Body,
     calendar::file,
+    invited_pin::check_pin,
     list::{List, Page, Query},
     moment::Moment,
     reservations::{check_mail, refused},
@@ -27,7 +28,7 @@ use plenary_conference::{
     reservation::{ReservationRequest, SeriesDate, check_booking},
 };
 use plenary_model::{
-    CalendarMethod, ConferenceName, FieldError, Guest, Occurrence, Repeat, SeriesSettings, ServiceName,
+    CalendarMethod, ConferenceName, FieldError, Guest, Occurrence, Pin, Repeat, SeriesSettings, ServiceName,
     TimeZone, calendar as written,
 };
 use plenary_store::StoredSeries;
@@ -320,7 +321,7 @@ async fn make(caller: Caller<Book>, State(state): State<App>, Body(mut body): Bo
         .map_err(|error| refused(error.into()))?;
     let account = caller.account;
     to_the_end(async move {
-        let pin = checked(&caller, &state, &settings.conference, pin).await?;
+        let pin = check_pin(&caller, &state, &settings.conference, pin).await?;
         let state = caller.inviting(&state, pin);
         let series = state.store.series_new(account, &settings, state.control.now()).await?;
         let (mut problems, mut first_refusal) = (BTreeMap::new(), None);
