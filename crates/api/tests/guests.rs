@@ -127,7 +127,7 @@ async fn a_pin_that_is_right_stands_in_the_link_and_nowhere_else() {
         ("Tea", "482913", "is asked of nobody: no room of the conference has a PIN of participants"),
     ] {
         let refused = with(conference, pin).await;
-        assert_eq!(refused.problem(), (422, "1159"), "{}", refused.text);
+        assert_eq!(refused.problem(), (422, "1160"), "{}", refused.text);
         assert_eq!(refused.body["errors"], json!([{"pointer": "/pin", "detail": detail}]));
         assert!(!refused.text.contains(pin), "{}", refused.text);
     }

@@ -67,7 +67,7 @@ codes! {
     UNKNOWN_GUEST_LINK = "1146", 404, "There is no such guest's link";
     BAD_GUEST_LINK = "1147", 404, "The guest's link does not count";
     NO_GUEST_SERVICE = "1148", 409, "No inbound service takes guests to the conference";
-    WRONG_PIN = "1159", 422, "This PIN is not for invitations";
+    WRONG_PIN = "1160", 422, "This PIN is not for invitations";
     RECORDING_NOT_WRITTEN = "1157", 503, "The recording cannot be written";
     FILES_LEFT = "1158", 503, "The files of the recording are not deleted yet";
     SECRET_CHANGES = "1159", 409, "The webhook's secret is being replaced";

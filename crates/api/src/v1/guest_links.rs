@@ -163,7 +163,7 @@ async fn list(caller: Caller<Control>, State(state): State<App>, Query(filter): 
         (status = 404, description = "There is no such reservation (1102), or series (1143)."),
         (status = 409, description = "The reservation is over (1201), there are too many links (1216), or no inbound service takes guests \
             to the conference (1148)."),
-        (status = 422, description = "The PIN is not that of participants (1159).")))]
+        (status = 422, description = "The PIN is not that of participants (1160).")))]
 async fn make(
     caller: Caller<Control>,
     State(state): State<App>,

@@ -299,7 +299,7 @@ async fn list(caller: Caller<Read>, State(state): State<App>, Query(filter): Que
     responses((status = 201, description = "The reservation.", body = Reservation,
         headers(("Location" = String, description = "Its path."), ("ETag" = String, description = "Its version."))),
         (status = 409, description = "The name is taken at this time (1202), or too few seats are left (1206)."),
-        (status = 422, description = "The PIN is not that of participants (1159).")))]
+        (status = 422, description = "The PIN is not that of participants (1160).")))]
 async fn make(
     caller: Caller<Book>,
     State(state): State<App>,
@@ -345,7 +345,7 @@ async fn one(
     responses((status = 200, description = "The reservation as it is now.", body = Reservation,
         headers(("ETag" = String, description = "Its version."))),
         (status = 409, description = "It is over, or in progress (1201); the name is taken (1202); it ends too soon (1204); too few seats are left (1206)."),
-        (status = 422, description = "The PIN is not that of participants (1159).")))]
+        (status = 422, description = "The PIN is not that of participants (1160).")))]
 async fn change(
     caller: Caller<Book>,
     State(state): State<App>,

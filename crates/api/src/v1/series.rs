@@ -310,7 +310,7 @@ async fn list(caller: Caller<Read>, State(state): State<App>, Query(page): Query
         headers(("Location" = String, description = "Its path."))),
         (status = 409, description = "No date can be reserved: the name is taken (1202), or too few seats are left (1206); or \
             there are guests and mail is not configured (1142)."),
-        (status = 422, description = "The PIN is not that of participants (1159).")))]
+        (status = 422, description = "The PIN is not that of participants (1160).")))]
 async fn make(caller: Caller<Book>, State(state): State<App>, Body(mut body): Body<SeriesBody>) -> Answer {
     let pin = body.pin.take();
     let (settings, dates) = body.settings()?;
