@@ -214,7 +214,7 @@ fn none_and_one_have_sentences_of_their_own() {
     assert_eq!(say(Saying::Waiting { count: 0 }), "Nobody is waiting.");
     assert_eq!(say(Saying::Waiting { count: 1 }), "One caller is waiting in the lobby.");
     assert_eq!(say(Saying::Waiting { count: 12 }), "There are twelve waiting in the lobby.");
-    assert_eq!(say(Saying::TimeLeft { seconds: 0 }), "No time is left.");
+    assert_eq!(say(Saying::TimeLeft { seconds: 0 }), "This conference ends now.");
     assert_eq!(say(Saying::EndsIn { seconds: 60 }), "This conference will end in one minute.");
     assert_eq!(say(Saying::EndsIn { seconds: 120 }), "This conference will end in two minutes.");
 }
