@@ -9,7 +9,7 @@ use crate::{
     keypad::state::{Keypad, ServiceVoice},
     number::CallNumber,
 };
-use plenary_conference::{AccountId, ConferenceKey, Mono, ParticipantOptions};
+use plenary_conference::{AccountId, ConferenceKey, Mono, ParticipantOptions, ViaRoom};
 use plenary_dialogue::entry::Known;
 use plenary_model::{Action, ConferenceAction, InboundService, Refer, Room};
 use plenary_sip::{DIALOG_KEPT_FOR, Transport};
@@ -40,6 +40,8 @@ pub(crate) struct Departed {
     given_name: Option<Option<String>>,
     /// Its menus, from the beginning.
     keypad: Option<Box<Keypad>>,
+    /// It came by a room, with the PIN of its leaders.
+    as_leader: Option<Box<ViaRoom>>,
     /// What it had shown in the dialogue of an entry.
     shown: Option<(Known, Room)>,
 }
@@ -86,6 +88,7 @@ impl Calls {
             sound: call.sound,
             given_name: call.given_name.clone(),
             keypad: keypad.and_then(Keypad::for_successor),
+            as_leader: keypad.and_then(Keypad::as_leader).map(Box::new),
             shown: keypad.and_then(Keypad::shown),
         };
         self.departed.add(number, departed, now);
@@ -122,12 +125,13 @@ impl Calls {
         }
         let (options, keypad) = (departed.options.clone(), departed.keypad.as_deref());
         let keypad = keypad.and_then(Keypad::for_successor);
+        let as_leader = departed.as_leader.clone();
         let (refer, sound, given_name) = (departed.refer, departed.sound, departed.given_name.clone());
         let Some(call) = self.calls.get_mut(&number) else { return true };
         (call.voice, call.keypad) = (voice.flatten(), keypad);
         (call.refer, call.sound, call.given_name) = (refer, sound, given_name);
         info!(call = number.0, conference = %conference.name, "comes back for a call that its media ended");
-        self.admit(number, conference, options);
+        self.admit(number, conference, options, as_leader);
         true
     }
 }

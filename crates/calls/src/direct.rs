@@ -61,7 +61,7 @@ impl Calls {
 
     /// The called client has answered and is in: now the caller is answered.
     pub(crate) fn direct_call_answered(&mut self, caller: CallNumber, key: ConferenceKey) {
-        self.admit(caller, key, options());
+        self.admit(caller, key, options(), None);
     }
 
     /// The called client refused or was not reached.

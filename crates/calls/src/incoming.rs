@@ -19,6 +19,7 @@ use crate::{
 };
 use plenary_conference::{
     AccountId, Arrival, ConferenceKey, ParticipantId, ParticipantOptions, Refused, ServiceName, ToHome,
+    ViaRoom,
 };
 use plenary_model::{Action, EndedBy, InboundService, Refer, Srtp, spelled};
 use plenary_sip::{
@@ -184,7 +185,7 @@ impl Calls {
                     Some(AdmittedBy::Guest) => conference.participant.of_guest(),
                     _ => conference.participant,
                 };
-                self.admit(number, key, options);
+                self.admit(number, key, options, None);
             }
         }
     }
@@ -195,6 +196,7 @@ impl Calls {
         number: CallNumber,
         conference: ConferenceKey,
         options: ParticipantOptions,
+        via: Option<Box<ViaRoom>>,
     ) {
         let Some(call) = self.calls.get(&number) else { return };
         // A call that replaces another needs no seat of its own where the conference is full.
@@ -216,14 +218,7 @@ impl Calls {
             by: None,
         };
         self.out.home(introduce);
-        self.out.home(ToHome::Admit {
-            conference,
-            participant,
-            options,
-            in_place_of,
-            is_called: false,
-            via: None,
-        });
+        self.out.home(ToHome::Admit { conference, participant, options, in_place_of, is_called: false, via });
     }
 
     /// There is a seat: now for the media.

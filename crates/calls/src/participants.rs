@@ -141,14 +141,11 @@ impl Calls {
             (true, _) => ParticipantState::Waiting,
             (_, true) => ParticipantState::Held,
             (false, false) => match state_of(call, conference)? {
-                // Its call is up, and it is not in: it is asked whether it joins, or still hears that it does.
+                // Its call is up, and it is not in: it was called, and is asked whether it joins.
                 ParticipantState::Waiting | ParticipantState::In | ParticipantState::Held
-                    if summary.entered_at.is_none() =>
+                    if summary.entered_at.is_none() && call.outgoing.is_some() =>
                 {
-                    match call.outgoing {
-                        Some(_) => ParticipantState::Ringing,
-                        None => ParticipantState::Waiting,
-                    }
+                    ParticipantState::Ringing
                 }
                 state => state,
             },

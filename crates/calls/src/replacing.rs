@@ -79,7 +79,7 @@ impl Calls {
         (call.voice, call.keypad) = (None, keypad);
         (call.refer, call.sound, call.given_name) = (refer, sound, given_name);
         info!(call = number.0, replaced = replaced.0, conference = %conference.name, "asks for the seat of another call");
-        self.admit(number, conference, options);
+        self.admit(number, conference, options, None);
         true
     }
 

@@ -96,7 +96,8 @@ fn who_is_silent_after_its_websocket_has_closed_is_gone_and_other_calls_are_not_
 
 #[test]
 fn a_page_that_is_loaded_again_and_asks_for_its_call_is_where_that_was() {
-    let endings: [&dyn Fn(&mut World, u64); 4] = [
+    type End<'a> = &'a dyn Fn(&mut World, u64);
+    let endings: [End<'_>; 4] = [
         &|world, call| {
             close(world, call);
             world.ended(call);
@@ -193,6 +194,11 @@ fn a_leader_who_came_by_an_entry_comes_back_without_room_and_pin_while_the_confe
     assert!(!world.heard(boss).iter().any(|prompt| prompt.starts_with("entry")), "it is asked nothing");
     assert!(world.node.conferences().is_leader(&world.participant(boss)));
     assert_eq!(world.node.conferences().state(&key("Tea")), Some(State::Active));
+    close(&mut world, boss);
+    world.ended(boss);
+    let boss = come_back(&mut world, boss);
+    is_let_in(&mut world, boss);
+    assert!(world.node.conferences().is_leader(&world.participant(boss)), "once more");
     world.bye(other);
     // Where it was alone, the conference is over, and the room is asked for as ever.
     close(&mut world, boss);

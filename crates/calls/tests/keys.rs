@@ -495,18 +495,6 @@ fn a_number_under_which_a_telephone_is_registered_is_called_there() {
 }
 
 #[test]
-fn a_caller_who_still_hears_that_it_joins_is_not_shown_as_in() {
-    let mut world = world(json!({}));
-    two(&mut world);
-    let third = world.enter("100");
-    world.press(third, "#");
-    let shown = world.shown(&world.participant(third));
-    assert_eq!((shown.state, shown.entered_at), (ParticipantState::Waiting, None));
-    world.listen();
-    assert_eq!(world.shown(&world.participant(third)).state, ParticipantState::In);
-}
-
-#[test]
 fn who_may_only_listen_hears_so_and_the_leader_speaks() {
     let mut world = world(json!({"participant": {"talker": false}}));
     let (leader, other) = two(&mut world);

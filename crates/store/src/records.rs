@@ -11,8 +11,6 @@ use plenary_model::{
 
 const WRITING: &str = "writing call records";
 
-/// The cause of a call that was open when its process died.
-
 /// What has become of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {

@@ -481,6 +481,14 @@ impl Keypad {
     }
 }
 
+impl Keypad {
+    /// How it came by its room, with the PIN of leaders. `None`: by none, or with another PIN.
+    pub(crate) fn as_leader(&self) -> Option<ViaRoom> {
+        let room = self.room.as_ref().filter(|_| self.is_leader)?;
+        Some(ViaRoom { rules: rules_of(room, self.language()), is_leader: true, name: None })
+    }
+}
+
 /// What the room makes of its conference.
 fn rules_of(room: &Room, language: LanguageCode) -> RoomRules {
     let settings = &room.settings;

@@ -79,6 +79,7 @@ impl Keypad {
         let (is_leader, language) = (self.is_leader, menus.language().clone());
         Some(Box::new(Self {
             menus: Some(Menus::new(menu.clone(), leader_menu.clone(), is_leader, language)),
+            room: self.room.clone(),
             is_leader,
             levels: self.levels,
             has_keys: self.has_keys,

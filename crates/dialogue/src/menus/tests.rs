@@ -428,7 +428,7 @@ fn the_help_of_a_long_menu_comes_in_parts_of_twelve_seconds() {
     assert_eq!(parts_of((1..=9).map(|key| key.to_string()).collect()), [4, 5, 1]);
     assert_eq!(parts_of((1..=9).map(|key| format!("*{key}")).collect()), [3, 3, 3, 1]);
     // As many as a menu may have: none is left out.
-    let most = parts_of((1..64).map(|key| format!("{:02}*#", key)).collect());
+    let most = parts_of((1..64).map(|key| format!("{key:02}*#")).collect());
     assert_eq!((most.len(), most.iter().sum::<usize>()), (32, 64));
 }
 
