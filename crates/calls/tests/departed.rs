@@ -200,13 +200,14 @@ fn a_leader_who_came_by_an_entry_comes_back_without_room_and_pin_while_the_confe
     is_let_in(&mut world, boss);
     assert!(world.node.conferences().is_leader(&world.participant(boss)), "once more");
     world.bye(other);
-    // Where it was alone, the conference is over, and the room is asked for as ever.
+    // Where it was alone, the conference is over, and the PIN is asked for as ever.
     close(&mut world, boss);
     world.ended(boss);
     world.pass_ms(1000);
     let new = come_back(&mut world, boss);
     is_let_in(&mut world, new);
     world.listen();
-    assert!(world.heard(new).contains(&"entry.room".to_owned()));
+    let heard = world.heard(new);
+    assert!(heard.contains(&"entry.pin".to_owned()), "{heard:?}");
     assert!(world.roster("Tea").is_empty());
 }
