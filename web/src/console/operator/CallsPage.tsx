@@ -166,7 +166,7 @@ function RefusedCalls() {
               {exactTime(one.last_at)}
             </Link>
           </td>
-          <td>{one.people.map(shownName).join(", ") || "–"}</td>
+          <td>{[...new Set(one.people.map(shownName))].join(", ") || "–"}</td>
         </tr>
       )}
     />
