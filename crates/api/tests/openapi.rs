@@ -221,7 +221,7 @@ async fn a_key_for_one_conference_gets_nowhere_else() {
 }
 
 /// A path that names two things, or an operation whose body names a conference, is one more way out of the conference that a key is
-/// bound to: whoever adds one adds a row above.
+/// bound to: a new one needs a row above.
 #[tokio::test]
 async fn below_a_conference_only_a_move_names_another() {
     let world = World::new().await;

@@ -607,7 +607,7 @@ impl Calls {
         (call.seat.as_ref() == Some(conference)).then_some((number, call))
     }
 
-    /// The call of a participant, to whom something can be said: it is in the conference, or waits in its lobby.
+    /// The call of a participant that can hear something: it is in the conference, or waits in its lobby.
     pub(crate) fn call_that_is_up(
         &mut self,
         conference: &ConferenceKey,

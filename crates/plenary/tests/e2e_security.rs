@@ -195,7 +195,7 @@ fn who_calls_what_is_open_to_all_is_banned_for_guessing_all_the_same() {
         assert!(call(&server, &format!("guess{number}"), &[]).contains("403"), "{number}");
     }
     wait_for("the ban to be logged", || server.log().contains("banned").then_some(()));
-    // What it may call it may still call: another caller, whom others there shut out, looks the same.
+    // What it may call it may still call: another caller, shut out by its neighbours, looks the same.
     assert!(call(&server, "conf-Tea", &[]).contains("Up, in "), "{}", server.log());
 }
 

@@ -12,7 +12,7 @@
 //! there was permitted recently: there each further name is blocked for a moment after one failure. A caller is known by a
 //! password, a token, or an address that the account names; what everyone may call without one proves nothing. A ban does
 //! not apply to requests whose only credentials are tokens, which cannot be guessed, nor to a caller who was permitted there
-//! within a day, by whatever: that one is no neighbour of those who guess.
+//! within a day, with whichever credentials: it is not one of those that guess.
 
 mod caller;
 mod callers;

@@ -18,7 +18,7 @@ pub(crate) struct Media {
     /// A caller from whom no RTP came for this long is asked by SIP whether it is still there; one whose ICE or DTLS did not get
     /// through by then is removed. In seconds.
     pub(crate) rtp_timeout_seconds: u64,
-    /// A caller from whom nothing has ever come, neither RTP nor RTCP, is removed after this long, in seconds, though it answers.
+    /// A call on which nothing has ever come, neither RTP nor RTCP, is ended after this long, in seconds, though it answers.
     /// 0: never.
     pub(crate) rtp_never_seconds: u64,
     /// The codecs that calls may use, best first.
