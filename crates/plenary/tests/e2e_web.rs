@@ -251,11 +251,11 @@ fn a_server_that_drains_lets_calls_go_on_and_takes_no_new_ones() {
     });
 }
 
-#[test]
-fn after_a_crash_telephones_are_told_that_their_call_is_over() {
+/// A telephone calls over a transport and is told after a crash that its call is over.
+fn is_told_after_a_crash(transport: &str) {
     let mut server = Server::start("");
     std::thread::scope(|scope| {
-        let uri = server.uri("conf-Tea");
+        let uri = format!("{};transport={transport}", server.uri("conf-Tea"));
         let call = scope.spawn(move || {
             run_within(plenary().args(["call", &uri, "--seconds", "25"]), Duration::from_secs(40))
         });
@@ -265,6 +265,16 @@ fn after_a_crash_telephones_are_told_that_their_call_is_over() {
         let output = call.join().unwrap();
         assert!(text(&output).contains("hung up: The service was restarted"), "{}", text(&output));
     });
+}
+
+#[test]
+fn after_a_crash_telephones_are_told_that_their_call_is_over() {
+    is_told_after_a_crash("udp");
+}
+
+#[test]
+fn after_a_crash_telephones_that_called_over_tcp_are_told_too() {
+    is_told_after_a_crash("tcp");
 }
 
 #[test]

@@ -378,22 +378,6 @@ fn how_an_account_and_a_reserved_conference_sound_outlives_a_crash() {
 }
 
 #[test]
-fn after_a_crash_telephones_that_called_over_tcp_are_told_too() {
-    let mut server = Server::start("");
-    std::thread::scope(|scope| {
-        let uri = format!("{};transport=tcp", server.uri("conf-Tea"));
-        let call = scope.spawn(move || {
-            run_within(plenary().args(["call", &uri, "--seconds", "25"]), Duration::from_secs(40))
-        });
-        server.wait_for_participants("Tea", 1);
-        server.wait_for_recorded_dialog();
-        server.kill_and_restart();
-        let output = call.join().unwrap();
-        assert!(text(&output).contains("hung up: The service was restarted"), "{}", text(&output));
-    });
-}
-
-#[test]
 fn the_service_manager_is_told_of_the_start_of_health_and_of_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
