@@ -14,7 +14,8 @@
 //! **The clock holds.** A room that only ever moved its tick earlier would send more audio than real time, and every
 //! listener would have to drop it. So a room moves both ways, and never further than one phase less than a frame from
 //! anywhere it has been: all phases are within reach, and its media clock stays within 20 ms of real time for as long as the
-//! room exists.
+//! room exists. Once its talkers are known it stays within 15 ms over any minute, because a busy machine sends some packets
+//! late besides.
 //!
 //! **Habitual talkers decide.** Each move is jitter for every listener, whose jitter buffer is sized for the latest packets
 //! of the last seconds. So the phase is chosen for the talk of the last minutes, not for who talks at this moment. If
@@ -78,6 +79,10 @@ const CREDIT_AT_FIRST: u32 = 2 * CREDIT_MAX;
 /// Around the phase of the room the tick may be anywhere within this, for who talks now.
 const WINDOW_NS: i64 = 8_000_000;
 
+/// After the first minute no two ticks within a minute are further apart in phase, the window included.
+const SPAN_OF_MINUTE_NS: i64 = 15_000_000;
+const TICKS_OF_MINUTE: u32 = 3000;
+
 /// What is known of a talker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Talker {
@@ -112,15 +117,30 @@ struct Needed {
 /// The cost of waiting, by the bins between a time and the tick; the last entry is a whole frame.
 static COSTS: [f32; BINS + 1] = costs();
 
+/// The earliest and the latest of some phases, in phases earlier than at first.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extremes {
+    soonest: i32,
+    latest: i32,
+}
+
+/// Where the room's phase has been.
+#[derive(Debug, Default)]
+struct Reach {
+    ever: Extremes,
+    /// Since the last full minute, and in the minute before; `None` in the first minute.
+    minutes: [Option<Extremes>; 2],
+    ticks: u32,
+}
+
 /// Chooses the phase of a room.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// By the participant's place in the room.
     talk: Vec<Talk>,
-    /// The present phase, in phases earlier than at first, and its extremes so far.
+    /// The present phase, in phases earlier than at first.
     shift: i32,
-    soonest: i32,
-    latest: i32,
+    reach: Reach,
     /// Phases left of the present move.
     to_go: i32,
     ticks_with_talk: u32,
@@ -139,8 +159,7 @@ impl Default for Pace {
         Self {
             talk: Vec::new(),
             shift: 0,
-            soonest: 0,
-            latest: 0,
+            reach: Reach::default(),
             to_go: 0,
             ticks_with_talk: 0,
             rest: 0,
@@ -173,6 +192,7 @@ impl Pace {
             self.credit += 1;
         }
         self.rest = self.rest.saturating_sub(1);
+        self.reach.note_tick(self.home());
         if !talkers.is_empty() {
             self.note(talkers, phase_bins);
         }
@@ -232,8 +252,7 @@ impl Pace {
 
     /// The room's phase has moved by this much.
     fn note_home(&mut self, phases: i32) {
-        self.soonest = self.soonest.max(self.home());
-        self.latest = self.latest.min(self.home());
+        self.reach.note(self.home());
         self.to_go -= phases;
         if self.to_go == 0 {
             self.turns.look_again();
@@ -308,6 +327,7 @@ impl Pace {
         let phases = (BINS as i64 / phase_bins) as i32;
         let phase_ms = (phase_bins * BIN_NS) as f32 / 1e6;
         let window = 2 * self.turns.half(phase_bins * BIN_NS);
+        let in_minute = (SPAN_OF_MINUTE_NS / (phase_bins * BIN_NS)) as i32;
         let offset = self.turns.offset;
         let home_ms = self.cost_ms(0, phase_bins, &needed);
         // Where the tick is for who talks now it may stay, whether or not that becomes the room's phase.
@@ -315,9 +335,10 @@ impl Pace {
         let mut best = (0.0, 0);
         for way in 1 - phases..phases {
             let to = self.home() + way;
-            let span = self.soonest.max(to) - self.latest.min(to) + window;
+            let is_too_far = self.reach.ever.with(to).span() + window >= phases
+                || self.reach.lately().is_some_and(|lately| lately.with(to).span() + window > in_minute);
             let way_ms = way.unsigned_abs() as f32 * phase_ms;
-            if way == 0 || span >= phases || way_ms * CREDIT_PER_MS as f32 > self.credit as f32 {
+            if way == 0 || is_too_far || way_ms * CREDIT_PER_MS as f32 > self.credit as f32 {
                 continue;
             }
             let worth_ms = WORTH_MS
@@ -356,6 +377,38 @@ impl Pace {
             if way > 0 { spare <= by } else { spare - by >= BINS as i64 }
         };
         needed.talk().filter(is_passed).map(|talk| talk.weight).sum()
+    }
+}
+
+impl Extremes {
+    fn with(self, phase: i32) -> Self {
+        Self { soonest: self.soonest.max(phase), latest: self.latest.min(phase) }
+    }
+
+    fn span(self) -> i32 {
+        self.soonest - self.latest
+    }
+}
+
+impl Reach {
+    fn note(&mut self, phase: i32) {
+        self.ever = self.ever.with(phase);
+        self.minutes[0] = self.minutes[0].map(|minute| minute.with(phase));
+    }
+
+    /// A tick at this phase has passed.
+    fn note_tick(&mut self, phase: i32) {
+        self.ticks += 1;
+        if self.ticks == TICKS_OF_MINUTE {
+            self.ticks = 0;
+            self.minutes = [Some(Extremes { soonest: phase, latest: phase }), self.minutes[0]];
+        }
+    }
+
+    /// The extremes of the last minute and a part of the one before.
+    fn lately(&self) -> Option<Extremes> {
+        let [minute, before] = self.minutes;
+        minute.map(|minute| before.map_or(minute, |before| minute.with(before.soonest).with(before.latest)))
     }
 }
 
