@@ -15,12 +15,11 @@ use super::{
     servers::Servers,
     subscriptions::Subscriptions,
     surplus::SurplusDialogs,
+    transaction_id::TransactionId,
     transactions::{Arrival, Outcome, Steps, Transactions},
 };
 use bytes::Bytes;
-use sipx_sip::{
-    HeaderName, Limits, Message, Method, Request, Response, TransactionKey, TuEvent, error::ParseError,
-};
+use sipx_sip::{HeaderName, Limits, Message, Method, Request, Response, TuEvent, error::ParseError};
 use std::{collections::VecDeque, fmt, time::Duration};
 
 const ELSEWHERE: &str = "Call completed elsewhere";
@@ -272,7 +271,7 @@ impl UserAgent {
     }
 
     /// Passes an event of a transaction to its owner.
-    fn tell(&mut self, key: &TransactionKey, event: TuEvent) {
+    fn tell(&mut self, key: &TransactionId, event: TuEvent) {
         let Some(flow) = self.transactions.flow(key) else { return };
         match event {
             TuEvent::Request(request) => {
@@ -286,7 +285,7 @@ impl UserAgent {
         }
     }
 
-    fn on_response(&mut self, key: &TransactionKey, response: &Response) {
+    fn on_response(&mut self, key: &TransactionId, response: &Response) {
         let (Some(owner), Some(method), Some(flow)) =
             (self.transactions.owner(key), self.transactions.method(key), self.transactions.meant_for(key))
         else {
@@ -315,7 +314,7 @@ impl UserAgent {
 
     /// A response to an INVITE that is no longer awaited: the call was answered by another fork, or the server was given
     /// up.
-    fn on_unwanted(&mut self, key: &TransactionKey, flow: Flow, response: &Response) {
+    fn on_unwanted(&mut self, key: &TransactionId, flow: Flow, response: &Response) {
         let Some(invite) = self.transactions.request(key).cloned() else { return };
         if response.status.is_success() {
             return self.surplus.end(&mut self.cx, &invite, response, flow, ELSEWHERE);
@@ -328,7 +327,7 @@ impl UserAgent {
     }
 
     /// A request of ours, or a final response to an INVITE, got no reply.
-    fn on_failure(&mut self, key: &TransactionKey, status: u16) {
+    fn on_failure(&mut self, key: &TransactionId, status: u16) {
         let (Some(owner), Some(method), Some(flow)) =
             (self.transactions.owner(key), self.transactions.method(key), self.transactions.meant_for(key))
         else {
@@ -340,7 +339,7 @@ impl UserAgent {
             Owner::Registration(id) => self.registrations.handle_failure(&mut self.cx, id, key, status),
             Owner::Ping(id) => self.pings.handle_failure(&mut self.cx, id, key, status),
             Owner::Call(id) => {
-                let sent = self.transactions.is_client(key).then_some((key, flow));
+                let sent = key.is_client().then_some((key, flow));
                 self.calls.handle_failure(&mut self.cx, id, method, sent, status);
             }
         }
@@ -473,7 +472,7 @@ impl UserAgent {
     }
 
     fn on_cancel(&mut self, mut received: Received) {
-        let invite = TransactionKey::for_cancelled_invite(&received.request);
+        let invite = TransactionId::of_cancelled(&received.request);
         let Some(owner) = invite.and_then(|invite| self.transactions.owner(&invite)) else {
             return self.cx.respond_plain(&received, 481);
         };

@@ -8,11 +8,12 @@ use super::{
     dialog::Dialog,
     message::{self, Side},
     timers::T1,
+    transaction_id::TransactionId,
     types::{CallId, DialSpec, Flow, PingId, PingOutcome, RegistrationId, SipEvent, SubscriptionId},
 };
 use crate::locate::Hop;
 use bytes::Bytes;
-use sipx_sip::{HeaderName, Message, Request, Response, TransactionKey, Uri};
+use sipx_sip::{HeaderName, Message, Request, Response, Uri};
 use std::{
     collections::VecDeque,
     net::{IpAddr, SocketAddr},
@@ -65,7 +66,7 @@ pub(super) enum Lookup {
 /// A received request with a transaction.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) key: TransactionKey,
+    pub(super) key: TransactionId,
     pub(super) request: Box<Request>,
     /// Where its responses go.
     pub(super) flow: Flow,
@@ -99,12 +100,12 @@ pub(super) enum Action {
     },
     /// Responds to a request through its transaction.
     Respond {
-        key: TransactionKey,
+        key: TransactionId,
         response: Box<Response>,
     },
     /// Retransmits a 2xx: through its transaction, or without it if that has ended.
     RespondAgain {
-        key: TransactionKey,
+        key: TransactionId,
         response: Box<Response>,
         flow: Flow,
     },
@@ -117,15 +118,15 @@ pub(super) enum Action {
     /// Sends the CANCEL of an INVITE. `invite` and `flow` are used if its transaction has ended.
     Cancel {
         call: CallId,
-        key: Option<TransactionKey>,
+        key: Option<TransactionId>,
         invite: Box<Request>,
         flow: Flow,
         extra: Vec<(HeaderName, String)>,
     },
     /// Stops retransmitting an INVITE, which can still be answered.
-    StopRepeating(TransactionKey),
+    StopRepeating(TransactionId),
     /// The outcome of a transaction is no longer awaited.
-    Abandon(TransactionKey),
+    Abandon(TransactionId),
     Locate {
         lookup: Lookup,
         hop: Hop,
@@ -202,7 +203,7 @@ impl Context {
         self.push(Action::Request { request: Box::new(request), flow, owner });
     }
 
-    pub(super) fn respond(&mut self, key: &TransactionKey, response: Response) {
+    pub(super) fn respond(&mut self, key: &TransactionId, response: Response) {
         self.push(Action::Respond { key: key.clone(), response: Box::new(response) });
     }
 

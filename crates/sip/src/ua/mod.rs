@@ -27,6 +27,7 @@ mod servers;
 mod subscriptions;
 mod surplus;
 mod timers;
+mod transaction_id;
 mod transactions;
 mod types;
 

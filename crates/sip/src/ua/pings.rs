@@ -4,11 +4,12 @@ use super::{
     Flow,
     context::{Action, Context, Lookup, Owner},
     message::{self, Heading},
+    transaction_id::TransactionId,
     types::{PingId, PingOutcome, PingSpec},
 };
 use crate::locate::Hop;
 use bytes::Bytes;
-use sipx_sip::{Method, Response, TransactionKey, Uri};
+use sipx_sip::{Method, Response, Uri};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A server that is being asked.
@@ -19,7 +20,7 @@ struct Ping {
     /// Where else it can be sent.
     servers: VecDeque<Flow>,
     /// The OPTIONS in progress.
-    key: Option<TransactionKey>,
+    key: Option<TransactionId>,
 }
 
 #[derive(Debug, Default)]
@@ -88,11 +89,11 @@ impl Pings {
             product: &cx.product,
         });
         // Recorded before it can have consequences.
-        ping.key = TransactionKey::from_sent_request(&request);
+        ping.key = TransactionId::of_sent(&request);
         cx.send_request(request, flow, Owner::Ping(id));
     }
 
-    fn is_current(&self, id: PingId, key: &TransactionKey) -> bool {
+    fn is_current(&self, id: PingId, key: &TransactionId) -> bool {
         self.waiting.get(&id).is_some_and(|ping| ping.key.as_ref() == Some(key))
     }
 
@@ -101,7 +102,7 @@ impl Pings {
         &mut self,
         cx: &mut Context,
         id: PingId,
-        key: &TransactionKey,
+        key: &TransactionId,
         response: &Response,
     ) {
         let status = response.status.code();
@@ -112,7 +113,7 @@ impl Pings {
     }
 
     /// A server did not answer, or could not be reached.
-    pub(super) fn handle_failure(&mut self, cx: &mut Context, id: PingId, key: &TransactionKey, status: u16) {
+    pub(super) fn handle_failure(&mut self, cx: &mut Context, id: PingId, key: &TransactionId, status: u16) {
         if self.is_current(id, key) {
             self.send(cx, id, if status == 408 { "no answer" } else { "it cannot be reached" });
         }

@@ -7,10 +7,11 @@ use super::{
     context::{Action, Context, Lookup, Owner},
     message::{self, Heading},
     timers::{Ticket, Timers},
+    transaction_id::TransactionId,
 };
 use crate::locate::Hop;
 use bytes::Bytes;
-use sipx_sip::{HeaderName, Method, Response, TransactionKey, Uri, headers::ContactValue};
+use sipx_sip::{HeaderName, Method, Response, Uri, headers::ContactValue};
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
@@ -52,7 +53,7 @@ struct Registering {
     flow: Option<Flow>,
     servers: VecDeque<Flow>,
     /// The REGISTER in progress.
-    key: Option<TransactionKey>,
+    key: Option<TransactionId>,
     /// It is registered.
     is_up: bool,
     is_leaving: bool,
@@ -230,12 +231,12 @@ impl Registrations {
             self.timers.clear(ticket);
         }
         // Recorded before it can have consequences.
-        registering.key = TransactionKey::from_sent_request(&request);
+        registering.key = TransactionId::of_sent(&request);
         cx.send_request(request, flow, Owner::Registration(id));
     }
 
     /// Whether this is the expected REGISTER.
-    fn is_current(&self, id: RegistrationId, key: &TransactionKey) -> bool {
+    fn is_current(&self, id: RegistrationId, key: &TransactionId) -> bool {
         self.kept.get(&id).is_some_and(|one| one.key.as_ref() == Some(key))
     }
 
@@ -243,7 +244,7 @@ impl Registrations {
         &mut self,
         cx: &mut Context,
         id: RegistrationId,
-        key: &TransactionKey,
+        key: &TransactionId,
         response: &Response,
     ) {
         if !self.is_current(id, key) {
@@ -291,7 +292,7 @@ impl Registrations {
         &mut self,
         cx: &mut Context,
         id: RegistrationId,
-        key: &TransactionKey,
+        key: &TransactionId,
         status: u16,
     ) {
         if !self.is_current(id, key) {

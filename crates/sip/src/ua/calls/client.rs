@@ -10,9 +10,10 @@ use crate::ua::{
     context::{Action, Context, Owner},
     dialog::Dialog,
     message::{self, Side, copy_authorization},
+    transaction_id::TransactionId,
 };
 use sipx_sip::{
-    HeaderName, Message, Method, Request, Response, TransactionKey,
+    HeaderName, Message, Method, Request, Response,
     rel::{RSeq, Received, Sequence},
     session::{MinSe, SessionExpires},
 };
@@ -23,7 +24,7 @@ const FORKS_MAX: usize = 16;
 /// A sent request, as its transaction knows it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ua) struct Sent<'a> {
-    pub(in crate::ua) key: &'a TransactionKey,
+    pub(in crate::ua) key: &'a TransactionId,
     /// The flow that it was meant for, before its size was considered.
     pub(in crate::ua) flow: Flow,
     pub(in crate::ua) method: &'a Method,
@@ -297,7 +298,7 @@ impl Calls {
         cx: &mut Context,
         id: CallId,
         method: &Method,
-        sent: Option<(&TransactionKey, Flow)>,
+        sent: Option<(&TransactionId, Flow)>,
         status: u16,
     ) {
         let is_client = sent.is_some();

@@ -9,12 +9,13 @@ use crate::{
         context::{Action, Context, Lookup, Owner, TRANSACTION_MAX},
         dialog::Dialog,
         message::{self, ALLOW, Heading, SUPPORTED, reason_header},
+        transaction_id::TransactionId,
         types::{DialSpec, NameAddr, Redirection},
     },
 };
 use bytes::Bytes;
 use sipx_sip::{
-    HeaderName, Method, Request, TransactionKey, Uri,
+    HeaderName, Method, Request, Uri,
     rel::Sequence,
     session::{DEFAULT_INTERVAL, SessionExpires},
 };
@@ -68,7 +69,7 @@ const OWN: [&str; 27] = [
 #[derive(Debug)]
 pub(super) struct Calling {
     /// The INVITE in progress; `None` while servers are being located.
-    pub(super) key: Option<TransactionKey>,
+    pub(super) key: Option<TransactionId>,
     pub(super) request: Request,
     pub(super) is_ringing: bool,
     pub(super) cancel: Cancel,
@@ -245,7 +246,7 @@ impl Calls {
             calling.failover_timeout = Some(self.timers.set(cx.now + timeout, Due::FailoverTimeout(id)));
         }
         // Recorded before it can have consequences.
-        calling.key = TransactionKey::from_sent_request(&request);
+        calling.key = TransactionId::of_sent(&request);
         cx.send_request(request, flow, Owner::Call(id));
     }
 

@@ -18,6 +18,7 @@ use super::{
     message::{self, Side},
     subscriptions::CallDialog,
     timers::{T1, T2, Ticket, Timers},
+    transaction_id::TransactionId,
     types::SubscriptionId,
 };
 use dialling::Calling;
@@ -26,7 +27,7 @@ use over::OverDialogs;
 use referring::Referring;
 use refresh::{Refresh, SessionTimer, Skills};
 use reliable::Provisional;
-use sipx_sip::{Request, Response, TransactionKey, session::Accepted};
+use sipx_sip::{Request, Response, session::Accepted};
 use std::{collections::BTreeMap, time::Duration};
 
 pub(super) use client::Sent;
@@ -150,7 +151,7 @@ enum State {
 
 #[derive(Debug)]
 struct Answered {
-    key: TransactionKey,
+    key: TransactionId,
     response: Response,
     cseq: u32,
     /// This side made the offer, so the ACK carries the answer.

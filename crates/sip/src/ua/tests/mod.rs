@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 mod bodies;
 mod extensions;
+mod itself;
 mod liberal;
 mod line;
 mod nat;

@@ -10,17 +10,18 @@ use super::{
     context::Owner,
     message,
     timers::{Ticket, Timers},
+    transaction_id::TransactionId,
 };
 use bytes::Bytes;
 use oversize::{Oversized, Unconnected};
 use sipx_sip::{
-    Message, Method, Output as Step, Reliability, Request, Response, Timer, TransactionKey, TransactionLayer,
-    TuEvent, transaction::Dispatch,
+    Message, Method, Output as Step, Reliability, Request, Response, Timer, TransactionLayer, TuEvent,
+    transaction::Dispatch,
 };
 use std::time::Duration;
 
 /// Steps of a transaction, which the user agent carries out one by one.
-pub(super) type Steps = (TransactionKey, Vec<Step>);
+pub(super) type Steps = (TransactionId, Vec<Step>);
 
 /// The effect of a step outside of the transaction.
 #[derive(Debug)]
@@ -43,9 +44,9 @@ pub(super) enum Arrival {
 #[derive(Debug)]
 enum Due {
     /// A timer of RFC 3261, section 17.
-    Timer(TransactionKey, Timer),
+    Timer(TransactionId, Timer),
     /// A request that is too large for a datagram has got no response over its connection.
-    Oversized(TransactionKey),
+    Oversized(TransactionId),
 }
 
 /// Data beside each of the library's transactions.
@@ -64,10 +65,13 @@ struct Transaction {
 }
 
 pub(super) struct Transactions {
-    layer: TransactionLayer,
+    /// The library's transactions of sent and of received requests. One layer would take a timer of the one for the other if
+    /// both have one branch.
+    sent: TransactionLayer,
+    received: TransactionLayer,
     /// The library's keys have no order. Entries are only looked up; operations on several of them go by number.
     #[expect(clippy::disallowed_types, reason = "its order decides nothing")]
-    open: std::collections::HashMap<TransactionKey, Transaction>,
+    open: std::collections::HashMap<TransactionId, Transaction>,
     begun: u64,
     timers: Timers<Due>,
     unconnected: Unconnected,
@@ -78,7 +82,8 @@ pub(super) struct Transactions {
 impl Transactions {
     pub(super) fn new() -> Self {
         Self {
-            layer: TransactionLayer::new(sipx_sip::Timers::default()),
+            sent: TransactionLayer::new(sipx_sip::Timers::default()),
+            received: TransactionLayer::new(sipx_sip::Timers::default()),
             open: Default::default(),
             begun: 0,
             timers: Timers::default(),
@@ -97,60 +102,55 @@ impl Transactions {
 
     #[cfg(test)]
     pub(super) fn is_library_idle(&self) -> bool {
-        self.layer.is_empty()
+        self.sent.is_empty() && self.received.is_empty()
     }
 
     /// Where the other side of a transaction was last heard, or is to be reached.
-    pub(super) fn flow(&self, key: &TransactionKey) -> Option<Flow> {
+    pub(super) fn flow(&self, key: &TransactionId) -> Option<Flow> {
         self.open.get(key).map(|transaction| transaction.flow)
     }
 
     /// The flow that a sent request was meant for, before its size was considered.
-    pub(super) fn meant_for(&self, key: &TransactionKey) -> Option<Flow> {
+    pub(super) fn meant_for(&self, key: &TransactionId) -> Option<Flow> {
         let transaction = self.open.get(key)?;
         Some(transaction.oversized.map_or(transaction.flow, |oversized| oversized.datagram))
     }
 
-    pub(super) fn owner(&self, key: &TransactionKey) -> Option<Owner> {
+    pub(super) fn owner(&self, key: &TransactionId) -> Option<Owner> {
         self.open.get(key).map(|transaction| transaction.owner)
     }
 
-    pub(super) fn method(&self, key: &TransactionKey) -> Option<&Method> {
+    pub(super) fn method(&self, key: &TransactionId) -> Option<&Method> {
         self.open.get(key).map(|transaction| &transaction.method)
     }
 
-    pub(super) fn set_owner(&mut self, key: &TransactionKey, owner: Owner) {
+    pub(super) fn set_owner(&mut self, key: &TransactionId, owner: Owner) {
         if let Some(transaction) = self.open.get_mut(key) {
             transaction.owner = owner;
         }
     }
 
     /// The sent request that began a transaction.
-    pub(super) fn request(&self, key: &TransactionKey) -> Option<&Request> {
-        self.layer.client_request(key)
-    }
-
-    /// Whether a transaction is one of sent requests.
-    pub(super) fn is_client(&self, key: &TransactionKey) -> bool {
-        self.layer.client_request(key).is_some() || self.layer.server_request(key).is_none()
+    pub(super) fn request(&self, key: &TransactionId) -> Option<&Request> {
+        self.sent.client_request(key.bare()).filter(|_| key.is_client())
     }
 
     /// The request belongs to a transaction that is open: it is sent again, acknowledges a refusal, or cancels an INVITE.
     pub(super) fn knows(&self, request: &Request) -> bool {
-        let key =
-            TransactionKey::for_cancelled_invite(request).or_else(|| TransactionKey::from_request(request));
+        let key = TransactionId::of_cancelled(request).or_else(|| TransactionId::of_received(request));
         key.is_some_and(|key| self.open.contains_key(&key))
     }
 
     pub(super) fn handle_request(&mut self, request: Request, flow: Flow) -> Arrival {
         let method = request.method.clone();
         let back = message::response_flow(&request, flow);
-        match self.layer.receive(Message::Request(request), reliability(flow)) {
+        match self.received.receive(Message::Request(request), reliability(flow)) {
             Dispatch::Created { key, outputs } => {
+                let key = TransactionId::Server(key);
                 self.begin(&key, back, Owner::Nobody, method);
                 Arrival::Steps((key, outputs))
             }
-            Dispatch::Matched { key, outputs } => Arrival::Steps((key, outputs)),
+            Dispatch::Matched { key, outputs } => Arrival::Steps((TransactionId::Server(key), outputs)),
             Dispatch::Unmatched(message) => match *message {
                 Message::Request(request) if request.method == Method::Ack => Arrival::Ack(Box::new(request)),
                 Message::Request(_) | Message::Response(_) => Arrival::Nothing,
@@ -160,15 +160,15 @@ impl Transactions {
 
     pub(super) fn handle_response(&mut self, response: Response, flow: Flow) -> Arrival {
         self.unconnected.handle_message(flow);
-        match self.layer.receive(Message::Response(response), reliability(flow)) {
+        match self.sent.receive(Message::Response(response), reliability(flow)) {
             Dispatch::Matched { key, outputs } | Dispatch::Created { key, outputs } => {
-                Arrival::Steps((key, outputs))
+                Arrival::Steps((TransactionId::Client(key), outputs))
             }
             Dispatch::Unmatched(_) => Arrival::Nothing,
         }
     }
 
-    fn begin(&mut self, key: &TransactionKey, flow: Flow, owner: Owner, method: Method) {
+    fn begin(&mut self, key: &TransactionId, flow: Flow, owner: Owner, method: Method) {
         self.begun += 1;
         let transaction = Transaction {
             number: self.begun,
@@ -193,7 +193,8 @@ impl Transactions {
         let method = request.method.clone();
         let (flow, written) = self.unconnected.route(&mut request, meant_for, now);
         // The first transmission is among the steps, so the transaction's data is in place before.
-        let (key, steps) = self.layer.send_request(request, reliability(flow))?;
+        let (key, steps) = self.sent.send_request(request, reliability(flow))?;
+        let key = TransactionId::Client(key);
         self.begin(&key, flow, owner, method);
         if flow != meant_for {
             self.note_oversized(&key, meant_for, now);
@@ -203,31 +204,31 @@ impl Transactions {
     }
 
     /// Responds to a request.
-    pub(super) fn send_response(&mut self, key: &TransactionKey, response: Response) -> Vec<Step> {
-        self.layer.send_response(key, response)
+    pub(super) fn send_response(&mut self, key: &TransactionId, response: Response) -> Vec<Step> {
+        if key.is_client() { Vec::new() } else { self.received.send_response(key.bare(), response) }
     }
 
     /// An INVITE that is no longer awaited is in progress: its CANCEL is due, unless that has been sent. Returns its
     /// flow.
-    pub(super) fn cancel_unwanted(&mut self, key: &TransactionKey) -> Option<Flow> {
+    pub(super) fn cancel_unwanted(&mut self, key: &TransactionId) -> Option<Flow> {
         let transaction = self.open.get_mut(key).filter(|transaction| !transaction.is_cancelled)?;
         transaction.is_cancelled = true;
         Some(transaction.flow)
     }
 
     /// Stops retransmitting an INVITE.
-    pub(super) fn stop_repeating(&mut self, key: &TransactionKey) {
+    pub(super) fn stop_repeating(&mut self, key: &TransactionId) {
         self.clear_timer(key, Timer::A);
     }
 
     /// Ends a transaction without telling its owner.
-    pub(super) fn abandon(&mut self, key: &TransactionKey) {
-        drop(self.layer.on_transport_error(key));
+    pub(super) fn abandon(&mut self, key: &TransactionId) {
+        drop(self.layer(key).on_transport_error(key.bare()));
         self.forget(key);
     }
 
     /// Carries out one step of a transaction.
-    pub(super) fn handle_step(&mut self, key: &TransactionKey, step: Step, now: Duration) -> Option<Outcome> {
+    pub(super) fn handle_step(&mut self, key: &TransactionId, step: Step, now: Duration) -> Option<Outcome> {
         match step {
             Step::Send(message) => {
                 let written = self.written.take();
@@ -258,7 +259,7 @@ impl Transactions {
         None
     }
 
-    fn clear_timer(&mut self, key: &TransactionKey, timer: Timer) {
+    fn clear_timer(&mut self, key: &TransactionId, timer: Timer) {
         let Some(transaction) = self.open.get_mut(key) else { return };
         transaction.timers.retain(|(other, ticket)| {
             let is_it = *other == timer;
@@ -269,7 +270,7 @@ impl Transactions {
         });
     }
 
-    fn forget(&mut self, key: &TransactionKey) {
+    fn forget(&mut self, key: &TransactionId) {
         if let Some(transaction) = self.open.remove(key) {
             let oversized = transaction.oversized.and_then(|oversized| oversized.ticket());
             for ticket in transaction.timers.into_iter().map(|(_, ticket)| ticket).chain(oversized) {
@@ -290,7 +291,7 @@ impl Transactions {
                 if let Some(transaction) = self.open.get_mut(&key) {
                     transaction.timers.retain(|(_, other)| *other != ticket);
                 }
-                let steps = self.layer.on_timer(&key, timer);
+                let steps = self.layer(&key).on_timer(key.bare(), timer);
                 Some((key, steps))
             }
             Due::Oversized(key) => self.send_as_datagram(&key, now),
@@ -298,8 +299,8 @@ impl Transactions {
     }
 
     /// The transactions whose messages use this flow, the oldest first.
-    pub(super) fn on_flow(&self, flow: Flow) -> Vec<TransactionKey> {
-        let mut found: Vec<(u64, &TransactionKey)> = self
+    pub(super) fn on_flow(&self, flow: Flow) -> Vec<TransactionId> {
+        let mut found: Vec<(u64, &TransactionId)> = self
             .open
             .iter()
             .filter(|(_, one)| (one.flow.transport, one.flow.remote) == (flow.transport, flow.remote))
@@ -310,8 +311,13 @@ impl Transactions {
     }
 
     /// A message of a transaction could not be sent, or its connection has gone.
-    pub(super) fn handle_transport_error(&mut self, key: &TransactionKey, now: Duration) -> Steps {
-        self.send_as_datagram(key, now).unwrap_or_else(|| (key.clone(), self.layer.on_transport_error(key)))
+    pub(super) fn handle_transport_error(&mut self, key: &TransactionId, now: Duration) -> Steps {
+        self.send_as_datagram(key, now)
+            .unwrap_or_else(|| (key.clone(), self.layer(key).on_transport_error(key.bare())))
+    }
+
+    fn layer(&mut self, key: &TransactionId) -> &mut TransactionLayer {
+        if key.is_client() { &mut self.sent } else { &mut self.received }
     }
 }
 

@@ -3,10 +3,10 @@
 //!
 //! Only requests with a transaction, which notices that: an ACK to a 2xx, which is small, has none.
 
-use super::{Due, Flow, Steps, Ticket, Transactions};
+use super::{Due, Flow, Steps, Ticket, TransactionId, Transactions};
 use crate::ua::{message, types::Transport};
 use bytes::Bytes;
-use sipx_sip::{HeaderName, Reliability, Request, TransactionKey, transaction::ClientState};
+use sipx_sip::{HeaderName, Reliability, Request, transaction::ClientState};
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 /// The maximum if the path MTU is unknown (RFC 3261, section 18.1.1).
@@ -73,7 +73,7 @@ impl Unconnected {
 
 impl Transactions {
     /// A request was sent on another flow than it was meant for.
-    pub(super) fn note_oversized(&mut self, key: &TransactionKey, datagram: Flow, now: Duration) {
+    pub(super) fn note_oversized(&mut self, key: &TransactionId, datagram: Flow, now: Duration) {
         let ticket = Some(self.timers.set(now + RESPONSE_TIMEOUT, Due::Oversized(key.clone())));
         if let Some(transaction) = self.open.get_mut(key) {
             transaction.oversized = Some(Oversized { datagram, ticket });
@@ -81,7 +81,7 @@ impl Transactions {
     }
 
     /// A response arrived over the connection.
-    pub(super) fn connection_serves(&mut self, key: &TransactionKey) {
+    pub(super) fn connection_serves(&mut self, key: &TransactionId) {
         let oversized = self.open.get_mut(key).and_then(|transaction| transaction.oversized.as_mut());
         if let Some(ticket) = oversized.and_then(|oversized| oversized.ticket.take()) {
             self.timers.clear(ticket);
@@ -90,14 +90,13 @@ impl Transactions {
 
     /// Sends a request as a datagram that got no response over its connection. `None` if it is not one of those, or
     /// was finally answered.
-    pub(super) fn send_as_datagram(&mut self, key: &TransactionKey, now: Duration) -> Option<Steps> {
-        let is_open = matches!(
-            self.layer.client_state(key),
-            Some(ClientState::Calling | ClientState::Trying | ClientState::Proceeding)
-        );
+    pub(super) fn send_as_datagram(&mut self, key: &TransactionId, now: Duration) -> Option<Steps> {
+        let state = self.sent.client_state(key.bare()).filter(|_| key.is_client());
+        let is_open =
+            matches!(state, Some(ClientState::Calling | ClientState::Trying | ClientState::Proceeding));
         let transaction = self.open.get_mut(key).filter(|_| is_open)?;
         let Oversized { datagram, ticket } = transaction.oversized.take()?;
-        let mut request = self.layer.client_request(key).cloned()?;
+        let mut request = self.sent.client_request(key.bare()).cloned()?;
         let over_connection = transaction.flow;
         transaction.flow = datagram;
         let old = std::mem::take(&mut transaction.timers);
@@ -106,10 +105,10 @@ impl Transactions {
             self.unconnected.remember(datagram.remote, now);
         }
         // The transaction starts again under the same branch. The end of the old one is not reported.
-        drop(self.layer.on_transport_error(key));
+        drop(self.sent.on_transport_error(key.bare()));
         set_transport(&mut request, over_connection.transport, datagram.transport);
-        let begun = self.layer.send_request(request, Reliability::Unreliable);
-        Some(begun.unwrap_or_else(|| (key.clone(), Vec::new())))
+        let begun = self.sent.send_request(request, Reliability::Unreliable);
+        Some((key.clone(), begun.map_or_else(Vec::new, |(_, steps)| steps)))
     }
 }
 
