@@ -154,6 +154,8 @@ async fn audio_is_given_whole_or_in_ranges() {
     assert_eq!((whole.status, &whole.bytes[..]), (200, AUDIO));
     assert_eq!(whole.header("content-type"), "audio/ogg; codecs=opus");
     assert_eq!((whole.header("accept-ranges"), whole.header("content-length")), ("bytes", "33"));
+    let name = "attachment; filename=\"Board-2023-11-14-2213-1.opus\"";
+    assert_eq!(whole.header("content-disposition"), name);
     let tag = whole.header("etag").to_owned();
     for (range, content_range, bytes) in [
         ("bytes=0-3", "bytes 0-3/33", &AUDIO[..4]),

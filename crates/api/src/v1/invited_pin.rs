@@ -33,7 +33,7 @@ pub(super) async fn check_pin<S>(
         PinOutcome::Wrong | PinOutcome::NoRoom => Err(wrong("is not the PIN of the room's participants")),
         PinOutcome::TooMany { retry_at } => {
             let seconds = seconds_until(retry_at, now);
-            let text = format!("too many PINs were wrong: the next one is looked at in {seconds} s");
+            let text = format!("too many wrong PINs: try again in {seconds} s");
             Err(ApiError::wait(seconds, text))
         }
     }

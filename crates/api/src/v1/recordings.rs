@@ -460,9 +460,21 @@ async fn audio(
     set(headers, header::CONTENT_LENGTH, &(to - from).to_string());
     set(headers, header::CONTENT_TYPE, manifest.format.media_type());
     set(headers, header::ACCEPT_RANGES, "bytes");
-    let name = format!("attachment; filename=\"{}-{number}.{}\"", manifest.id, manifest.format.extension());
-    set(headers, header::CONTENT_DISPOSITION, &name);
+    set(
+        headers,
+        header::CONTENT_DISPOSITION,
+        &format!("attachment; filename=\"{}\"", file_name(&manifest, number)),
+    );
     Ok(response)
+}
+
+/// The name under which a track is saved: of which conference, from when (UTC), which track.
+fn file_name(manifest: &RecordingManifest, track: u32) -> String {
+    let conference: String = manifest.conference.chars().filter(char::is_ascii_alphanumeric).collect();
+    let began = Timestamp(manifest.started_at_ms).civil().map_or_else(String::new, |at| {
+        format!("-{:04}-{:02}-{:02}-{:02}{:02}", at.year, at.month, at.day, at.hour, at.minute)
+    });
+    format!("{conference}{began}-{track}.{}", manifest.format.extension())
 }
 
 fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {

@@ -374,10 +374,7 @@ pub(super) fn check_passwords(state: &ApiState) -> Result<(), ApiError> {
 
 fn too_many(state: &ApiState, retry_at: Timestamp) -> ApiError {
     let seconds = time::seconds_until(retry_at, state.control.now());
-    ApiError::wait(
-        seconds,
-        format!("too many passwords were wrong: the next one is looked at in {seconds} s"),
-    )
+    ApiError::wait(seconds, format!("too many wrong passwords: try again in {seconds} s"))
 }
 
 fn busy() -> ApiError {

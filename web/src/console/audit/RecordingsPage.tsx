@@ -127,10 +127,7 @@ function Listen({ recording, onClose }: { recording: Recording; onClose: () => v
           <div key={file.track}>
             <p>
               {who} ·{" "}
-              <a
-                href={address(file.track)}
-                download={`${recording.conference}-${file.track}.${recording.format}`}
-              >
+              <a href={address(file.track)} download>
                 {t("recordings.download")}
               </a>
             </p>

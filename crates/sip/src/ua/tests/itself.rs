@@ -42,7 +42,7 @@ impl Alone {
         let until = self.now + Duration::from_secs(seconds);
         while let Some(at) = self.peer.ua.poll_timeout().filter(|at| *at <= until) {
             self.now = at;
-            self.act(|ua, now| ua.handle_timeout(now));
+            self.act(UserAgent::handle_timeout);
         }
         self.now = until;
     }
