@@ -14,6 +14,8 @@ use plenary_sip::{
 };
 use std::collections::{BTreeMap, VecDeque};
 
+/// Enough for a room number and a PIN, each ended by `#`.
+const EARLY_KEYS_MAX: usize = 32;
 /// What is shown of a caller who does not want to be.
 pub(crate) const ANONYMOUS: &str = "anonymous";
 
@@ -63,12 +65,26 @@ pub(crate) struct Session {
     pub(crate) playing: Option<PlayNumber>,
     /// Only some hear it.
     pub(crate) is_coach: bool,
+    /// Keys that came before the ACK to our answer; see [`Self::keep_early_key`].
+    early_keys: Vec<Digit>,
 }
 
 impl Session {
     /// Before anything is agreed.
     pub(crate) fn new(purpose: Purpose, local: LocalMedia) -> Self {
-        Self { purpose, local, stream: None, playing: None, is_coach: false }
+        Self { purpose, local, stream: None, playing: None, is_coach: false, early_keys: Vec::new() }
+    }
+
+    /// Audio and keys of a caller may come before the ACK, which takes another way and is sent again if it is lost. Telephones
+    /// that dial a number with digits after it send these as soon as they are answered.
+    pub(crate) fn keep_early_key(&mut self, key: Digit) {
+        if self.early_keys.len() < EARLY_KEYS_MAX {
+            self.early_keys.push(key);
+        }
+    }
+
+    pub(crate) fn take_early_keys(&mut self) -> Vec<Digit> {
+        std::mem::take(&mut self.early_keys)
     }
 }
 

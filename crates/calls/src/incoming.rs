@@ -531,6 +531,7 @@ impl Calls {
         let answered_at = Some(self.now.wall);
         records::call_started(call, conference.as_ref(), answered_at, Some(dialog), &mut self.out);
         let participant = call.participant.clone();
+        let early_keys = session.take_early_keys();
         if let Some(replaced) = replaces {
             info!(call = number.0, replaced = replaced.0, "takes the place of another call");
         }
@@ -562,6 +563,9 @@ impl Calls {
         }
         if let Some(before) = before {
             self.departed.remove(before);
+        }
+        for key in early_keys {
+            self.handle_digit(number, key);
         }
     }
 }

@@ -39,7 +39,14 @@ impl Input {
     pub fn may_place_a_call(&self) -> bool {
         match self {
             Self::Sip(event) => {
-                matches!(event, SipEvent::Referred(_) | SipEvent::KeyPressed { .. } | SipEvent::Ended { .. })
+                // Keys may come before the ACK, and count once it is there.
+                matches!(
+                    event,
+                    SipEvent::Referred(_)
+                        | SipEvent::KeyPressed { .. }
+                        | SipEvent::Confirmed { .. }
+                        | SipEvent::Ended { .. }
+                )
             }
             Self::Media(event) => {
                 matches!(event, MediaEvent::KeyPressed { .. } | MediaEvent::RtpTimeout { .. })

@@ -8,7 +8,7 @@ use crate::{
     media::RoomNumber,
     number::CallNumber,
 };
-use plenary_conference::{ConferenceKey, EdgeReport, ToHome};
+use plenary_conference::{ConferenceKey, Digit, EdgeReport, ToHome};
 use plenary_sip::sdp::{self, Direction};
 use tracing::{debug, info};
 
@@ -81,8 +81,16 @@ impl Calls {
     }
 
     pub(crate) fn handle_key(&mut self, number: CallNumber, key: char) {
-        let Some(call) = self.calls.get(&number) else { return };
-        let Some(key) = plenary_conference::Digit::new(key) else { return };
+        if let Some(key) = Digit::new(key) {
+            self.handle_digit(number, key);
+        }
+    }
+
+    pub(crate) fn handle_digit(&mut self, number: CallNumber, key: Digit) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        if let Stage::Accepted(session) = &mut call.stage {
+            return session.keep_early_key(key);
+        }
         let has_keypad = call.keypad.is_some();
         if let Stage::Up(Session { purpose: Purpose::Conference { key: conference }, .. }) = &call.stage {
             let (conference, participant) = (conference.clone(), call.participant.clone());

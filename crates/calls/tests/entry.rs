@@ -55,6 +55,25 @@ fn a_caller_keys_in_room_and_pin_and_moves_into_the_conference_without_another_a
 }
 
 #[test]
+fn keys_before_the_ack_count_once_it_is_there() {
+    let mut world = world();
+    let call = world.incoming("100", From::default());
+    world.press(call, "1001");
+    world.press(call, "4711#");
+    assert!(world.heard(call).is_empty());
+    world.confirm(call);
+    world.listen();
+    assert_eq!(world.roster("Tea"), [call]);
+    // As many as a number and a PIN need, and no more.
+    let other = world.incoming("100", From::default());
+    world.press(other, &"9".repeat(1000));
+    world.confirm(other);
+    world.bye(other);
+    world.bye(call);
+    world.assert_clean();
+}
+
+#[test]
 fn who_is_in_by_an_entry_and_comes_back_by_another_call_is_not_asked_again() {
     let mut world = world();
     let mut caller = |pin: &str| {
