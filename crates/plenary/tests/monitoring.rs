@@ -143,7 +143,9 @@ fn sngrep_receives_a_call_by_hep_and_no_credentials() {
         .stderr(Stdio::null())
         .spawn()
         .expect("sngrep is installed (make interop does that)");
-    let server = Server::start(&format!("[hep]\nto = \"udp:127.0.0.1:{port}\"\n"));
+    // Nobody gets in without a password.
+    let config = format!("[signalling]\ntrusted = []\n[hep]\nto = \"udp:127.0.0.1:{port}\"\n");
+    let server = Server::start(&config);
     server.put_service("board", r#"{"access": {"users": ["alice"]}, "conference": {"name": "Board"}}"#);
     let user = server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], "/v1/users/alice");
     assert_eq!(user.0, 201, "{}", user.1);
