@@ -24,6 +24,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 const RECORDING_DAYS_MAX: u32 = 3660;
 /// More than a machine answers.
 const REQUESTS_MAX: u32 = 1_000_000;
+/// More than any server has places for.
+const SEATS_MAX: u32 = 1_000_000;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, make)).routes(routes!(one, change))
@@ -64,7 +66,7 @@ struct Set {
     recording_days: Option<u32>,
     /// Seats of one of its conferences at the most; null: as is configured, which is the limit in any case.
     #[serde(default)]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1000000)]
     max_participants: Option<u32>,
     /// Its requests per second, on average over ten seconds; 0: any number; null: as is configured.
     #[serde(default)]
@@ -98,7 +100,11 @@ impl Set {
             above(recording_days, RECORDING_DAYS_MAX),
             format!("0 to {RECORDING_DAYS_MAX}"),
         );
-        check("/max_participants", max_participants == Some(0), "at least 1".to_owned());
+        check(
+            "/max_participants",
+            max_participants == Some(0) || above(max_participants, SEATS_MAX),
+            format!("1 to {SEATS_MAX}"),
+        );
         check(
             "/requests_per_second",
             above(requests_per_second, REQUESTS_MAX),
@@ -159,7 +165,7 @@ struct AccountBody {
     #[schema(maximum = 3660)]
     recording_days: Option<u32>,
     /// Seats of one of its conferences at the most; null: as is configured.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1000000)]
     max_participants: Option<u32>,
     /// Its requests per second; 0: any number; null: as is configured.
     #[schema(maximum = 1000000)]
@@ -275,4 +281,24 @@ async fn change(
         Ok(tagged(StatusCode::OK, &tag(&account), &Account::from(account)))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_of_an_account_has_its_range() {
+        let none =
+            Set { recording_days: None, max_participants: None, requests_per_second: None, disabled: false };
+        let days = |days| Set { recording_days: Some(days), ..none };
+        let seats = |seats| Set { max_participants: Some(seats), ..none };
+        let requests = |requests| Set { requests_per_second: Some(requests), ..none };
+        for set in [none, days(0), days(3660), seats(1), seats(1_000_000), requests(0), requests(1_000_000)] {
+            assert!(set.settings().is_ok(), "{set:?}");
+        }
+        for set in [days(3661), seats(0), seats(1_000_001), seats(u32::MAX), requests(1_000_001)] {
+            assert!(set.settings().is_err(), "{set:?}");
+        }
+    }
 }
