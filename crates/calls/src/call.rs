@@ -14,8 +14,6 @@ use plenary_sip::{
 };
 use std::collections::{BTreeMap, VecDeque};
 
-/// Enough for a room number and a PIN, each ended by `#`.
-const EARLY_KEYS_MAX: usize = 32;
 /// What is shown of a caller who does not want to be.
 pub(crate) const ANONYMOUS: &str = "anonymous";
 
@@ -78,7 +76,7 @@ impl Session {
     /// Audio and keys of a caller may come before the ACK, which takes another way and is sent again if it is lost. Telephones
     /// that dial a number with digits after it send these as soon as they are answered.
     pub(crate) fn keep_early_key(&mut self, key: Digit) {
-        if self.early_keys.len() < EARLY_KEYS_MAX {
+        if self.early_keys.len() < plenary_dialogue::KEYS_MAX {
             self.early_keys.push(key);
         }
     }

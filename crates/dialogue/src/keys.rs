@@ -15,8 +15,8 @@ impl fmt::Debug for KeyPress {
     }
 }
 
-/// More keys at once are no caller's.
-const KEYS_MAX: usize = 32;
+/// Keys that are kept for later, at most: enough for a room number and a PIN. More at once are no caller's.
+pub const KEYS_MAX: usize = 32;
 
 #[derive(Clone)]
 struct Keys {

@@ -20,7 +20,7 @@ mod timers;
 mod testing;
 
 pub use entry::Entry;
-pub use keys::KeyPress;
+pub use keys::{KEYS_MAX, KeyPress};
 pub use menus::Menus;
 pub use plenary_conference::Mono;
 pub use rooms::RoomNumbers;

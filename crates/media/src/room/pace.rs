@@ -328,6 +328,7 @@ impl Pace {
         let phase_ms = (phase_bins * BIN_NS) as f32 / 1e6;
         let window = 2 * self.turns.half(phase_bins * BIN_NS);
         let in_minute = (SPAN_OF_MINUTE_NS / (phase_bins * BIN_NS)) as i32;
+        let lately = self.reach.lately();
         let offset = self.turns.offset;
         let home_ms = self.cost_ms(0, phase_bins, &needed);
         // Where the tick is for who talks now it may stay, whether or not that becomes the room's phase.
@@ -336,7 +337,7 @@ impl Pace {
         for way in 1 - phases..phases {
             let to = self.home() + way;
             let is_too_far = self.reach.ever.with(to).span() + window >= phases
-                || self.reach.lately().is_some_and(|lately| lately.with(to).span() + window > in_minute);
+                || lately.is_some_and(|lately| lately.with(to).span() + window > in_minute);
             let way_ms = way.unsigned_abs() as f32 * phase_ms;
             if way == 0 || is_too_far || way_ms * CREDIT_PER_MS as f32 > self.credit as f32 {
                 continue;
