@@ -2,6 +2,7 @@
 import http from "node:http";
 
 import { password } from "./flows.mjs";
+import { closeDialog } from "./hands.mjs";
 import { callBySipp } from "./phones.mjs";
 import { freePort, until } from "./service.mjs";
 
@@ -218,8 +219,7 @@ async function texts(world) {
       await by.press(operator, `button:has-text("${button}")`);
       await operator.waitForSelector("dialog td:has-text('onerror')");
       await isText(operator, button);
-      await operator.keyboard.press("Escape");
-      await operator.waitForSelector("dialog", { state: "detached" });
+      await closeDialog(operator);
     }
     // What it is called is not what somebody has called it.
     const [download] = await Promise.all([
@@ -233,7 +233,7 @@ async function texts(world) {
     await by.press(operator, "button:has-text('INVITE')");
     await operator.waitForSelector("dialog pre, dialog code");
     await isText(operator, "message");
-    await operator.keyboard.press("Escape");
+    await closeDialog(operator);
     const guest = await newPage();
     await guest.goto(service.base + link.path);
     await guest.waitForSelector("h1:has-text('onerror')");

@@ -1,4 +1,5 @@
 // What callers do on the join page by themselves, and what they see of what a leader does.
+import { closeDialog } from "./hands.mjs";
 import { inConference, isHeard } from "./heard.mjs";
 import { narrow, wide } from "./look.mjs";
 import { until } from "./service.mjs";
@@ -49,17 +50,17 @@ export async function handAndKeys({ service, step, by, look, scene, leader, call
     await caller.keyboard.type("5#");
     await until("the keys", async () => (await sent()).endsWith("35#"));
     await look(caller, "join-keypad");
-    await caller.keyboard.press("Escape");
+    await closeDialog(caller);
     await caller.setViewportSize(narrow);
     await by.press(caller, "button:has-text('People')");
     await caller.waitForSelector("dialog >> text=(you)");
     await look(caller, "join-people", [narrow]);
-    await caller.keyboard.press("Escape");
+    await closeDialog(caller);
     await caller.setViewportSize(wide);
     await by.press(caller, "button:has-text('Devices')");
     await caller.waitForSelector("dialog [role=meter]");
     await look(caller, "join-devices");
-    await caller.keyboard.press("Escape");
+    await closeDialog(caller);
   });
 }
 
@@ -176,7 +177,7 @@ export async function deviceStates({ service, step, by, look, scene, newPage }) 
     }).catch(() => {
       throw new Error(`${sent} is sent, not ${other.value} of ${JSON.stringify(all)}, before it was ${now}`);
     });
-    await page.keyboard.press("Escape");
+    await closeDialog(page);
     await isHeard(service, page, room, "Mia");
     await by.press(page, "button:has-text('Leave')");
     await page.context().close();

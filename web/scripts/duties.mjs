@@ -1,4 +1,5 @@
 // What organisers, operators and auditors do beside leading a conference.
+import { closeDialog } from "./hands.mjs";
 import { until } from "./service.mjs";
 
 const QUARTER_MS = 900_000;
@@ -63,7 +64,7 @@ export async function duties(world) {
     await service.request("PATCH", `/v1/rooms/${number}`, { lobby: !lobby });
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector("dialog [role=alert] >> text=changed meanwhile");
-    await page.keyboard.press("Escape");
+    await closeDialog(page);
     await service.request("PATCH", `/v1/rooms/${number}`, { lobby });
   });
   await step("the operator sees how engine, disk, certificate and seats do", async () => {
@@ -140,7 +141,7 @@ export async function duties(world) {
     ]);
     const name = download.suggestedFilename();
     if (!/^[\w-]+\.(opus|ogg|wav)$/.test(name)) throw new Error(name);
-    await page.keyboard.press("Escape");
+    await closeDialog(page);
     await by.pick(page, "tbody tr:first-child button[aria-haspopup=menu]", "Delete recording");
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector("text=No recording matches");

@@ -1,6 +1,7 @@
 // What people do with the pages, step by step. `by` is how they press and enter (hands.mjs), `scene` the names that are used, and `look`
 // looks at a page when it shows what its name says.
 import { handAndKeys, muteAndReload, refusedLater } from "./callers.mjs";
+import { closeDialog } from "./hands.mjs";
 import { inConference, isHeard } from "./heard.mjs";
 import { until } from "./service.mjs";
 import { lobbies } from "./telephony.mjs";
@@ -14,9 +15,13 @@ export async function accept({ service, by }, page, link) {
   await by.press(page, "button[type=submit]");
 }
 
-/** Waits until the focus is on what is called so. */
+/** Waits until the focus is on the button that is called so. */
 const hasFocus = (page, text) =>
-  page.waitForFunction((wanted) => document.activeElement?.textContent?.includes(wanted), text);
+  page.waitForFunction(
+    (wanted) =>
+      document.activeElement?.tagName === "BUTTON" && document.activeElement.textContent?.trim() === wanted,
+    text,
+  );
 
 /** An operator is invited, signs out and in, and books. */
 export async function beginnings(world) {
@@ -117,7 +122,7 @@ export async function beginnings(world) {
     await by.press(operator, "dialog button:has-text('Remove it')");
     await by.press(operator, "dialog button[type=submit]");
     await operator.waitForSelector("text=The address is removed");
-    await operator.keyboard.press("Escape");
+    await closeDialog(operator);
   });
 }
 
@@ -137,7 +142,7 @@ export async function leading(world) {
     await by.press(leader, "dialog button:has-text('Make link')");
     const link = await leader.inputValue("dialog [readonly]");
     await look(leader, "room-invite");
-    await leader.keyboard.press("Escape");
+    await closeDialog(leader);
     await caller.goto(service.base + link.slice(link.indexOf("/join/")));
     await caller.waitForSelector("[role=meter]");
     await look(caller, "join");
@@ -184,7 +189,7 @@ export async function leading(world) {
     await by.press(leader, "button:has-text('Announce')");
     await by.press(leader, "dialog button:has-text('Play')");
     await leader.waitForSelector("dialog button:has-text('Stop')");
-    await leader.keyboard.press("Escape");
+    await closeDialog(leader);
     await hasFocus(leader, "Announce");
   });
   await step("all hear how much time is left; what goes wrong stands in the dialog", async () => {
@@ -251,7 +256,7 @@ async function leaderLink({ service, step, by, look, scene, leader, newPage }) {
     await leader.waitForSelector("dialog >> text=The link is revoked");
     await until("the end of the session", async () => (await status(board)) === 401);
   });
-  await leader.keyboard.press("Escape");
+  await closeDialog(leader);
   await hasFocus(leader, "Leader's link");
   await guest.context().close();
 }
@@ -478,7 +483,7 @@ async function byCalendar({ service, step, by, look, scene, leader, newPage }, t
     await by.press(leader, "dialog tr:has-text('in calendar files') button:has-text('Revoke')");
     await by.press(leader, "dialog button[type=submit]:has-text('Revoke')");
     await leader.waitForSelector("text=The link is revoked");
-    await leader.keyboard.press("Escape");
+    await closeDialog(leader);
     await guest.goto(service.base + link);
     await guest.waitForSelector("text=This link is not valid any more");
     await look(guest, "join-revoked");
@@ -495,7 +500,7 @@ export async function bookings(world, { token }) {
     await by.press(leader, "button:has-text('Invite')");
     await by.press(leader, "dialog button:has-text('Make link')");
     const link = await leader.inputValue("dialog [readonly]");
-    await leader.keyboard.press("Escape");
+    await closeDialog(leader);
     await until("its start", async () => (await booking()).state !== "reserved", 90_000);
     service.call(`conf-${scene.soon}`, 500);
     await caller.goto(service.base + link.slice(link.indexOf("/join/")));

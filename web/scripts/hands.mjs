@@ -3,6 +3,18 @@
 /** As often as this Tab or an arrow is pressed before something cannot be reached. */
 const PRESSES_MAX = 200;
 
+/**
+ * Closes the dialog by Escape. Where another one lies over it, that has to be gone first: what it says to be done is shown before it
+ * closes.
+ */
+export async function closeDialog(page) {
+  const open = (number) =>
+    page.waitForFunction((wanted) => document.querySelectorAll("dialog[open]").length === wanted, number);
+  await open(1);
+  await page.keyboard.press("Escape");
+  await open(0);
+}
+
 export const mouse = {
   press: (page, selector) => page.click(selector),
   fill: (page, selector, text) => page.fill(selector, text),

@@ -2,6 +2,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { password } from "./flows.mjs";
+import { closeDialog } from "./hands.mjs";
 import { until } from "./service.mjs";
 
 const places = [
@@ -67,7 +68,7 @@ export async function everyPage(world) {
       await page.waitForSelector("dialog[open]");
       await look(page, name);
     }
-    await page.keyboard.press("Escape");
+    await closeDialog(page);
     await page.keyboard.press("?");
     await page.waitForSelector("dialog[open] h2:has-text('Keyboard')");
     await look(page, "keyboard");
@@ -80,12 +81,10 @@ export async function everyPage(world) {
   await step("dialogs of a room, and its menus", async () => {
     await leader.goto(`${service.base}/console/rooms/${scene.board}`);
     const more = leader.locator("[role=grid] button:has-text('More for')").first();
-    const closed = () => leader.waitForFunction(() => !document.querySelector("dialog[open]"));
     for (const [index, text] of ofTheBar.entries()) {
       await leader.click(`[role=toolbar] button:has-text('${text}')`);
       await look(leader, `room-bar-${index + 1}`);
-      await leader.keyboard.press("Escape");
-      await closed();
+      await closeDialog(leader);
     }
     await more.click();
     await look(leader, "room-menu");
@@ -94,8 +93,7 @@ export async function everyPage(world) {
       await more.click();
       await leader.click(`[role=menuitem]:has-text('${text}')`);
       await look(leader, `room-dialog-${index + 1}`);
-      await leader.keyboard.press("Escape");
-      await closed();
+      await closeDialog(leader);
     }
     await leader.locator("[role=grid] input[type=checkbox]").first().check();
     await look(leader, "room-selected");
@@ -179,7 +177,7 @@ export async function settingUp({ service, step, by, look, scene, operator: page
     await by.press(page, "button:has-text('INVITE')");
     await page.waitForSelector("dialog[open]");
     await look(page, "call-message");
-    await page.keyboard.press("Escape");
+    await closeDialog(page);
   });
   await step("an account is made, its key is shown once, and it is disabled", async () => {
     await open("accounts");
@@ -190,7 +188,7 @@ export async function settingUp({ service, step, by, look, scene, operator: page
     await page.waitForSelector(`dialog h2:has-text('API key of ${login}') >> visible=true`);
     const key = await page.inputValue("dialog [readonly]");
     await look(page, "account-key");
-    await page.keyboard.press("Escape");
+    await closeDialog(page);
     const headers = { Authorization: `Basic ${Buffer.from(`${cloud}/${login}:${key}`).toString("base64")}` };
     const status = async () => (await fetch(`${service.api}/v1/conferences`, { headers })).status;
     const before = await status();
@@ -223,7 +221,7 @@ export async function settingUp({ service, step, by, look, scene, operator: page
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector("dialog [role=status] dd:has-text('200')");
     await look(page, "trunk-test");
-    await page.keyboard.press("Escape");
+    await closeDialog(page);
     other.close();
   });
   await step("one's own password is changed, and counts", async () => {

@@ -1,4 +1,5 @@
 // Telephones by the pages: a trunk and a user are made, tested and called, and those who came by telephone are moved and transferred.
+import { closeDialog } from "./hands.mjs";
 import { inConference } from "./heard.mjs";
 import { Baresip, callBySipp } from "./phones.mjs";
 import { freePort, until } from "./service.mjs";
@@ -47,7 +48,7 @@ export async function calling(world) {
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector("dialog [role=status] :text-is('answered')");
     await look(page, "trunk-test-call");
-    await page.keyboard.press("Escape");
+    await closeDialog(page);
     await until("the call of the test", () => bell.log.includes("established"));
   });
 
