@@ -135,6 +135,11 @@ async fn one_that_runs_is_listed_and_shown_as_its_folder_says() {
     let list = get(&world, "/v1/recordings").await.json();
     assert_eq!(list["items"][0], one);
     assert_eq!(list["items"][1]["id"], ID);
+    // Its files are complete, and the database does not know that yet: it could not be deleted.
+    let over = manifest(world.account, LATER, "Board");
+    std::fs::write(folder.join("manifest.json"), serde_json::to_vec(&over).unwrap()).unwrap();
+    let one = get(&world, &format!("/v1/recordings/{LATER}")).await.json();
+    assert_eq!((&one["state"], &one["duration_ms"]), (&json!("running"), &json!(60_000)));
     // Its manifest is damaged; another machine has its files.
     let damage = || std::fs::write(folder.join("manifest.json"), "{").unwrap();
     let remove = || std::fs::remove_dir_all(&folder).unwrap();

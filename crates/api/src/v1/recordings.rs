@@ -208,7 +208,8 @@ async fn find(state: &App, account: AccountId, id: &str) -> Result<RecordingMani
     found.pop().ok_or_else(unknown)
 }
 
-/// Replaces those that run by what their folders say.
+/// Replaces those that run by what their folders say. They run until the database has their end: what it does not have can neither be
+/// deleted nor outlast a crash.
 async fn look_at_folders(state: &App, found: &mut [RecordingManifest]) -> Result<(), ApiError> {
     let running: Vec<_> = found.iter_mut().filter(|one| one.state == RecordingState::Running).collect();
     if running.is_empty() {
@@ -229,7 +230,7 @@ async fn look_at_folders(state: &App, found: &mut [RecordingManifest]) -> Result
     let here = on_disk(look).await?;
     for (one, here) in running.into_iter().zip(here) {
         if let Some(here) = here {
-            *one = here;
+            *one = RecordingManifest { state: RecordingState::Running, ..here };
         }
     }
     Ok(())
