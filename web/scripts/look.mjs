@@ -46,6 +46,14 @@ function tooWide() {
   return found;
 }
 
+/** What stays too wide: charts are drawn anew some time after the screen has changed, on a busy machine up to a second later. */
+async function lastingly(page, look) {
+  for (const end = Date.now() + 2_000; ; await page.waitForTimeout(50)) {
+    const found = await page.evaluate(look);
+    if (found.length === 0 || Date.now() > end) return found;
+  }
+}
+
 /** In the page: how much of what is shown is out of sight below: of what stands above the page and scrolls by itself, else of the page. */
 function outOfSight() {
   const above = [...document.querySelectorAll("dialog[open], :popover-open")].at(-1);
@@ -94,7 +102,7 @@ export function looker(folder, places, faults) {
       for (const screen of [smallest, ...screens]) {
         await page.setViewportSize(screen);
         await drawn(page);
-        for (const one of await page.evaluate(tooWide)) found.add(`${one} (${screen.width})`);
+        for (const one of await lastingly(page, tooWide)) found.add(`${one} (${screen.width})`);
       }
     }
     await page.setViewportSize(before);

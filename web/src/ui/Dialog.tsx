@@ -31,7 +31,9 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
     return () => {
       dialog.close();
       leave();
-      if (document.activeElement === document.body) document.getElementById(CONTENT)?.focus();
+      // Where there is nothing to give it back to, it may stay in the dialog, which is not shown any more.
+      const focused = document.activeElement;
+      if (focused === document.body || dialog.contains(focused)) document.getElementById(CONTENT)?.focus();
     };
   }, []);
   return (
