@@ -25,7 +25,7 @@
 //! | it is over | `ending`, `records` |
 //!
 //! Log lines are written with `tracing`, which does nothing unless the program installs something. The nouns that the store keeps
-//! (services, trunks, tokens) are the store's; nothing here may name its handle, and `clippy.toml` sees to that.
+//! (services, trunks, tokens) are the model's; nothing here may name the store, and `clippy.toml` sees to that.
 
 #![forbid(unsafe_code)]
 

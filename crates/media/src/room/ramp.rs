@@ -1,5 +1,7 @@
 //! Gains that change without a click.
 
+use plenary_audio::nearest;
+
 /// Frames in which a gain falls to what is wanted, and in which it rises: 100 and 300 ms.
 const FRAMES_DOWN: f32 = 5.0;
 const FRAMES_UP: f32 = 15.0;
@@ -37,7 +39,7 @@ impl Ramp {
 
     fn each(self, length: usize) -> impl Iterator<Item = f32> {
         let step = (self.to - self.from) / length.max(1) as f32;
-        (1..=length).map(move |place| self.from + step * place as f32)
+        (1..length as i32 + 1).map(move |place| self.from + step * place as f32)
     }
 
     /// Applies it to a sum.
@@ -50,7 +52,7 @@ impl Ramp {
         }
         let length = sum.len();
         for (sample, gain) in sum.iter_mut().zip(self.each(length)) {
-            *sample = (*sample as f32 * gain) as i32;
+            *sample = nearest(*sample as f32 * gain);
         }
     }
 
@@ -63,7 +65,7 @@ impl Ramp {
             return;
         }
         for ((sum, sample), gain) in sum.iter_mut().zip(frame).zip(self.each(frame.len())) {
-            *sum += (f32::from(*sample) * gain) as i32;
+            *sum += nearest(f32::from(*sample) * gain);
         }
     }
 
