@@ -22,7 +22,7 @@ use plenary_sip::{
     ua::Flow,
 };
 use std::{net::IpAddr, time::Duration};
-use tracing::{info, warn};
+use tracing::info;
 
 /// What judges passwords and says what of a request's credentials is meant for us.
 #[derive(Debug)]
@@ -282,7 +282,7 @@ impl Calls {
         let looked = match looked {
             Ok(looked) => looked,
             Err(error) => {
-                warn!(call = number.0, %error, "the inbound service could not be looked up");
+                of_call!(warn, self, number, %error, "the inbound service could not be looked up");
                 return self.refuse(number, 503, "The service is not available");
             }
         };
@@ -320,7 +320,7 @@ impl Calls {
                     if let Some(call) = self.calls.get_mut(&number) {
                         call.trunk = Some(trunk.name.clone());
                     }
-                    info!(call = number.0, "the trunk has as many calls as it may");
+                    of_call!(info, self, number, "the trunk has as many calls as it may");
                     return self.refuse(number, 503, "All lines of the trunk are in use");
                 }
                 if let Some(key) = key {
@@ -331,12 +331,12 @@ impl Calls {
                     let limits = &self.settings.key_limits;
                     if let Err(reason) = self.key_calls.begin(number, replaced, (&key, limited), limits, now)
                     {
-                        warn!(call = number.0, %source, %key, "a browser is refused: {reason}");
+                        of_call!(warn, self, number, %source, %key, "a browser is refused: {reason}");
                         return self.refuse(number, 503, "Too many calls");
                     }
                     // The key is in the source of a page.
                     self.out.report_success(flow, caller, false);
-                    info!(call = number.0, %source, %key, "admitted by an access key");
+                    of_call!(info, self, number, %source, %key, "admitted by an access key");
                 }
                 if let Some(call) = self.calls.get_mut(&number) {
                     call.admitted_by = Some(by);
@@ -363,7 +363,7 @@ impl Calls {
             Decision::Challenge { stale } => {
                 // The first question is no failure: every phone asks like that. A wrong answer is one.
                 if had_credentials && !stale {
-                    info!(call = number.0, %source, "wrong user name or password");
+                    of_call!(info, self, number, %source, "wrong user name or password");
                     self.out.report_failure(flow, caller, is_reached);
                 }
                 let challenges = self.challenges(source, stale);
@@ -372,14 +372,14 @@ impl Calls {
             }
             Decision::NotByKey(KeyRefusal { status, phrase, why, is_failure }) => {
                 let key = claimed.unwrap_or_default();
-                info!(call = number.0, %source, %key, %dialled, "a browser is refused: {why}");
+                of_call!(info, self, number, %source, %key, %dialled, "a browser is refused: {why}");
                 if is_failure {
                     self.out.report_failure(flow, caller, is_reached);
                 }
                 self.refuse(number, status, phrase);
             }
             Decision::InvalidToken(fault) => {
-                info!(call = number.0, %source, %dialled, fault = fault.text(), "not permitted");
+                of_call!(info, self, number, %source, %dialled, fault = fault.text(), "not permitted");
                 self.refuse_token(number, fault, caller, is_reached);
             }
             Decision::TooEarly { conference, divert } => {
@@ -398,7 +398,7 @@ impl Calls {
                 }
             }
             Decision::No => {
-                info!(call = number.0, %source, %dialled, "not permitted");
+                of_call!(info, self, number, %source, %dialled, "not permitted");
                 self.out.report_failure(flow, caller, is_reached);
                 self.refuse(number, 403, "Forbidden");
             }

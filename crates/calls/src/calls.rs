@@ -372,8 +372,10 @@ impl Calls {
             MediaEvent::KeyPressed { call, key } => self.handle_key(call, key),
             MediaEvent::Talking { call, talking } => self.set_talking(call, talking),
             MediaEvent::RtpTimeout { call } => {
-                info!(
-                    call = call.0,
+                of_call!(
+                    info,
+                    self,
+                    call,
                     "ICE or DTLS did not get through, or no RTP came after RTCP's goodbye: the call ends"
                 );
                 self.note_departure(call);
@@ -381,8 +383,10 @@ impl Calls {
                 self.lose_call(call, "No audio was received for too long");
             }
             MediaEvent::NeverHeard { call } => {
-                warn!(
-                    call = call.0,
+                of_call!(
+                    warn,
+                    self,
+                    call,
                     "nothing was ever received from the caller, not even RTCP: the call ends"
                 );
                 self.lose_call(call, "No audio was ever received");
@@ -390,7 +394,7 @@ impl Calls {
             MediaEvent::PeerClosed { call } => {
                 // Where we or they have hung up already, that is no news.
                 if self.calls.get(&call).is_some_and(|call| matches!(call.stage, Stage::Up(_))) {
-                    info!(call = call.0, "the other side has closed its media");
+                    of_call!(info, self, call, "the other side has closed its media");
                     self.note_departure(call);
                     let text = "The other side has closed its media";
                     self.note_end(call, EndedBy::Remote, text);
@@ -400,7 +404,7 @@ impl Calls {
             // Who is on hold or muted need not send anything, so it is asked.
             MediaEvent::HoldTimeout { call } => self.out.probe(call),
             MediaEvent::SilenceTimeout { call } => {
-                debug!(call = call.0, "no RTP comes: the caller is asked whether it is still there");
+                of_call!(debug, self, call, "no RTP comes: the caller is asked whether it is still there");
                 self.out.probe(call);
             }
             MediaEvent::OneWay { call, one_way } => self.handle_one_way(call, one_way),
@@ -572,13 +576,19 @@ impl Calls {
     }
 
     fn handle_one_way(&mut self, number: CallNumber, one_way: Option<OneWay>) {
-        let call = number.0;
         match one_way {
-            Some(OneWay::NoneReceived) => warn!(call, "audio goes one way: nothing comes from the caller"),
-            Some(OneWay::NoneDelivered) => {
-                warn!(call, "audio goes one way: the caller reports that nothing of ours arrives");
+            Some(OneWay::NoneReceived) => {
+                of_call!(warn, self, number, "audio goes one way: nothing comes from the caller");
             }
-            None => info!(call, "audio no longer goes one way"),
+            Some(OneWay::NoneDelivered) => {
+                of_call!(
+                    warn,
+                    self,
+                    number,
+                    "audio goes one way: the caller reports that nothing of ours arrives"
+                );
+            }
+            None => of_call!(info, self, number, "audio no longer goes one way"),
         }
         if let Some(call) = self.calls.get_mut(&number) {
             call.one_way = one_way;

@@ -14,7 +14,7 @@ use plenary_dialogue::entry::Known;
 use plenary_model::{Action, ConferenceAction, InboundService, Refer, Room};
 use plenary_sip::{DIALOG_KEPT_FOR, Transport};
 use std::collections::BTreeMap;
-use tracing::{info, warn};
+use tracing::info;
 
 /// Such calls at a time. Beyond that the oldest are forgotten.
 const DEPARTED_MAX: usize = 1000;
@@ -109,7 +109,7 @@ impl Calls {
     pub(crate) fn resume_place(&mut self, number: CallNumber, service: &InboundService, rest: &str) -> bool {
         let Some(departed) = self.departed_before(number) else { return false };
         if departed.dialled.is_some() && departed.account != Some(service.account) {
-            warn!(call = number.0, "the call to be resumed is of another account");
+            of_call!(warn, self, number, "the call to be resumed is of another account");
             self.refuse(number, 403, "Forbidden");
             return true;
         }
@@ -130,7 +130,7 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&number) else { return true };
         (call.voice, call.keypad) = (voice.flatten(), keypad);
         (call.refer, call.sound, call.given_name) = (refer, sound, given_name);
-        info!(call = number.0, conference = %conference.name, "comes back for a call that its media ended");
+        info!(call = number.0, conference = %conference.name, account = conference.account.0, "comes back for a call that its media ended");
         self.admit(number, conference, options, as_leader);
         true
     }

@@ -12,7 +12,6 @@ use crate::{
 use plenary_conference::{ConferenceKey, ConferenceName, ParticipantOptions};
 use plenary_model::{ClientToken, is_same_name};
 use plenary_sip::Caller;
-use tracing::info;
 
 /// How long the called client may ring, in milliseconds.
 const RING_MS: u64 = 120_000;
@@ -29,7 +28,7 @@ impl Calls {
             _ => None,
         };
         if let Some(fault) = fault {
-            info!(call = number.0, client = %token.client, %dialled, "the token is not good for this call");
+            of_call!(info, self, number, client = %token.client, %dialled, "the token is not good for this call");
             return self.refuse_token(number, fault, caller, true);
         }
         self.out.report_success(flow, caller, true);
@@ -38,7 +37,7 @@ impl Calls {
         }
         let routes = self.routes_to_client(token.account, &dialled, &token.client);
         if routes.is_empty() {
-            info!(call = number.0, client = %dialled, "the client is not registered");
+            of_call!(info, self, number, client = %dialled, "the client is not registered");
             return self.refuse(number, 480, "The client is not registered");
         }
         let name = ConferenceName::new(format!("direct{:016x}{:x}", self.node, number.0));

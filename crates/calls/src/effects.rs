@@ -34,7 +34,7 @@ impl Calls {
             Effect::HangUp { participant, reason, .. } => {
                 if let Some(number) = self.participants.get(&participant).copied() {
                     let (cause, text) = end_reason(reason);
-                    info!(call = number.0, text, "hanging up");
+                    of_call!(info, self, number, text, "hanging up");
                     self.history.change(&participant, |call| call.reason = Some(text.to_owned()));
                     let is_own_key = reason == EndReason::ExitKey;
                     let by = if is_own_key { EndedBy::Remote } else { EndedBy::Service };

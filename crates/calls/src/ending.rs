@@ -10,7 +10,6 @@ use crate::{
 use plenary_conference::{ConferenceKey, EdgeReport, Now, ParticipantId, ToHome};
 use plenary_model::EndedBy;
 use plenary_sip::Reason;
-use tracing::debug;
 
 impl Calls {
     /// A mistake of ours in the handling of this call: it ends, and all others go on.
@@ -106,7 +105,7 @@ impl Calls {
         self.forget_telling(&call.participant);
         self.key_calls.end(number);
         self.history.end(&call.participant, &cause, self.now.mono);
-        debug!(call = number.0, cause, ?by, "call over");
+        of_call!(debug, self, number, cause, ?by, "call over");
         if let Some(called) = call.called {
             match self.successor_of(number).and_then(|successor| self.calls.get_mut(&successor)) {
                 Some(successor) => successor.called = Some(called),

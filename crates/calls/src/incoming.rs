@@ -26,7 +26,7 @@ use plenary_sip::{
     IncomingCall, Transport,
     sdp::{self, Codec, Direction, Levels, LocalMedia, Policy, SdpError},
 };
-use tracing::{info, warn};
+use tracing::info;
 
 /// When those may come again who are refused with 503.
 const RETRY_AFTER_S: &str = "30";
@@ -51,7 +51,7 @@ impl Calls {
         }
         if let Some(resumed) = resumes {
             let Some(departed) = self.departed.get(resumed, self.now.mono) else {
-                info!(call = number.0, resumed = resumed.0, "the call to be replaced has been hung up");
+                of_call!(info, self, number, resumed = resumed.0, "the call to be replaced has been hung up");
                 return self.out.reject(number, 603, None, Vec::new());
             };
             if let Some(dialled) = &departed.dialled {
@@ -77,7 +77,7 @@ impl Calls {
         let from = asserted.clone().filter(|_| is_trusted).unwrap_or_else(|| spelled(&incoming.from.user));
         let is_withheld = incoming.is_private;
         let shown = if is_withheld { ANONYMOUS } else { &from };
-        info!(call = number.0, dialled = %incoming.target.user, from = %shown, source = %incoming.flow, "incoming call");
+        of_call!(info, self, number, dialled = %incoming.target.user, from = %shown, source = %incoming.flow, "incoming call");
         self.participants.insert(participant.clone(), number);
         self.calls.insert(
             number,
@@ -137,15 +137,15 @@ impl Calls {
         let (service, rest) = match found {
             Ok(Some(found)) => found,
             Ok(None) if diverted => {
-                warn!(call = number.0, dialled = %call.dialled, "the inbound service to divert early callers to does not exist: the caller is BUSY");
+                of_call!(warn, in call, number, dialled = %call.dialled, "the inbound service to divert early callers to does not exist: the caller is BUSY");
                 return self.refuse(number, 486, "The conference has not started");
             }
             Ok(None) => {
-                info!(call = number.0, dialled = %call.dialled, "no inbound service of this name");
+                of_call!(info, in call, number, dialled = %call.dialled, "no inbound service of this name");
                 return self.refuse(number, 404, "No such service");
             }
             Err(error) => {
-                warn!(call = number.0, %error, "the inbound service could not be looked up");
+                of_call!(warn, self, number, %error, "the inbound service could not be looked up");
                 return self.refuse(number, 503, "The service is not available");
             }
         };
@@ -175,7 +175,7 @@ impl Calls {
             }
             Action::Conference(conference) => {
                 let Some(name) = conference.conference_name(&rest) else {
-                    info!(call = number.0, %rest, "not a conference name: 1 to 47 letters and digits");
+                    of_call!(info, self, number, %rest, "not a conference name: 1 to 47 letters and digits");
                     return self.refuse(number, 404, "No such conference");
                 };
                 call.refer = conference.refer;
@@ -278,7 +278,7 @@ impl Calls {
             }
             // Its seat went away between the INVITE and the ACK: the time was up just then.
             Stage::Up(_) => {
-                info!(call = number.0, %refused, "the conference ended before the participant was in");
+                of_call!(info, in call, number, %refused, "the conference ended before the participant was in");
                 let caller = call.outgoing.as_mut().and_then(|outgoing| outgoing.request.caller.take());
                 if let Some(caller) = caller {
                     self.direct_call_failed(caller, 480, &refused.to_string());
@@ -339,7 +339,7 @@ impl Calls {
                 self.accept(number, offer, purpose, at);
             }
             (Stage::Opening { .. }, Err(NoMedia { is_temporary, text })) => {
-                warn!(call = number.0, error = %text, "no media for a call");
+                of_call!(warn, self, number, error = %text, "no media for a call");
                 match is_temporary {
                     true => self.refuse(number, 503, "The service is full"),
                     false => self.refuse(number, 500, "No media"),
@@ -385,7 +385,7 @@ impl Calls {
                     (answer.sdp, stream.codec, stream.protection != sdp::Protection::None)
                 }
                 Err(error) => {
-                    info!(call = number.0, %error, "the caller's session description is not usable");
+                    of_call!(info, self, number, %error, "the caller's session description is not usable");
                     self.store_session(number, Stage::Accepted(session));
                     return self.refuse_sdp(number, &error);
                 }
@@ -440,9 +440,7 @@ impl Calls {
                 self.answer(number, *session, sdp);
             }
             Err(expected_share) => {
-                info!(
-                    call = number.0,
-                    expected_share, "caller refused: a media thread would have too much to do"
+                of_call!(info, in call, number, expected_share, "caller refused: a media thread would have too much to do"
                 );
                 call.stage = Stage::Accepted(*session);
                 self.out.set_busy();
@@ -514,7 +512,7 @@ impl Calls {
                     session.stream = Some(stream);
                 }
                 Err(text) => {
-                    info!(call = number.0, %text, "the caller's answer is not usable");
+                    of_call!(info, in call, number, %text, "the caller's answer is not usable");
                     call.stage = Stage::Accepted(session);
                     return self.end_call(number, reasons(488, "The session description is not acceptable"));
                 }
@@ -533,7 +531,7 @@ impl Calls {
         let participant = call.participant.clone();
         let early_keys = session.take_early_keys();
         if let Some(replaced) = replaces {
-            info!(call = number.0, replaced = replaced.0, "takes the place of another call");
+            of_call!(info, in call, number, replaced = replaced.0, "takes the place of another call");
         }
         match &session.purpose {
             Purpose::Conference { key } => {

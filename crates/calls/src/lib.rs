@@ -29,6 +29,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod log;
+
 mod access;
 mod announcing;
 mod audio_choice;

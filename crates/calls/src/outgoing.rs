@@ -29,7 +29,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     time::Duration,
 };
-use tracing::{info, warn};
+use tracing::info;
 
 /// Calls that are being placed for one account at a time: each may cost money.
 const PLACING_MAX: usize = 500;
@@ -179,7 +179,7 @@ impl Calls {
         let OpenedAt { mut rtp, local } = match at {
             Ok(at) => at,
             Err(NoMedia { text, .. }) => {
-                warn!(call = number.0, error = %text, "no media for a call");
+                of_call!(warn, self, number, error = %text, "no media for a call");
                 self.leave_conference(number);
                 let text = "there is no port for the audio of another call".to_owned();
                 return self.placing_failed(number, ControlError::Unavailable(text));
@@ -312,7 +312,7 @@ impl Calls {
         // We give up ourselves; this is for the case that we should not come to it.
         spec.ring_for = Some(Duration::from_millis(left + 5000));
         spec.fails_over = has_more;
-        info!(call = number.0, to = %outgoing.to, uri = %spec.uri, trunk = name.as_deref().unwrap_or_default(), "calling");
+        of_call!(info, in call, number, to = %outgoing.to, uri = %spec.uri, trunk = name.as_deref().unwrap_or_default(), "calling");
         let participant = call.participant.clone();
         self.history.change(&participant, |call| call.trunk = name);
         plenary_sip::check_dial(&spec).map_err(|error| error.to_string())?;
@@ -382,7 +382,7 @@ impl Calls {
         let stream = match stream {
             Ok(stream) => stream,
             Err(text) => {
-                info!(call = number.0, %text, "the called side's answer is not usable");
+                of_call!(info, in call, number, %text, "the called side's answer is not usable");
                 call.stage = Stage::Calling(session);
                 self.outgoing_failed(number, 488, "The session description is not acceptable");
                 return self.end_call(number, reasons(488, "The session description is not acceptable"));
@@ -402,7 +402,7 @@ impl Calls {
             self.out.count(number, kind);
             self.out.began(number);
         }
-        info!(call = number.0, %participant, "answered");
+        of_call!(info, self, number, %participant, "answered");
         let confirm = self.calls.get(&number).and_then(|call| call.outgoing.as_ref()?.request.confirm);
         match confirm {
             Some(key) => self.ask_to_confirm(number, key),
@@ -449,7 +449,7 @@ impl Calls {
             }
         };
         if may_go_on && !outgoing.routes.is_empty() {
-            info!(call = number.0, status, phrase, "not reached by this route: trying the next");
+            of_call!(info, self, number, status, phrase, "not reached by this route: trying the next");
             return self.dial_next(number, status, phrase);
         }
         self.outgoing_failed(number, status, phrase);
@@ -458,10 +458,12 @@ impl Calls {
 
     /// Records that an outgoing call failed, and reports it to the requester.
     pub(crate) fn outgoing_failed(&mut self, number: CallNumber, status: u16, phrase: &str) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let Some(outgoing) = &call.outgoing else { return };
+        self.ringing.remove(&(outgoing.ring_until, number));
+        of_call!(info, in call, number, to = %outgoing.to, status, phrase, "not answered");
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(outgoing) = &mut call.outgoing else { return };
-        self.ringing.remove(&(outgoing.ring_until, number));
-        info!(call = number.0, to = %outgoing.to, status, phrase, "not answered");
         if let Some(request) = outgoing.request.referral.take() {
             self.out.report_referral(request, status, phrase);
         }
@@ -552,7 +554,7 @@ impl Calls {
         let by = (trunk.as_deref(), from.as_deref());
         match self.place_to(conference, &to, by, options, REDIAL_MS, request) {
             Ok(again) => {
-                info!(call = number.0, again = again.0, %to, "the call was cut off: calling again");
+                of_call!(info, self, number, again = again.0, %to, "the call was cut off: calling again");
                 self.tell_caller_by_key(by_key, CallProgress::Again);
                 if let Some(call) = self.calls.get_mut(&again) {
                     (call.given_name, call.display_name, call.sound) = (given_name, display_name, sound);

@@ -12,7 +12,7 @@ use crate::{
 use plenary_conference::{AccountId, ConferenceKey};
 use plenary_model::is_same_name;
 use plenary_sip::ua::Flow;
-use tracing::{info, warn};
+use tracing::info;
 
 impl Calls {
     /// The call of ours that this one replaces.
@@ -64,7 +64,13 @@ impl Calls {
         let Some(replaced) = self.calls.get(&number).and_then(|call| call.replaces) else { return false };
         let Some(of) = self.calls.get(&replaced).map(|call| call.account) else { return false };
         if of != Some(account) {
-            warn!(call = number.0, replaced = replaced.0, "the call to be replaced is of another account");
+            of_call!(
+                warn,
+                self,
+                number,
+                replaced = replaced.0,
+                "the call to be replaced is of another account"
+            );
             self.refuse(number, 403, "Forbidden");
             return true;
         }
@@ -78,7 +84,7 @@ impl Calls {
         // The conference speaks as it does, so the service has no say.
         (call.voice, call.keypad) = (None, keypad);
         (call.refer, call.sound, call.given_name) = (refer, sound, given_name);
-        info!(call = number.0, replaced = replaced.0, conference = %conference.name, "asks for the seat of another call");
+        info!(call = number.0, replaced = replaced.0, conference = %conference.name, account = conference.account.0, "asks for the seat of another call");
         self.admit(number, conference, options, None);
         true
     }

@@ -10,7 +10,6 @@ use crate::{
 };
 use plenary_conference::{ConferenceKey, Digit, EdgeReport, ToHome};
 use plenary_sip::sdp::{self, Direction};
-use tracing::{debug, info};
 
 impl Calls {
     /// A re-INVITE or UPDATE: hold, resume, another address, another codec.
@@ -25,9 +24,10 @@ impl Calls {
         };
         match sdp::answer(&offer, &session.local) {
             Ok(answer) => {
-                debug!(call = number.0, remote = %answer.stream.remote_rtp, direction = ?answer.stream.direction, "session changed");
+                let (remote, direction) = (answer.stream.remote_rtp, answer.stream.direction);
                 self.out.set_stream(number, &answer.stream, session.local.ice.as_ref());
                 session.stream = Some(answer.stream);
+                of_call!(debug, self, number, %remote, ?direction, "session changed");
                 self.out.accept_offer(number, answer.sdp);
                 self.report_hold(number);
             }
@@ -37,7 +37,7 @@ impl Calls {
                     return self.out.accept_offer(number, answer);
                 }
                 // The session goes on as it was (RFC 3261, 14.2).
-                info!(call = number.0, %error, "a new offer is not usable: the call goes on as it was");
+                of_call!(info, self, number, %error, "a new offer is not usable: the call goes on as it was");
                 self.out.reject_offer(number, error.status());
             }
         }
@@ -46,11 +46,11 @@ impl Calls {
     /// The other side has taken its audio away: the call stays, as if it were on hold, until another offer brings it back.
     fn audio_removed(&mut self, number: CallNumber) {
         let Some(session) = self.calls.get_mut(&number).and_then(Call::session_mut) else { return };
-        debug!(call = number.0, "the audio stream was removed");
         if let Some(stream) = &mut session.stream {
             stream.direction = Direction::Inactive;
             self.out.set_stream(number, stream, session.local.ice.as_ref());
         }
+        of_call!(debug, self, number, "the audio stream was removed");
         self.report_hold(number);
     }
 
@@ -75,8 +75,8 @@ impl Calls {
                 self.report_hold(number);
             }
             Some(Err(_)) if answer.as_deref().is_some_and(sdp::has_no_audio) => self.audio_removed(number),
-            Some(Err(error)) => info!(call = number.0, %error, "the answer to our offer is not usable"),
-            None => info!(call = number.0, "the ACK brought no answer to our offer"),
+            Some(Err(error)) => of_call!(info, self, number, %error, "the answer to our offer is not usable"),
+            None => of_call!(info, self, number, "the ACK brought no answer to our offer"),
         }
     }
 

@@ -11,7 +11,6 @@ use crate::{
 use plenary_conference::{ConferenceKey, ParticipantId, Refused};
 use plenary_model::TransferProgress;
 use plenary_sip::ReferTo;
-use tracing::info;
 
 impl Calls {
     /// Asks a participant's telephone to call `to`. The id is that of the participant.
@@ -69,7 +68,7 @@ impl Calls {
         let Some(call) = self.calls.get(&number) else { return };
         let id = call.participant.clone();
         let is_done = is_final && (200..300).contains(&status);
-        info!(call = number.0, status, phrase, is_final, "transfer");
+        of_call!(info, self, number, status, phrase, is_final, "transfer");
         self.history.change(&id, |call| {
             if let Some(transfer) = &mut call.transfer {
                 transfer.status = Some(status);

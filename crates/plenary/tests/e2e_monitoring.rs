@@ -172,13 +172,24 @@ fn the_level_of_the_log_changes_by_a_signal_and_json_has_members() {
     });
     // Something is changed, which is noted with the request's id.
     server.put_service("other", r#"{"conference": {"name": "Other"}}"#);
-    assert!(call(&server, &["--seconds", "1"]).wait().unwrap().success());
+    let mut caller = call(&server, &["--seconds", "60"]);
+    wait_for("the caller to be in", || (server.participants("Tea").len() == 1).then_some(()));
+    assert_eq!(server.curl(&["-X", "DELETE"], "/v1/conferences/Tea").0, 204);
+    wait_for("the caller to have gone", || caller.try_wait().unwrap());
     let lines = lines();
     let audit = lines.iter().find(|line| line["target"] == "audit").expect("a change is in the log");
     assert!(audit["request_id"].as_str().is_some_and(|id| id.len() == 16), "{audit}");
     assert_eq!((&audit["account"], &audit["login"]), (&json!(1), &json!(LOGIN)));
     let incoming = lines.iter().find(|line| line["call"].is_number()).expect("a call is in the log");
     assert!(incoming["level"] == "info" && incoming["at"].is_string(), "{incoming}");
+    // Of whom and in which conference it is, is known from its lookup on.
+    let of_it = |message: &str| {
+        let is_it = |line: &&Value| line["call"] == incoming["call"] && line["message"] == message;
+        lines.iter().find(is_it).unwrap_or_else(|| panic!("{message} is not in the log"))
+    };
+    assert_eq!(of_it("incoming call").get("conference"), None);
+    let over = of_it("hanging up");
+    assert_eq!((&over["account"], &over["conference"]), (&json!(1), &json!("Tea")), "{over}");
 }
 
 #[test]

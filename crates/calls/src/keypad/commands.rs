@@ -14,7 +14,6 @@ use plenary_conference::command::{CallProgress, News, Step, Volume};
 use plenary_conference::{Command, ConferenceKey, Digit, Outcome, ParticipantId, ParticipantOptions, ToHome};
 use plenary_dialogue::{QuestionId, menus::Input};
 use plenary_model::{Actor, EndedBy};
-use tracing::{info, warn};
 
 /// One step of a volume, in dB.
 const STEP_DB: i8 = 3;
@@ -30,7 +29,7 @@ impl Calls {
             Command::Hear(step) => self.change_level(number, question, step, |levels| &mut levels.hear_db),
             Command::Talk(step) => self.change_level(number, question, step, |levels| &mut levels.talk_db),
             Command::Leave => {
-                info!(call = number.0, "leaves by key");
+                of_call!(info, self, number, "leaves by key");
                 let text = "The participant left by key";
                 self.note_end(number, EndedBy::Remote, text);
                 self.end_call(number, reasons(200, text));
@@ -101,7 +100,7 @@ impl Calls {
         let outcome = match self.place_by_key(number, dialled) {
             Ok(()) => Outcome::Calling,
             Err(error) => {
-                info!(call = number.0, %error, "a number that was keyed in is not called");
+                of_call!(info, self, number, %error, "a number that was keyed in is not called");
                 match error {
                     ControlError::Dial(DialRefused::NotPermitted(_)) => Outcome::CallNotAllowed,
                     _ => Outcome::CallFailed,
@@ -161,11 +160,11 @@ impl Calls {
             // All others are told by the conference.
             Ok(Extended::By { seconds }) => Outcome::Extended { seconds },
             Ok(Extended::Not(why)) => {
-                info!(call = number.0, why, "the conference is not extended");
+                of_call!(info, self, number, why, "the conference is not extended");
                 Outcome::NotExtended
             }
             Err(error) => {
-                warn!(call = number.0, %error, "the conference could not be extended");
+                of_call!(warn, self, number, %error, "the conference could not be extended");
                 Outcome::Failed
             }
         };

@@ -9,7 +9,6 @@ use crate::{
 };
 use plenary_conference::{Digit, ToHome};
 use plenary_speech::{Prompt, Saying};
-use tracing::info;
 
 /// How long a called participant has for its key, in milliseconds: a machine has begun to record by then, and has pressed nothing.
 const CONFIRM_MS: u64 = 20_000;
@@ -53,7 +52,7 @@ impl Calls {
     }
 
     fn confirmed(&mut self, number: CallNumber) {
-        info!(call = number.0, "the called side joins by key");
+        of_call!(info, self, number, "the called side joins by key");
         self.remove_keypad(number);
         self.out.resume(number);
         self.enter_called(number);
@@ -61,7 +60,7 @@ impl Calls {
 
     /// The call was not confirmed.
     pub(super) fn not_confirmed(&mut self, number: CallNumber, text: &str) {
-        info!(call = number.0, text, "the called side does not join");
+        of_call!(info, self, number, text, "the called side does not join");
         self.outgoing_failed(number, if text == NO_KEY { 408 } else { 603 }, text);
         self.end_call(number, reasons(200, text));
     }

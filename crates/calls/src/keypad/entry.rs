@@ -26,7 +26,7 @@ use plenary_model::{
 };
 use plenary_speech::{Day, TimeOfDay, said_at};
 use std::sync::Arc;
-use tracing::{info, warn};
+use tracing::info;
 
 impl Calls {
     /// The call of an entry is up: the dialogue begins.
@@ -229,7 +229,7 @@ impl Calls {
     }
 
     fn entry_failed(&mut self, number: CallNumber, question: QuestionId, error: &StoreFailed) {
-        warn!(call = number.0, %error, "a question of the entry could not be answered");
+        of_call!(warn, self, number, %error, "a question of the entry could not be answered");
         self.entry_input(number, Input::Failed { question });
     }
 
@@ -466,7 +466,7 @@ impl Calls {
             HangUpReason::Over => (486, "The conference is over"),
             HangUpReason::Trouble => (500, "The service failed"),
         };
-        info!(call = number.0, text, "the entry ends the call");
+        of_call!(info, self, number, text, "the entry ends the call");
         self.end_call(number, reasons(cause, text));
     }
 }
