@@ -162,33 +162,60 @@ fn sign_in(server: &Server, jar: &Path) -> String {
     curl(jar, &["-L", "-o", "/dev/null", "-w", "%{url_effective}", "--connect-to", &to_us, &agreed])
 }
 
-#[test]
-fn a_person_of_glewlwyds_is_signed_in_with_the_role_of_the_group() {
-    let glewlwyd = Glewlwyd::start();
-    glewlwyd.set_up();
+/// A service whose people sign in there; the group `staff` gives a role.
+fn served(glewlwyd: &Glewlwyd) -> Server {
     let secret = glewlwyd.folder.path().join("secret");
     fs::write(&secret, CLIENT_SECRET).unwrap();
-    let server = Server::start(&format!(
+    Server::start(&format!(
         "[web]\npublic_url = \"http://{PUBLIC}\"\n[web.oidc]\nissuer = \"{}\"\nclient_id = \"plenary\"\n\
          client_secret_file = \"{}\"\nrules = [{{ group = \"staff\", account = \"{LOGIN}\", role = \"auditor\" }}]\n",
         glewlwyd.issuer(),
         secret.display()
-    ));
+    ))
+}
+
+/// What the service says of the session: who that is, and as what.
+fn assert_is_eve(session: &Value) {
+    let person = (&session["person"]["name"], &session["person"]["mail"]);
+    assert_eq!(person, (&json!("Eve Example"), &json!("eve@example.com")));
+    let account = json!({"id": session["account"]["id"], "login": LOGIN, "role": "auditor"});
+    assert_eq!(session["account"], account);
+}
+
+#[test]
+fn a_person_of_glewlwyds_is_signed_in_with_the_role_of_the_group() {
+    let glewlwyd = Glewlwyd::start();
+    glewlwyd.set_up();
+    let server = served(&glewlwyd);
     let jar = server.folder.path().join("jar");
     let person = json!({"username": "eve", "password": PASSWORD});
     glewlwyd.send(&jar, "POST", "auth/", &person);
     glewlwyd.send(&jar, "PUT", "auth/grant/plenary", &json!({"scope": "openid"}));
     assert_eq!(sign_in(&server, &jar), format!("http://{PUBLIC}/console/bookings"), "{}", server.log());
-    let me: Value =
-        serde_json::from_str(&curl(&jar, &[&format!("http://{}/v1/session", server.http)])).unwrap();
-    assert_eq!(
-        (&me["person"]["name"], &me["person"]["mail"]),
-        (&json!("Eve Example"), &json!("eve@example.com"))
-    );
-    assert_eq!(me["account"], json!({"id": me["account"]["id"], "login": LOGIN, "role": "auditor"}));
+    let session = || -> Value {
+        serde_json::from_str(&curl(&jar, &[&format!("http://{}/v1/session", server.http)])).unwrap()
+    };
+    let me = session();
+    assert_is_eve(&me);
     // A second time it is the same person.
     assert_eq!(sign_in(&server, &jar), format!("http://{PUBLIC}/console/bookings"));
-    let again: Value =
-        serde_json::from_str(&curl(&jar, &[&format!("http://{}/v1/session", server.http)])).unwrap();
-    assert_eq!(again["person"], me["person"]);
+    assert_eq!(session()["person"], me["person"]);
+}
+
+#[test]
+fn in_a_browser_a_person_goes_from_the_console_to_glewlwyd_and_comes_back_to_the_page_that_was_asked_for() {
+    let glewlwyd = Glewlwyd::start();
+    glewlwyd.set_up();
+    let server = served(&glewlwyd);
+    let gone = Command::new("./scripts/web")
+        .args(["provider", PUBLIC, &server.http, "eve", PASSWORD])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .output()
+        .unwrap();
+    assert!(gone.status.success(), "{}\n{}", text(&gone), server.log());
+    let said = String::from_utf8(gone.stdout).unwrap();
+    let end: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap_or_else(|_| panic!("{said}"));
+    let page = (&end["url"], &end["heading"]);
+    assert_eq!(page, (&json!(format!("http://{PUBLIC}/console/bookings")), &json!("Bookings")));
+    assert_is_eve(&end["session"]);
 }
