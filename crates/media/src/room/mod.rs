@@ -26,6 +26,7 @@ mod member;
 mod moving;
 mod outbox;
 mod own_mix;
+mod own_streams;
 mod pace;
 pub(crate) mod play_log;
 mod playback;
@@ -58,6 +59,7 @@ use crate::{
 };
 use member::{Follows, RoomMember};
 use moving::Arrival;
+use own_streams::OwnStreams;
 use pace::{Pace, Talker};
 use plays::RoomPlay;
 use plenary_audio::{
@@ -108,6 +110,8 @@ pub(crate) struct MixRoom {
     links: [[Option<Box<Link>>; 3]; 3],
     /// There are many Opus streams of their own.
     saves: bool,
+    /// What is encoded last in a tick then.
+    own_streams: OwnStreams,
     /// Encoders of talkers who are silent again, by codec.
     spare: [Vec<Encoder>; 4],
     scratch: Box<Scratch>,
@@ -153,6 +157,7 @@ impl MixRoom {
             mixers: [const { None }; 3],
             links: [const { [const { None }; 3] }; 3],
             saves: false,
+            own_streams: OwnStreams::default(),
             spare: [const { Vec::new() }; 4],
             scratch: Box::new(Scratch {
                 sum: [0; opus::FRAME_SAMPLES],
@@ -494,6 +499,13 @@ impl MixRoom {
             }
             member.look_after(key, &self.settings, time, out);
         }
+        if self.saves {
+            self.own_streams.encode(|key, encoder, payload| {
+                let Some(member) = members.get_mut(key.0).and_then(Option::as_mut) else { return };
+                member.encoder = Some(encoder);
+                member.send_frame(key, payload, Codec::Opus.clock_rate() / 50, out);
+            });
+        }
         self.members = members;
         if !self.taps.is_empty() {
             self.tap_mix();
@@ -674,10 +686,16 @@ impl MixRoom {
             }
             return;
         }
+        if self.saves
+            && codec == Codec::Opus
+            && let Some(mut encoder) = member.encoder.take()
+        {
+            encoder.configure(&self.settings.opus.cheapest());
+            return self.own_streams.take(key, encoder, frame);
+        }
         let length = match (&mut member.encoder, codec.law()) {
             (Some(encoder), _) => {
-                let opus = self.settings.opus;
-                encoder.configure(&if self.saves { opus.cheapest() } else { opus });
+                encoder.configure(&self.settings.opus);
                 let length = encoder.encode(frame, payload);
                 encoder.set_independent(false);
                 length
