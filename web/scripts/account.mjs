@@ -133,28 +133,38 @@ async function rooms(world) {
     if (!changed.lobby || !changed.has_pin || !changed.has_leader_pin)
       throw new Error(JSON.stringify(changed));
   });
-  await step("the card of a room's keys is printed, and nothing beside it", async () => {
-    await by.pick(page, menu(room), "Card of keys");
-    await page.waitForSelector("dialog dt:text-is('*6')");
-    await page.evaluate(() => {
-      window.print = () => {
-        window.isPrinted = true;
-      };
-    });
-    await by.press(page, "dialog button:has-text('Print')");
-    if (!(await page.evaluate(() => window.isPrinted))) throw new Error("nothing is printed");
-    await page.emulateMedia({ media: "print" });
-    try {
-      await page.waitForSelector(`dialog h3:text-is('${booked}')`);
-      await page.waitForSelector("dialog dt:text-is('*6')");
-      for (const other of ["h1", "dialog h2", "dialog button"])
-        if (await page.locator(`${other} >> visible=true`).count()) throw new Error(`${other} is printed`);
-    } finally {
+  await step(
+    "the card of a room's keys is printed, and nothing beside it; other pages are, too",
+    async () => {
+      await page.emulateMedia({ media: "print" });
+      await page.waitForSelector("h1:has-text('Rooms')");
       await page.emulateMedia({ media: null });
-    }
-    await page.keyboard.press("Escape");
-    await page.waitForSelector("dialog", { state: "detached" });
-  });
+      await by.pick(page, menu(room), "Card of keys");
+      await page.waitForSelector("dialog dt:text-is('*6')");
+      await page.evaluate(() => {
+        window.print = () => {
+          window.isPrinted = true;
+        };
+        // As where there are many rooms.
+        document.querySelector("main").style.minHeight = "4000px";
+      });
+      await by.press(page, "dialog button:has-text('Print')");
+      if (!(await page.evaluate(() => window.isPrinted))) throw new Error("nothing is printed");
+      await page.emulateMedia({ media: "print" });
+      try {
+        await page.waitForSelector(`dialog h3:text-is('${booked}')`);
+        await page.waitForSelector("dialog dt:text-is('*6')");
+        for (const other of ["h1", "dialog h2", "dialog button"])
+          if (await page.locator(`${other} >> visible=true`).count()) throw new Error(`${other} is printed`);
+        const sheets = (await page.pdf()).toString("latin1").match(/\/Type\s*\/Page\b/g).length;
+        if (sheets !== 1) throw new Error(`${sheets} sheets`);
+      } finally {
+        await page.emulateMedia({ media: null });
+      }
+      await page.keyboard.press("Escape");
+      await page.waitForSelector("dialog", { state: "detached" });
+    },
+  );
   await step("a room is removed", async () => {
     await by.pick(page, menu(room), "Remove room");
     await look(page, "room-remove");
@@ -270,11 +280,15 @@ async function limits(world) {
 }
 
 async function usage(world) {
-  const { step, by, look, operator: page } = world;
+  const { service, step, by, look, scene, operator: page } = world;
   const open = opener(world);
   await step("usage is kept as a table for other programs", async () => {
+    const { booked } = scene.account;
+    await service.seat(booked, "Una Short", () => service.call(`conf-${booked}`, 440));
+    await service.request("DELETE", `/v1/conferences/${booked}`);
+    await until("its end", async () => (await service.participants(booked)).length === 0);
     await open("usage?by=conference");
-    await page.waitForSelector("main table");
+    await page.waitForSelector(`main td:text-is('${booked}')`);
     const [download] = await Promise.all([
       page.waitForEvent("download"),
       by.press(page, "main button:has-text('Download CSV')"),
