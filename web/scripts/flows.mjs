@@ -488,7 +488,6 @@ async function byCalendar({ service, step, by, look, scene, leader, newPage }, t
     await leader.waitForSelector("dialog td:has-text('in calendar files')");
     await look(leader, "booking-invite");
     await by.press(leader, "dialog tr:has-text('in calendar files') button:has-text('Revoke')");
-    await look(leader, "link-revoke");
     await by.press(leader, "dialog button[type=submit]:has-text('Revoke')");
     await leader.waitForSelector("text=The link is revoked");
     await closeDialog(leader);
