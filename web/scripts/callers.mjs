@@ -107,6 +107,73 @@ export async function refusedLater({ service, step, by, look, scene, newPage }, 
   });
 }
 
+/** Before and during a call: its sound is tried, it is joined muted, and single keys are turned off. */
+export async function joining({ service, step, by, scene, newPage }) {
+  const room = scene.hall.annex;
+  await service.seat(room, "Greta Hall", () => service.call(`conf-${room}`, 440));
+  const { path } = await service.request("POST", "/v1/guest-links", { conference: room });
+  const page = await newPage({ permissions: ["microphone"] });
+  // How loud is what the page plays.
+  await page.addInitScript(() => {
+    const { play } = HTMLMediaElement.prototype;
+    window.loudest = 0;
+    HTMLMediaElement.prototype.play = function () {
+      const context = new AudioContext();
+      const analyser = context.createAnalyser();
+      context.createMediaStreamSource(this.srcObject).connect(analyser);
+      const samples = new Float32Array(analyser.fftSize);
+      const timer = setInterval(() => {
+        analyser.getFloatTimeDomainData(samples);
+        window.loudest = Math.max(window.loudest, ...samples);
+      }, 50);
+      setTimeout(() => clearInterval(timer), 2_000);
+      return play.call(this);
+    };
+  });
+  await step("the loudspeaker is tried, and who joins muted is not heard until they want it", async () => {
+    await page.goto(service.base + path);
+    await by.fill(page, "input[autocomplete=name]", "Jo Quiet");
+    await by.press(page, "button:has-text('Play a sound')");
+    await until("the sound", () => page.evaluate(() => window.loudest > 0.05));
+    await by.press(page, "label:has-text('Join muted') input");
+    await by.press(page, "button[type=submit]");
+    await page.waitForSelector("text=(you)");
+    await page.waitForSelector("text=You are muted");
+    if (await sends(page)) throw new Error("what the microphone hears is sent");
+    const level = await until("packets", async () => {
+      const { packets_received, level_dbov } = (await inConference(service, room, "Jo Quiet")).statistics;
+      return packets_received > 100 && `${level_dbov ?? "nothing"}`;
+    });
+    if (Number(level) > -60) throw new Error(`a level of ${level}`);
+    await by.press(page, "button:has-text('Unmute')");
+    await isHeard(service, page, room, "Jo Quiet");
+  });
+  await step("single keys of the join page are turned off, and on", async () => {
+    const box = "dialog label:has-text('Single keys') input";
+    const turn = async (isOn) => {
+      await by.press(page, "button:has-text('Devices')");
+      await by.press(page, box);
+      if ((await page.isChecked(box)) !== isOn) throw new Error(`they are ${isOn ? "off" : "on"}`);
+      await closeDialog(page);
+    };
+    await turn(false);
+    await page.keyboard.press("m");
+    await page.waitForTimeout(500);
+    if (!(await sends(page))) throw new Error("M mutes");
+    await page.reload();
+    await page.waitForSelector("text=(you)");
+    await page.keyboard.press("m");
+    await page.waitForTimeout(500);
+    if (!(await sends(page))) throw new Error("M mutes after a reload");
+    await turn(true);
+    await page.keyboard.press("m");
+    await page.waitForSelector("text=You are muted");
+    if (await sends(page)) throw new Error("M does not mute");
+    await by.press(page, "button:has-text('Leave')");
+  });
+  await page.context().close();
+}
+
 /** Microphones that give nothing, and doors that are closed: each has a sentence of its own. */
 export async function deviceStates({ service, step, by, look, scene, newPage }) {
   const room = scene.devices;

@@ -64,6 +64,7 @@ export async function duties(world) {
     await service.request("PATCH", `/v1/rooms/${number}`, { lobby: !lobby });
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector("dialog [role=alert] >> text=changed meanwhile");
+    await look(page, "room-changed-meanwhile");
     await closeDialog(page);
     await service.request("PATCH", `/v1/rooms/${number}`, { lobby });
   });
@@ -120,6 +121,7 @@ export async function duties(world) {
     await page.waitForSelector(row);
     if ((await page.textContent("main")).includes(secret)) throw new Error("it is shown again");
     await by.press(page, `${row} button:has-text('Revoke')`);
+    await look(page, "key-revoke");
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector(`${row} >> text=revoked`);
     await until("its end", async () => (await status("GET")) === 401);
@@ -143,6 +145,7 @@ export async function duties(world) {
     if (!/^[\w-]+\.(opus|ogg|wav)$/.test(name)) throw new Error(name);
     await closeDialog(page);
     await by.pick(page, "tbody tr:first-child button[aria-haspopup=menu]", "Delete recording");
+    await look(page, "recording-delete");
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector("text=No recording matches");
   });

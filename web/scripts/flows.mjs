@@ -101,9 +101,11 @@ export async function beginnings(world) {
   await step("one date of a series is moved, another one dropped", async () => {
     await by.pick(operator, "tr:nth-child(2) button", "Move");
     await by.later(operator, "dialog input");
+    await look(operator, "series-move");
     await by.press(operator, "dialog button[type=submit]");
     await operator.waitForSelector("tr:nth-child(2) >> text=moved");
     await by.pick(operator, "tr:nth-child(3) button", "Drop");
+    await look(operator, "series-drop");
     await by.press(operator, "dialog button[type=submit]");
     await operator.waitForSelector("tr:nth-child(3) >> text=dropped");
     await look(operator, "series-changed");
@@ -228,6 +230,7 @@ export async function leading(world) {
   await togetherness(world);
   await step("a participant is removed, and told so", async () => {
     await by.pick(leader, `button:has-text('More for ${renamed.split(" ")[0]}')`, "Remove");
+    await look(leader, "room-eject");
     await by.press(leader, "dialog button[type=submit]");
     await caller.waitForSelector("text=You were removed from the conference");
     await look(caller, "join-over");
@@ -543,12 +546,22 @@ export async function keypads(world) {
   service.call("meet", 550, `${lobby.number}#,,,,${lobby.pin}#`);
   await step("a telephone that raises its hand is seen, and let speak", async () => {
     await leader.goto(`${service.base}/console/rooms/${weekly.name}`);
+    const telephone = async () =>
+      (await service.participants(weekly.name)).find((one) => one.state === "in" && !one.leader);
+    const { participant_id } = await until("the telephone", telephone);
+    // It is to raise its hand where it cannot speak.
+    const path = `/v1/conferences/${weekly.name}/participants/${participant_id}`;
+    await service.request("PATCH", path, { muted: true });
     await leader.waitForSelector("h2:has-text('Hands')");
     await look(leader, "room-hands");
+    const before = await telephone();
+    if (!before.muted || !before.hand_raised_at || before.talking) throw new Error(JSON.stringify(before));
     await by.press(leader, "button:has-text('Let speak')");
-    await until("no hand", async () =>
-      (await service.participants(weekly.name)).every((one) => !one.hand_raised_at),
-    );
+    await until("no hand and no mute", async () => {
+      const { hand_raised_at, muted } = await telephone();
+      return !hand_raised_at && muted === false;
+    });
+    await until("its voice", async () => (await telephone()).talking);
   });
   await step("a telephone that is muted is asked to unmute itself, with the key that undoes it", async () => {
     for (const one of await service.participants(weekly.name)) {

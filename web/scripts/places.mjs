@@ -194,6 +194,7 @@ export async function settingUp({ service, step, by, look, scene, operator: page
     const before = await status();
     if (before !== 200) throw new Error(`its key opens nothing: ${before}`);
     await by.pick(page, `tr:has-text('${login}') button`, "Disable");
+    await look(page, "account-disable");
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector(`tr:has-text('${login}') >> text=disabled`);
     await until("the end of its key", async () => (await status()) === 401);

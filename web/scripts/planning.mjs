@@ -193,6 +193,7 @@ async function overDaylightSaving({ service, newPage, step, by, look, scene, ope
   );
   await step("a series is removed", async () => {
     await by.press(page, "button:has-text('Remove series')");
+    await look(page, "series-remove");
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector("h1:has-text('Bookings')");
     const { items } = await service.request("GET", "/v1/reservations?limit=500");

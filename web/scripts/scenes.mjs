@@ -18,6 +18,12 @@ export const scenes = {
     full: "Full",
     lines: { name: "Lines", number: "+441632963001", trunk: "lines" },
     devices: "Devices",
+    hall: { name: "Hall", annex: "Gallery", sound: "gong1", phones: ["hear1", "deaf1"] },
+    account: {
+      ...{ person: "Max Example", mail: "max@example.com", room: "1901", booked: "Plan" },
+      ...{ service: "helpdesk1", trunk: "berlin1", telephone: "hallway1" },
+      ...{ cloud: "8-8-1", login: "small@example.com" },
+    },
     setup: { cloud: "7-7-7", login: "guests@example.com", number: "+441632960001", trunk: "provider" },
   },
   keyboard: {
@@ -38,6 +44,12 @@ export const scenes = {
     full: "Crowd",
     lines: { name: "Wires", number: "+441632963002", trunk: "wires" },
     devices: "Gadgets",
+    hall: { name: "Salon", annex: "Balcony", sound: "gong2", phones: ["hear2", "deaf2"] },
+    account: {
+      ...{ person: "Mia Example", mail: "mia@example.com", room: "1902", booked: "Draft" },
+      ...{ service: "helpdesk2", trunk: "berlin2", telephone: "hallway2" },
+      ...{ cloud: "8-8-2", login: "little@example.com" },
+    },
     setup: { cloud: "7-7-8", login: "visitors@example.com", number: "+441632960002", trunk: "carrier" },
   },
 };

@@ -127,15 +127,22 @@ export class Service {
   async request(method, path, body) {
     const answer = await fetch(this.api + path, {
       method,
-      headers: {
-        Authorization: `Basic ${Buffer.from(`${account}:${this.key}`).toString("base64")}`,
-        "Content-Type": "application/json",
-      },
+      headers: { ...this.#signedIn(), "Content-Type": "application/json" },
       body: body && JSON.stringify(body),
     });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
     return text ? JSON.parse(text) : null;
+  }
+
+  /** A sound of the account. */
+  async upload(name, audio) {
+    const answer = await fetch(`${this.api}/v1/media/${name}`, {
+      method: "PUT",
+      headers: { ...this.#signedIn(), "Content-Type": "application/octet-stream" },
+      body: audio,
+    });
+    if (!answer.ok) throw new Error(`the sound ${name}: ${answer.status} ${await answer.text()}`);
   }
 
   async participants(conference) {
@@ -257,6 +264,10 @@ export class Service {
     });
     this.#children.push(child);
     return child;
+  }
+
+  #signedIn() {
+    return { Authorization: `Basic ${Buffer.from(`${account}:${this.key}`).toString("base64")}` };
   }
 
   async #putServices() {

@@ -141,6 +141,7 @@ export async function calling(world) {
     await page.waitForSelector("text=1 selected");
     await by.press(page, `${section("In the conference")} button:text-is('Remove')`);
     await page.waitForSelector("dialog >> text=Dex Desk");
+    await look(page, "room-remove-selected");
     await by.press(page, "dialog button[type=submit]");
     await page.waitForSelector(inRoom("Dex Desk"), { state: "detached" });
     await by.press(page, "button:has-text('Unmute Bell Miller')");

@@ -6,8 +6,10 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
+import { account } from "./account.mjs";
 import { attacks, guessing, otherBrowser } from "./attacks.mjs";
-import { deviceStates } from "./callers.mjs";
+import { deviceStates, joining } from "./callers.mjs";
+import { control } from "./control.mjs";
 import { duties } from "./duties.mjs";
 import { accept, beginnings, bookings, bookSoon, keypads, leading, outage } from "./flows.mjs";
 import { german } from "./german.mjs";
@@ -33,6 +35,9 @@ const parts = {
   navigation,
   calling,
   planning,
+  account,
+  control,
+  joining,
   badLines,
   banned,
   deviceStates,
@@ -148,6 +153,9 @@ async function goThrough(scene, by, seen) {
     await navigation(world);
     await calling(world);
     await planning(world);
+    await account(world);
+    await control(world);
+    await joining(world);
   }
   return world;
 }
