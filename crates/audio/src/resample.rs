@@ -110,22 +110,18 @@ impl FrameConverter {
     /// Converts a frame and adds it to `out`, a frame of the other rate.
     pub fn add(&mut self, frame: &[i32], out: &mut [i32]) {
         self.take(frame.iter().map(|sample| *sample as f32));
-        self.each(|index, sample| {
-            if let Some(out) = out.get_mut(index) {
-                *out += sample;
-            }
-        });
+        for (index, out) in out.iter_mut().enumerate() {
+            *out += nearest(self.sample(index));
+        }
         self.keep();
     }
 
     /// Converts a frame of 16 bits.
     pub fn convert(&mut self, frame: &[i16], out: &mut [i16]) {
         self.take(frame.iter().map(|sample| f32::from(*sample)));
-        self.each(|index, sample| {
-            if let Some(out) = out.get_mut(index) {
-                *out = sample.clamp(-32_768, 32_767) as i16;
-            }
-        });
+        for (index, out) in out.iter_mut().enumerate() {
+            *out = nearest(self.sample(index)).clamp(-32_768, 32_767) as i16;
+        }
         self.keep();
     }
 
@@ -133,29 +129,10 @@ impl FrameConverter {
         self.window[self.taps - 1..].iter_mut().zip(frame).for_each(|(place, sample)| *place = sample);
     }
 
-    /// The samples of the other rate. Between the rates of the bridge, one is a multiple of the other.
-    fn each(&self, mut take: impl FnMut(usize, i32)) {
-        if self.down > 1 {
-            for index in 0..self.frame * self.up / self.down {
-                take(index, nearest(self.lower(index)));
-            }
-            return;
-        }
-        for start in (0..self.frame).step_by(BLOCK) {
-            for (phase, taps) in self.phases.chunks_exact(self.taps).enumerate() {
-                let block = block(&self.window[start..], taps).map(nearest);
-                for (offset, sample) in block.into_iter().enumerate() {
-                    take((start + offset) * self.up + phase, sample);
-                }
-            }
-        }
-    }
-
-    /// A sample of a lower rate.
-    fn lower(&self, index: usize) -> f32 {
-        let start = index * self.down;
+    fn sample(&self, index: usize) -> f32 {
+        let (start, phase) = (index * self.down / self.up, index * self.down % self.up);
         let (window, _) = self.window[start..start + self.taps].as_chunks::<LANES>();
-        let (taps, _) = self.phases.as_chunks::<LANES>();
+        let (taps, _) = self.phases[phase * self.taps..(phase + 1) * self.taps].as_chunks::<LANES>();
         let mut sums = [0.0; LANES];
         for (window, taps) in window.iter().zip(taps) {
             for lane in 0..LANES {
@@ -172,20 +149,6 @@ impl FrameConverter {
 
 /// Products that are summed in parallel.
 const LANES: usize = 8;
-/// Samples that are computed in parallel: as many as registers hold. Each frame of the bridge is a multiple.
-const BLOCK: usize = 16;
-
-/// As many samples in a row, each by the same taps.
-#[inline]
-fn block(window: &[f32], taps: &[f32]) -> [f32; BLOCK] {
-    let mut sums = [0.0; BLOCK];
-    for (window, tap) in window.array_windows::<BLOCK>().zip(taps) {
-        for (sum, sample) in sums.iter_mut().zip(window) {
-            *sum += sample * tap;
-        }
-    }
-    sums
-}
 
 fn resample(samples: &[i16], from_hz: u32, to_hz: u32) -> Vec<i16> {
     if from_hz == to_hz {
