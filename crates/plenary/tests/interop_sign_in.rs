@@ -67,6 +67,11 @@ bind_address="127.0.0.1"
 external_url="{base}"
 login_url="login.html"
 api_prefix="api"
+static_files_path="/usr/share/glewlwyd/webapp"
+static_files_mime_types=(
+  {{ extension = ".html"; mime_type = "text/html"; compress = 0; }},
+  {{ extension = "*"; mime_type = "application/octet-stream"; compress = 0; }}
+);
 log_mode="console"
 log_level="INFO"
 cookie_secure=0
