@@ -9,10 +9,8 @@ use std::collections::BTreeMap;
 
 /// How much of a clip is looked for at a time, in samples of 8 kHz: enough that nothing else looks like it.
 pub const LENGTH: usize = 1600;
-/// Where a busy machine tears holes into it, so many of the first pieces have to be whole, each in its place: words alone are the same in
-/// several clips. Of all built-in clips of other words, none is more than 0.76 like another by this measure.
-const PIECES_WHOLE: usize = 3;
-const PIECES: usize = 5;
+/// Where a busy machine tears a hole into the first piece, so many behind it will do.
+const PIECES_BEHIND: usize = 4;
 /// The music on hold some seconds after its beginning, over which a prompt may be said.
 pub const UNDER_WAY: &str = "music under way";
 const UNDER_WAY_FROM: usize = 28_000;
@@ -87,7 +85,7 @@ impl Prompts {
                 UNDER_WAY => UNDER_WAY_FROM,
                 _ => at_8_khz.iter().position(|sample| sample.abs() > 600.0).unwrap_or(0),
             };
-            let to = from + PIECES * LENGTH;
+            let to = from + (1 + PIECES_BEHIND) * LENGTH;
             at_8_khz[from..to.min(at_8_khz.len())].to_vec()
         })
     }
@@ -100,24 +98,20 @@ impl Prompts {
 
     fn most_alike(&mut self, heard: &[i16], name: &str) -> Nearest {
         let heard: Vec<f32> = heard.iter().map(|sample| f32::from(*sample)).collect();
-        let beginning = self.beginning(name);
-        let pieces: Vec<&[f32]> = beginning.chunks_exact(LENGTH).collect();
-        let first = most_alike(&heard, &beginning[..LENGTH.min(beginning.len())]);
-        if first.likeness > LIKE || pieces.len() < PIECES {
+        let mut pieces = self.beginning(name).chunks(LENGTH);
+        let first = most_alike(&heard, pieces.next().unwrap_or_default());
+        // Words are the same in several clips: all four have to be there then, where they belong.
+        let behind: Vec<&[f32]> = pieces.filter(|piece| piece.len() == LENGTH).collect();
+        if first.likeness > LIKE || behind.len() < PIECES_BEHIND || heard.len() < LENGTH {
             return first;
         }
-        // Of so many, one of these is whole; it says where the others belong.
-        (1..=PIECES - PIECES_WHOLE + 1).fold(first, |nearest, leading| {
-            let Some(behind) = heard.get(leading * LENGTH..) else { return nearest };
-            let begin = most_alike(behind, pieces[leading]).begin;
-            let mut likenesses: [f32; PIECES] = std::array::from_fn(|index| {
-                let at = begin + index * LENGTH;
-                heard.get(at..at + LENGTH).map_or(0.0, |there| most_alike(there, pieces[index]).likeness)
-            });
-            likenesses.sort_by(f32::total_cmp);
-            let likeness = likenesses[PIECES - PIECES_WHOLE];
-            if likeness > nearest.likeness { Nearest { likeness, begin } } else { nearest }
-        })
+        let mut torn = most_alike(&heard[LENGTH..], behind[0]);
+        for (index, piece) in behind.iter().enumerate().skip(1) {
+            let at = torn.begin + (1 + index) * LENGTH;
+            let there = heard.get(at..at + LENGTH).map_or(0.0, |there| most_alike(there, piece).likeness);
+            torn.likeness = torn.likeness.min(there);
+        }
+        if torn.likeness > first.likeness { torn } else { first }
     }
 
     /// Whether the last four seconds hold the beginning of this prompt.
@@ -146,7 +140,7 @@ impl Prompts {
             if likeness > nearest.0 {
                 nearest = (likeness, begin);
             }
-            from += heard.len().saturating_sub((1 + PIECES) * LENGTH) as u64;
+            from += heard.len().saturating_sub((2 + PIECES_BEHIND) * LENGTH) as u64;
             (likeness > LIKE).then_some(begin)
         });
         found.unwrap_or_else(|| {
