@@ -62,10 +62,8 @@ mod tests {
             let sample = tenths as f32 / 10.0;
             assert_eq!(nearest(sample), sample.round_ties_even() as i32, "{sample}");
         }
-        for (sample, integer) in
-            [(4_194_303.0, 4_194_303), (1e9, 4_194_303), (-1e9, -4_194_304), (f32::NAN, 0)]
-        {
-            assert!(sample.is_nan() || nearest(sample) == integer, "{sample}");
+        for (sample, integer) in [(4_194_303.0, 4_194_303), (1e9, 4_194_303), (-1e9, -4_194_304)] {
+            assert_eq!(nearest(sample), integer, "{sample}");
         }
     }
 }

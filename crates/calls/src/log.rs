@@ -7,10 +7,12 @@ use crate::{call::Call, calls::Calls, number::CallNumber};
 macro_rules! of_call {
     ($level:ident, in $call:expr, $number:expr, $($rest:tt)+) => {{
         let (account, conference) = $call.belongs_to();
+        let conference = conference.map(tracing::field::display);
         tracing::$level!(call = $number.0, conference, account, $($rest)+);
     }};
     ($level:ident, $calls:expr, $number:expr, $($rest:tt)+) => {{
         let (account, conference) = $calls.belongs_to($number);
+        let conference = conference.map(tracing::field::display);
         tracing::$level!(call = $number.0, conference, account, $($rest)+);
     }};
 }

@@ -182,7 +182,7 @@ fn the_level_of_the_log_changes_by_a_signal_and_json_has_members() {
     assert_eq!((&audit["account"], &audit["login"]), (&json!(1), &json!(LOGIN)));
     let incoming = lines.iter().find(|line| line["call"].is_number()).expect("a call is in the log");
     assert!(incoming["level"] == "info" && incoming["at"].is_string(), "{incoming}");
-    // Of whom and in which conference it is, is known from its lookup on.
+    // Its account and its conference are known from the lookup on.
     let of_it = |message: &str| {
         let is_it = |line: &&Value| line["call"] == incoming["call"] && line["message"] == message;
         lines.iter().find(is_it).unwrap_or_else(|| panic!("{message} is not in the log"))

@@ -20,8 +20,7 @@ static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism()
 #[derive(Debug)]
 struct Frame {
     member: MemberKey,
-    /// `None`: the frame is not in use.
-    encoder: Option<Encoder>,
+    encoder: Encoder,
     samples: [i16; FRAME_SAMPLES],
     payload: [u8; PAYLOAD_BYTES_MAX],
     length: usize,
@@ -29,32 +28,22 @@ struct Frame {
 
 /// The frames of one tick.
 #[derive(Debug, Default)]
-pub(super) struct OwnStreams {
-    /// Those of other ticks stay, to be used again.
-    frames: Vec<Frame>,
-    used: usize,
-}
+pub(super) struct OwnStreams(Vec<Frame>);
 
 impl OwnStreams {
     /// Takes the encoder of a participant with the frame that it is to encode next.
     pub(super) fn take(&mut self, member: MemberKey, encoder: Encoder, samples: &[i16]) {
-        if self.used == self.frames.len() {
-            let (samples, payload) = ([0; FRAME_SAMPLES], [0; PAYLOAD_BYTES_MAX]);
-            self.frames.push(Frame { member, encoder: None, samples, payload, length: 0 });
-        }
-        let frame = &mut self.frames[self.used];
-        (frame.member, frame.encoder) = (member, Some(encoder));
+        let (empty, payload) = ([0; FRAME_SAMPLES], [0; PAYLOAD_BYTES_MAX]);
+        let mut frame = Frame { member, encoder, samples: empty, payload, length: 0 };
         let length = samples.len().min(FRAME_SAMPLES);
         frame.samples[..length].copy_from_slice(&samples[..length]);
-        self.used += 1;
+        self.0.push(frame);
     }
 
     /// Encodes all, and gives each encoder back with its payload.
     pub(super) fn encode(&mut self, mut give_back: impl FnMut(MemberKey, Encoder, &[u8])) {
-        let frames = &mut self.frames[..self.used];
-        self.used = 0;
-        let threads = (frames.len() / STREAMS_OF_A_THREAD).clamp(1, THREADS_MAX).min(*CORES);
-        let parts = Mutex::new(frames.chunks_mut(STREAMS_AT_A_TIME));
+        let threads = (self.0.len() / STREAMS_OF_A_THREAD).clamp(1, THREADS_MAX).min(*CORES);
+        let parts = Mutex::new(self.0.chunks_mut(STREAMS_AT_A_TIME));
         let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
         let work = || {
             while let Some(part) = next() {
@@ -68,20 +57,16 @@ impl OwnStreams {
             }
             work();
         });
-        for frame in frames {
-            if let Some(encoder) = frame.encoder.take() {
-                give_back(frame.member, encoder, &frame.payload[..frame.length]);
-            }
+        for frame in self.0.drain(..) {
+            give_back(frame.member, frame.encoder, &frame.payload[..frame.length]);
         }
     }
 }
 
 impl Frame {
     fn encode(&mut self) {
-        if let Some(encoder) = &mut self.encoder {
-            self.length = encoder.encode(&self.samples, &mut self.payload);
-            encoder.set_independent(false);
-        }
+        self.length = self.encoder.encode(&self.samples, &mut self.payload);
+        self.encoder.set_independent(false);
     }
 }
 
